@@ -24,7 +24,7 @@ impl Engine {
         destination: Destination,
         branch: Option<BranchRef>,
     ) -> (ClientKey, Actions) {
-        let reliability = Reliability::from(destination.protocol.is_reliable());
+        let reliability = destination.protocol.reliability();
         let (machine, actions) = if invite {
             let (machine, actions) = InviteClient::new(&self.settings.timers, reliability);
             (ClientMachine::Invite(machine), actions)
@@ -74,7 +74,7 @@ impl Engine {
             return;
         };
         let Some(status) = message.status() else { return };
-        let class = StatusClass::of(status);
+        let Some(class) = StatusClass::of(status) else { return };
         let Some(entry) = self.tables.clients.get_mut(client) else { return };
         let actions = match &mut entry.machine {
             ClientMachine::Invite(machine) => {
@@ -141,7 +141,7 @@ impl Engine {
     }
 
     fn do_client_actions(&mut self, client: ClientKey, actions: Actions, response: Option<Arc<Message>>) {
-        for action in actions.iter().copied() {
+        for action in actions {
             match action {
                 Action::SendRequest => self.send_request(client),
                 Action::SendAck => self.send_ack(client, response.as_deref()),

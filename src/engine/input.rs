@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::port::{Answer, Refusal, Request};
 use crate::customer::LookupAnswer;
 use crate::events::{CallRecord, Event};
-use crate::presence::{AgentId, AgentStatus, OfferId, SetBy};
+use crate::presence::{AgentId, OfferId, StoredStatus};
 use crate::routing::Directory;
 use crate::transport::{Flow, Protocol};
 
@@ -45,14 +45,9 @@ pub enum Input {
     /// Agents and lines were read again.
     Directory(Arc<Directory>),
     /// Presence was changed in the database by another process (an import).
-    StoredStatus {
-        /// Whose.
-        agent: AgentId,
-        /// The status.
-        status: AgentStatus,
-        /// With what priority.
-        by: SetBy,
-    },
+    StoredStatus(StoredStatus),
+    /// The configuration was read again.
+    Settings(Arc<super::Settings>),
     /// Accept no new calls; those in progress go on.
     Drain,
 }
@@ -86,14 +81,8 @@ pub enum Output {
     Reply(ReplyToken, Box<Result<Answer, Refusal>>),
     /// Keep a status (with one audit row).
     StoreStatus {
-        /// Whose.
-        agent: AgentId,
         /// The status.
-        status: AgentStatus,
-        /// With what priority.
-        by: SetBy,
-        /// Since when.
-        since: jiff::Timestamp,
+        stored: StoredStatus,
         /// The user's name, for the audit row.
         user: String,
     },

@@ -10,7 +10,7 @@ use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::customer::NoticeLevel;
 use crate::events::{Audience, Event, EventBody, PopDocument};
-use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal};
+use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal, StoredStatus};
 use crate::routing::Directory;
 
 /// A call whose agent is in wrap-up.
@@ -204,10 +204,9 @@ impl Engine {
     }
 
     /// Another process changed a status.
-    pub(super) fn on_stored_status(&mut self, agent: &AgentId, status: AgentStatus, by: SetBy) {
-        if self.agents.restore_status(agent, status, by, self.now) {
-            self.presence_changed(agent);
-        }
+    pub(super) fn on_stored_status(&mut self, stored: &StoredStatus) {
+        self.agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
+        self.presence_changed(&stored.agent);
     }
 
     /// The call that is offered to this agent at this revision.
@@ -356,16 +355,13 @@ impl Engine {
 
     /// Keeps the status as it now is.
     fn store_status(&mut self, agent: &AgentId, user: String) {
-        let Some((status, by, since)) = self.agents.stored(agent) else { return };
-        self.outputs.push_back(Output::StoreStatus { agent: agent.clone(), status, by, since, user });
+        if let Some(stored) = self.agents.stored(agent) {
+            self.outputs.push_back(Output::StoreStatus { stored, user });
+        }
     }
 
     /// Keeps the status when the system itself changed it (a ring without answer).
-    pub(super) fn store_status_if_changed(
-        &mut self,
-        agent: &AgentId,
-        before: Option<(AgentStatus, SetBy, jiff::Timestamp)>,
-    ) {
+    pub(super) fn store_status_if_changed(&mut self, agent: &AgentId, before: Option<StoredStatus>) {
         if self.agents.stored(agent) != before {
             self.store_status(agent, "system".to_owned());
         }

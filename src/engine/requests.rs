@@ -11,7 +11,7 @@ use super::input::{Datagram, Output};
 use super::tables::{ContextKey, ServerKey};
 use crate::message::{Edit, Fault, Header, Message, Method, Uri, fault_response, response};
 use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
-use crate::transaction::{KeyParts, TransactionKey};
+use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
 
 impl Engine {
@@ -38,12 +38,24 @@ impl Engine {
         }
     }
 
+    /// Octets on a stream without a readable end: peers get 400, and the transport closes (N45).
+    pub(super) fn on_unusable(&mut self, flow: Flow, head: &Bytes) {
+        self.counters.malformed += 1;
+        if self.settings.peer_of(flow.remote.ip()).is_none() {
+            self.counters.strangers += 1;
+            return;
+        }
+        if let Some(answer) = bad_request(head, &self.settings.message) {
+            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+        }
+    }
+
     fn on_request(&mut self, flow: Flow, message: Message, received: usize) {
         let Some(peer) = self.settings.peer_of(flow.remote.ip()) else {
             return self.refuse_stranger(flow, &message, received);
         };
         let Some(message) = self.stamp(flow, message) else { return };
-        let key = key_of(&message, message.method_bytes(), &self.hash_key);
+        let key = self.keys.server(&parts_of(&message));
         match message.method() {
             Method::Ack => self.on_ack(peer, message),
             Method::Cancel => self.on_cancel(flow, message, key),
@@ -72,7 +84,7 @@ impl Engine {
         let via = message.top_via();
         let source = flow.remote.ip().to_canonical();
         let rport = via.rport().is_some().then(|| flow.remote.port());
-        let differs = via.host_address() != Some(source) || via.received().is_some() || rport.is_some();
+        let differs = via.host().address() != Some(source) || via.received().is_some() || rport.is_some();
         if !differs {
             return Some(message);
         }
@@ -203,7 +215,7 @@ impl Engine {
         if let Some(server) = self.tables.server_by_key.get(&key).copied() {
             return self.repeat_request(server);
         }
-        let invite_key = key_of(&message, b"INVITE", &self.hash_key);
+        let invite_key = self.keys.cancelled_invite(&parts_of(&message));
         let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
         let server = self.open_server(key, flow, Arc::new(message));
         let invite = self.tables.server_by_key.get(&invite_key).copied().filter(|invite| {
@@ -231,7 +243,7 @@ impl Engine {
     }
 
     fn on_ack(&mut self, peer: usize, message: Message) {
-        let key = key_of(&message, b"INVITE", &self.hash_key);
+        let key = self.keys.server(&parts_of(&message));
         if let Some(server) = self.tables.server_by_key.get(&key).copied()
             && !self.acknowledge(server)
         {
@@ -253,7 +265,7 @@ impl Engine {
 
     /// Whether the OPTIONS is for the proxy itself: our address, no user part (RFC 3261 §11).
     fn is_for_us(&self, message: &Message) -> bool {
-        Uri::parse(message.request_uri()).is_ok_and(|uri| uri.user().is_none() && self.own.is_own(&uri))
+        Uri::parse(message.request_uri()).is_ok_and(|uri| uri.user.is_none() && self.own.is_own(&uri))
     }
 
     /// Whether this Via value is ours and says that the request has been here on the same way (RFC 5393 §4.2).
@@ -266,21 +278,18 @@ impl Engine {
 /// What our OPTIONS answer allows.
 const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
-/// The matching key of RFC 3261 §17.2.3 with `method` in the method's place.
-fn key_of(message: &Message, method: &[u8], hash_key: &[u8; 16]) -> TransactionKey {
+/// What decides the transaction of a request (RFC 3261 §17.2.3).
+fn parts_of(message: &Message) -> RequestParts<'_> {
     let via = message.top_via();
-    TransactionKey::of(
-        hash_key,
-        &KeyParts {
-            branch: via.branch(),
-            sent_by: via.sent_by(),
-            method,
-            request_uri: message.request_uri(),
-            to_tag: message.to_tag(),
-            from_tag: message.from_tag(),
-            call_id: message.call_id(),
-            cseq: message.cseq(),
-            top_via: via.as_bytes(),
-        },
-    )
+    RequestParts {
+        method: message.method_bytes(),
+        branch: via.branch(),
+        sent_by: via.sent_by(),
+        request_uri: message.request_uri(),
+        to_tag: message.to_tag(),
+        from_tag: message.from_tag(),
+        call_id: message.call_id(),
+        cseq: message.cseq(),
+        top_via: via.as_bytes(),
+    }
 }

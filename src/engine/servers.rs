@@ -18,7 +18,7 @@ use crate::transport::Flow;
 impl Engine {
     /// Opens the transaction of a new request. An INVITE is answered 100 at once (RFC 3261 §16.2).
     pub(super) fn open_server(&mut self, key: TransactionKey, flow: Flow, request: Arc<Message>) -> ServerKey {
-        let reliability = Reliability::from(flow.protocol.is_reliable());
+        let reliability = flow.protocol.reliability();
         let (machine, actions) = if request.method() == Method::Invite {
             let (machine, actions) = InviteServer::new(&self.settings.timers, reliability);
             (ServerMachine::Invite(machine), actions)
@@ -49,7 +49,7 @@ impl Engine {
     pub(super) fn respond(&mut self, server: ServerKey, status: u16, bytes: Bytes) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         entry.last = Some(bytes);
-        let class = StatusClass::of(status);
+        let Some(class) = StatusClass::of(status) else { return };
         let actions = match &mut entry.machine {
             ServerMachine::Invite(machine) => {
                 machine.handle(invite_server::Event::Respond(class), &self.settings.timers)
@@ -96,7 +96,7 @@ impl Engine {
         let Some(entry) = self.tables.servers.get_mut(server) else { return false };
         let ServerMachine::Invite(machine) = &mut entry.machine else { return false };
         let actions = machine.handle(invite_server::Event::Ack, &self.settings.timers);
-        let passes = actions.iter().any(|action| matches!(action, Action::ToUser));
+        let passes = actions.iter().any(|action| action == Action::ToUser);
         self.do_server_actions(server, actions);
         passes
     }
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     fn do_server_actions(&mut self, server: ServerKey, actions: Actions) {
-        for action in actions.iter().copied() {
+        for action in actions {
             match action {
                 Action::SendResponse => self.send_last(server),
                 Action::Set(timer, after) => {
