@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Engine;
 use super::call::{Call, CustomerState, Phase};
 use super::tables::CallKey;
-use crate::customer::{CustomerCard, LookupFault, family_name, order_candidates};
+use crate::customer::{CustomerCard, LookupFault, Match, family_name, match_cards};
+use crate::identity::Quality;
 use crate::events::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo, MatchLevel,
     NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
@@ -260,18 +261,22 @@ fn match_info(state: &CustomerState) -> MatchInfo {
                 }),
                 candidates: Vec::new(),
             },
-            None if cards.is_empty() => none,
-            None => MatchInfo {
-                level: MatchLevel::Several,
-                count: cards.len(),
-                customer: None,
-                candidates: order_candidates(cards)
-                    .into_iter()
-                    .map(|card| Candidate { id: card.id.clone(), name: card.name.clone(), kana: card.kana.clone() })
-                    .collect(),
+            None => match match_cards(cards.clone(), Quality::Certain) {
+                Match::Several { candidates, count } => MatchInfo {
+                    level: MatchLevel::Several,
+                    count,
+                    customer: None,
+                    candidates: candidates.iter().map(candidate).collect(),
+                },
+                Match::None | Match::Known(_) | Match::Likely(_) => none,
             },
         },
     }
+}
+
+/// A candidate shows name and reading, nothing else (caller-id: nothing private before the choice).
+fn candidate(card: &CustomerCard) -> Candidate {
+    Candidate { id: card.id.clone(), name: card.name.clone(), kana: card.kana.clone() }
 }
 
 fn notices_of(call: &Call, card: &CustomerCard) -> Vec<NoticeInfo> {
