@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{
-    desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
+    desk_settings, engine_settings, listen_addresses, no_statuses, peers_only, storage_settings, transport_settings,
 };
 use super::world;
 use crate::api::{ApiSettings, ApiState, ServeSettings, SessionSettings, Sessions, Store, router};
@@ -250,7 +250,8 @@ async fn build_driver(parts: DriverParts) -> Result<(Vec<SocketAddr>, Driver), F
     let transports = Transports::bind(&listen, &transport_settings(&parts.config))
         .await
         .map_err(|error| Failure::of(format!("[sip] listen: {error}")))?;
-    let sip = transports.local_addresses();
+    transports.allow(peers_only(&parts.config));
+    let sip: Vec<SocketAddr> = transports.listening().iter().map(|listen| listen.address).collect();
     let settings = Arc::new(engine_settings(&parts.config, sip.clone())?);
     let clock = Clock::start();
     let (mut secret, mut seed) = ([0; 32], [0; 32]);

@@ -130,16 +130,25 @@ pub(super) fn listen_addresses(config: &Config) -> Result<Vec<ListenAddress>, Fa
 
 /// What the transports are told.
 pub(super) fn transport_settings(config: &Config) -> TransportSettings {
-    let peers: Vec<ipnet::IpNet> =
-        config.sip.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).collect();
     TransportSettings {
         message_bytes: config.sip.limits.message_bytes,
-        message_timeout: config.sip.limits.stream_message_timeout,
-        ..TransportSettings::new(Box::new(move |address| {
-            let address = address.to_canonical();
-            peers.iter().any(|net| net.contains(&address))
-        }))
+        stream_message_timeout: config.sip.limits.stream_message_timeout,
+        idle_timeout: config.sip.limits.connection_idle,
+        connections: config.sip.limits.connections,
+        connections_per_peer: config.sip.limits.connections_per_source,
+        outbox_bytes: config.sip.limits.send_queue_bytes,
+        ..TransportSettings::default()
     }
+}
+
+/// Who may open a connection: the peers.
+pub(super) fn peers_only(config: &Config) -> Box<dyn Fn(std::net::IpAddr) -> bool> {
+    let peers: Vec<ipnet::IpNet> =
+        config.sip.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).collect();
+    Box::new(move |address| {
+        let address = address.to_canonical();
+        peers.iter().any(|net| net.contains(&address))
+    })
 }
 
 fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
