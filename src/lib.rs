@@ -1,7 +1,8 @@
 //! toritsugi: SIP telephony middleware with screen-pop.
 //!
-//! The rooms stand in the order a call walks through them. Rooms marked `[pure]` decide and never wait: bytes,
-//! time and randomness reach them as arguments and leave them as outputs. Rooms marked `[io]` do what was decided.
+//! The rooms stand in the order a call walks through them. Rooms marked `[pure]` decide and never wait:
+//! bytes, time and randomness reach them as arguments and leave them as outputs. Rooms marked `[io]` do what
+//! was decided.
 //! `tests/tidy.rs` enforces the marks and the order.
 
 pub mod app;

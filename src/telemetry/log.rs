@@ -45,7 +45,7 @@ pub struct LogGuard {
     writer: SyncSender<ToWriter>,
 }
 
-/// Begins to log to standard error: JSON, one object a line; text on a terminal, in colour without `NO_COLOR`.
+/// Begins to log to standard error: JSON, one object a line; text on a terminal, plain with `NO_COLOR`.
 pub fn init_log(settings: &Log) -> Result<LogGuard, LogError> {
     let (sender, receiver) = sync_channel(QUEUE);
     let limiter = Arc::new(Limiter::new(settings.lines_per_s));

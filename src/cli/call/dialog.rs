@@ -392,7 +392,7 @@ impl TestCall {
 }
 
 impl Remote {
-    /// Where a request of the dialog goes, when literal: the first route, else the target (RFC 3261 §12.2.1.1).
+    /// Where a request of the dialog goes, when literal: first route, else target (RFC 3261 §12.2.1.1).
     fn address(&self) -> Option<SocketAddr> {
         address_of(self.routes.first().map_or(self.target.as_str(), |route| uri_of(route)))
     }
