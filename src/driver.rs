@@ -90,15 +90,22 @@ impl Driver {
     }
 
     fn take_arrival(&mut self, arrival: Arrival) {
+        let mut to_close = None;
         let input = match arrival {
             Arrival::Message { flow, bytes } => Input::Received { flow, bytes },
-            Arrival::Unusable { flow, head, .. } => Input::Unusable { flow, head },
+            Arrival::Unusable { flow, head, end_known } => {
+                to_close = flow.connection.filter(|_| !end_known);
+                Input::Unusable { flow, head }
+            }
             Arrival::SendFailed { token, .. } => Input::SendFailed(SendToken(token)),
             Arrival::Closed { .. } => return,
         };
         let now = self.clock.now();
         self.engine.handle(now, input);
         self.drain();
+        if let Some(connection) = to_close {
+            self.transports.close(connection);
+        }
     }
 
     /// Screens and look-ups have their turn even while the sockets are never empty.
