@@ -1,0 +1,82 @@
+import { Button, SegmentedControl } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { inLanguage } from '../../i18n';
+import type { Lang, LocalText, Step } from '../../protocol/payload';
+import type { Pop } from '../../state/model';
+import { scriptLanguage } from '../../state/selectors';
+import { Outside } from '../Outside';
+
+interface Props {
+  pop: Pop;
+  chosen: Lang | undefined;
+  onChosen: (lang: Lang) => void;
+  greetingOnly: boolean;
+}
+
+/** The first words, then the three steps in their order (M008). The language is the customer's, not the page's. */
+export function SayPanel({ pop, chosen, onChosen, greetingOnly }: Props) {
+  const { t } = useTranslation();
+  const lang = scriptLanguage(pop, chosen);
+  const { greeting, steps } = pop.data.guidance;
+  const shown = greetingOnly ? [] : steps;
+  const first = inLanguage(greeting, lang);
+  return (
+    <section className="panel say">
+      <header>
+        <h3>{t('say.title')}</h3>
+        <SegmentedControl
+          size="xs" value={lang} aria-label={t('say.language')} onChange={(value) => onChosen(value as Lang)}
+          data={[{ value: 'ja', label: '日本語' }, { value: 'en', label: 'English' }]}
+        />
+      </header>
+      {first === '' && shown.length === 0 && <p className="none">{t('say.none')}</p>}
+      {first !== '' && (
+        <p className="greeting" lang={lang}><Line text={greeting} lang={lang} /> <Copy text={first} /></p>
+      )}
+      {shown.length > 0 && (
+        <ol className="steps">
+          {shown.map((step) => <GuidedStep key={step.id} step={step} lang={lang} />)}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+function GuidedStep({ step, lang }: { step: Step; lang: Lang }) {
+  const { t } = useTranslation();
+  const title = t(`say.step.${step.id}`, { defaultValue: step.id });
+  return (
+    <li data-step={step.id} data-locked={step.locked !== null} aria-label={title}>
+      {step.locked !== null && <span aria-hidden="true">🔒 </span>}
+      <span lang={lang}><Line text={step.text} lang={lang} /></span>
+      {step.locked !== null && <span className="lock">{t('say.locked')}</span>}
+    </li>
+  );
+}
+
+/** The line in the script's language; if there is only the other one, that is shown and said to be so. */
+function Line({ text, lang }: { text: LocalText; lang: Lang }) {
+  const other: Lang = lang === 'ja' ? 'en' : 'ja';
+  if (text[lang] !== undefined) return <Outside text={text[lang]} limit={600} />;
+  return (
+    <>
+      <span lang={other}><Outside text={text[other] ?? ''} limit={600} /></span>{' '}
+      <small className="quiet">{other === 'ja' ? '(日本語のみ)' : '(English only)'}</small>
+    </>
+  );
+}
+
+function Copy({ text }: { text: string }) {
+  const { t } = useTranslation();
+  const [copied, setCopied] = useState(false);
+  if (navigator.clipboard === undefined) return null;
+  return (
+    <Button
+      size="compact-xs" variant="subtle" color="gray"
+      onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
+    >
+      {copied ? t('say.copied') : t('say.copy')}
+    </Button>
+  );
+}
