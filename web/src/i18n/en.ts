@@ -51,7 +51,7 @@ export const en: Strings = {
     title: 'Call',
   },
   notice: {
-    heading: 'Important', ack: 'Read', acked: 'Read', danger: 'Important', warn: 'Caution', info: 'Note', more: 'more',
+    heading: 'Important', ack: 'Noted', acked: 'noted', danger: 'Important', warn: 'Caution', info: 'Note', more: 'more',
     count: '{{n}}/{{total}}',
   },
   who: {
@@ -59,7 +59,7 @@ export const en: Strings = {
     likely: 'Part of the number matches (please check)', display: 'Name sent by the caller',
     unverified: 'number not verified',
     withheldHint: 'Without a number there is no look-up', degraded: 'Look-up not available – number only',
-    degradedHint: 'Customer data does not answer. Please ask for name and matter', pending: 'looking up',
+    degradedHint: 'Customer data does not answer. Please ask for name and matter', pending: 'looking up', notAvailable: 'Look-up not available', notLookedUp: 'Not looked up',
     crm: 'External CRM: {{state}}', label: {
       withheld: 'Withheld', payphone: 'Payphone', out_of_area: 'Unavailable', service_conflict: 'Not available',
       error: 'Error', number: 'Number',
@@ -74,7 +74,7 @@ export const en: Strings = {
     choose: 'This one', more: '{{n}} more',
   },
   flag: {
-    complaint: 'Complaint', heavy_complaint: 'Heavy complaint', frequent: 'Frequent {{count}}/{{window}} h',
+    complaint: 'Complaint {{level}}', heavy_complaint: 'Heavy complaint', frequent: 'Frequent {{count}}/{{window}} h',
     frequentPlain: 'Frequent', chase: 'Chase no. {{count}}', chasePlain: 'Chase', contract_expired: 'Contract expired',
     vip: 'VIP', harassment: 'Harassment', dispatch: 'Visit planned', more: '+{{n}}',
   },
@@ -91,7 +91,7 @@ export const en: Strings = {
       explain_absence: 'Explain the absence', offer_help: 'Offer help', propose_callback: 'Propose a callback',
     },
     locked: 'waiting for a manager’s approval', language: 'Script language', none: 'No script', copy: 'Copy',
-    copied: 'Copied', onlyOther: '(English only)',
+    copied: 'Copied', quote: '“{{text}}”',
   },
   open: {
     title: 'Open', none: 'None', visit: 'Visit {{eta}}', delay: 'about {{min}} min late', asOf: '(as of {{time}})',

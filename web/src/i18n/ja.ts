@@ -56,7 +56,7 @@ export const ja = {
     honorific: '様', rank: 'ランク{{rank}}', unknown: '該当者なし', unknownHint: '登録された顧客にこの番号はありません',
     likely: '番号の一部が一致(要確認)', display: '発信者の表示名', unverified: '番号未確認',
     withheldHint: '番号の通知がないため照会しません', degraded: '照会不可 – 番号のみ表示',
-    degradedHint: '顧客情報の応答がありません。お名前とご用件をお伺いください', pending: '照会中',
+    degradedHint: '顧客情報の応答がありません。お名前とご用件をお伺いください', pending: '照会中', notAvailable: '照会不可', notLookedUp: '照会なし',
     crm: '外部CRM: {{state}}', label: {
       withheld: '非通知', payphone: '公衆電話', out_of_area: '表示圏外', service_conflict: '通知不可',
       error: '受信エラー', number: '番号',
@@ -70,7 +70,7 @@ export const ja = {
     choose: 'この方', more: 'ほか {{n}} 名',
   },
   flag: {
-    complaint: 'クレーム', heavy_complaint: '重クレーム', frequent: '頻回 {{count}}回/{{window}}h',
+    complaint: 'クレーム{{level}}', heavy_complaint: '重クレーム', frequent: '頻回 {{count}}回/{{window}}h',
     frequentPlain: '頻回', chase: '催促 {{count}}回目', chasePlain: '催促', contract_expired: '契約切れ',
     vip: '重要顧客', harassment: 'カスハラ', dispatch: '訪問予定', more: '+{{n}}',
   },
@@ -87,7 +87,7 @@ export const ja = {
       explain_absence: '不在の説明', offer_help: '代わりに伺う', propose_callback: '折り返しの提案',
     },
     locked: '管理者承認待ち', language: '台本の言語', none: '台本がありません', copy: 'コピー', copied: 'コピーしました',
-    onlyOther: '(日本語のみ)',
+    quote: '「{{text}}」',
   },
   open: {
     title: '未完了', none: 'なし', visit: '訪問 {{eta}} 予定', delay: '約{{min}}分遅れ', asOf: '({{time}}現在)',

@@ -55,6 +55,13 @@ export function degraded(pop: Pop): boolean {
   return local === 'timeout' || local === 'down' || local === 'error';
 }
 
+/** Why nothing is known about the customer, when "there is nothing" would be a claim nobody has checked. */
+export function notLookedUp(pop: Pop): 'who.notAvailable' | 'who.notLookedUp' | null {
+  if (pop.data.match.customer !== null) return null;
+  if (degraded(pop)) return 'who.notAvailable';
+  return pop.data.caller.presentation === 'number' ? null : 'who.notLookedUp';
+}
+
 export function hasComplaint(pop: Pop): boolean {
   return pop.data.flags.some((flag) => flag.code.includes('complaint'));
 }

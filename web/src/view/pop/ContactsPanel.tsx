@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import type { Contact } from '../../protocol/payload';
 import type { Pop } from '../../state/model';
+import { notLookedUp } from '../../state/selectors';
 import { dateTime, timeOf } from '../../text/time';
 import { Outside } from '../Outside';
 import { useLang } from '../hooks';
@@ -26,7 +27,7 @@ export function ContactsPanel({ pop, now }: { pop: Pop; now: number }) {
         )}
       </header>
       {contacts.length === 0 ? (
-        <p className="none">{t('contacts.none')}</p>
+        <p className="none">{t(notLookedUp(pop) ?? 'contacts.none')}</p>
       ) : (
         <ContactTable contacts={contacts.slice(0, SHOWN)} now={now} limit={120} />
       )}

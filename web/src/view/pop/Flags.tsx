@@ -35,5 +35,6 @@ function flagText(flag: Flag, t: TFunction): string {
   }
   if (code === 'frequent') return t('flag.frequentPlain');
   if (code === 'chase') return count === null ? t('flag.chasePlain') : t('flag.chase', { count });
-  return t(`flag.${code}`, { defaultValue: visible(code, 24) }) + (level === null ? '' : String(level));
+  const text = t(`flag.${code}`, { level: level ?? '', defaultValue: '' }).trim();
+  return text === '' ? visible(level === null ? code : `${code} ${level}`, 24) : text;
 }

@@ -1,5 +1,7 @@
 import { useTranslation } from 'react-i18next';
 import type { OpenItems } from '../../protocol/payload';
+import type { Pop } from '../../state/model';
+import { notLookedUp } from '../../state/selectors';
 import { clock, timeOf, when } from '../../text/time';
 import { Outside } from '../Outside';
 import { useLang } from '../hooks';
@@ -7,8 +9,9 @@ import { useLang } from '../hooks';
 /** Three lines: the visit that is late, the callbacks promised, the open cases. */
 const SHOWN = 3;
 
-export function OpenPanel({ open, now }: { open: OpenItems; now: number }) {
+export function OpenPanel({ pop, now }: { pop: Pop; now: number }) {
   const { t } = useTranslation();
+  const { open } = pop.data;
   const rows = [
     ...(open.dispatch === null ? [] : [<Visit key="dispatch" dispatch={open.dispatch} now={now} />]),
     ...open.callbacks.map((item) => <Callback key={`callback ${item.id}`} callback={item} now={now} />),
@@ -21,7 +24,7 @@ export function OpenPanel({ open, now }: { open: OpenItems; now: number }) {
   return (
     <section className="panel open">
       <h3>{t('open.title')}</h3>
-      {rows.length === 0 ? <p className="none">{t('open.none')}</p> : <ul>{rows.slice(0, SHOWN)}</ul>}
+      {rows.length === 0 ? <p className="none">{t(notLookedUp(pop) ?? 'open.none')}</p> : <ul>{rows.slice(0, SHOWN)}</ul>}
     </section>
   );
 }

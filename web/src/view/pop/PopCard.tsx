@@ -3,7 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { DeskClient } from '../../hub/client';
 import type { Lang } from '../../protocol/payload';
 import type { Pop, State } from '../../state/model';
-import { needsChoice } from '../../state/selectors';
+import { needsChoice, scriptLanguage } from '../../state/selectors';
 import { Actions } from './Actions';
 import { AssigneePanel } from './AssigneePanel';
 import { ContactsPanel } from './ContactsPanel';
@@ -37,6 +37,7 @@ export function PopCard(props: PopCardProps) {
   const { t } = useTranslation();
   useRenderAck(desk, pop);
   const choosing = needsChoice(pop);
+  const script = scriptLanguage(pop, props.script);
   return (
     <article
       id={`pop-${pop.call}`} className="pop" data-phase={pop.phase} tabIndex={-1} aria-label={t('call.title')}
@@ -50,9 +51,9 @@ export function PopCard(props: PopCardProps) {
         <Flags flags={pop.data.flags} />
       )}
       <div className="pop-grid">
-        {!choosing && <AssigneePanel pop={pop} now={now} me={me} />}
-        <SayPanel pop={pop} chosen={props.script} onChosen={props.onScript} greetingOnly={choosing} />
-        {!choosing && <OpenPanel open={pop.data.open} now={now} />}
+        {!choosing && <AssigneePanel pop={pop} now={now} me={me} script={script} />}
+        <SayPanel pop={pop} lang={script} onLang={props.onScript} greetingOnly={choosing} />
+        {!choosing && <OpenPanel pop={pop} now={now} />}
         {!choosing && <ContactsPanel pop={pop} now={now} />}
       </div>
       <Actions

@@ -4,20 +4,18 @@ import { useTranslation } from 'react-i18next';
 import { inLanguage } from '../../i18n';
 import type { Lang, LocalText, Step } from '../../protocol/payload';
 import type { Pop } from '../../state/model';
-import { scriptLanguage } from '../../state/selectors';
 import { Outside } from '../Outside';
 
 interface Props {
   pop: Pop;
-  chosen: Lang | undefined;
-  onChosen: (lang: Lang) => void;
+  lang: Lang;
+  onLang: (lang: Lang) => void;
   greetingOnly: boolean;
 }
 
 /** The first words, then the three steps in their order (M008). The language is the customer's, not the page's. */
-export function SayPanel({ pop, chosen, onChosen, greetingOnly }: Props) {
+export function SayPanel({ pop, lang, onLang, greetingOnly }: Props) {
   const { t } = useTranslation();
-  const lang = scriptLanguage(pop, chosen);
   const { greeting, steps } = pop.data.guidance;
   const shown = greetingOnly ? [] : steps;
   const first = inLanguage(greeting, lang);
@@ -25,14 +23,17 @@ export function SayPanel({ pop, chosen, onChosen, greetingOnly }: Props) {
     <section className="panel say">
       <header>
         <h3>{t('say.title')}</h3>
-        <SegmentedControl
-          size="xs" value={lang} aria-label={t('say.language')} onChange={(value) => onChosen(value as Lang)}
-          data={[{ value: 'ja', label: '日本語' }, { value: 'en', label: 'English' }]}
-        />
+        <span className="say-tools">
+          {first !== '' && <Copy key={first} text={first} />}
+          <SegmentedControl
+            size="xs" value={lang} aria-label={t('say.language')} onChange={(value) => onLang(value as Lang)}
+            data={[{ value: 'ja', label: '日本語' }, { value: 'en', label: 'English' }]}
+          />
+        </span>
       </header>
       {first === '' && shown.length === 0 && <p className="none">{t('say.none')}</p>}
       {first !== '' && (
-        <p className="greeting" lang={lang}><Line text={greeting} lang={lang} /> <Copy text={first} /></p>
+        <p className="greeting" lang={lang}><Line text={greeting} lang={lang} /></p>
       )}
       {shown.length > 0 && (
         <ol className="steps">
@@ -48,10 +49,20 @@ function GuidedStep({ step, lang }: { step: Step; lang: Lang }) {
   const title = t(`say.step.${step.id}`, { defaultValue: step.id });
   return (
     <li data-step={step.id} data-locked={step.locked !== null} aria-label={title}>
-      {step.locked !== null && <span aria-hidden="true">🔒 </span>}
+      {step.locked !== null && <Lock />}
       <span lang={lang}><Line text={step.text} lang={lang} /></span>
       {step.locked !== null && <span className="lock">{t('say.locked')}</span>}
     </li>
+  );
+}
+
+/** Drawn, because not every desk has a font with a padlock. */
+function Lock() {
+  return (
+    <svg className="padlock" viewBox="0 0 16 16" width="15" height="15" aria-hidden="true">
+      <rect x="2.5" y="7" width="11" height="7.5" rx="1.5" fill="currentColor" />
+      <path d="M5 7V5a3 3 0 0 1 6 0v2" fill="none" stroke="currentColor" strokeWidth="1.6" />
+    </svg>
   );
 }
 
