@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
-/** One agent's stream as the server keeps it: numbered events, live cards, sockets; tests read `commands` and `acks`. */
+/**
+ * One agent's stream as the server keeps it: numbered events, live cards, sockets; tests read `commands` and
+ * `acks`.
+ */
 export class MockDesk {
   agent = 'a102';
   epoch = 'b7f3';
@@ -9,7 +12,13 @@ export class MockDesk {
   buffer = [];
   pops = new Map();
   presence = {
-    agent: 'a102', status: 'available', reason: null, until: null, next_start: null, set_by: null, since: null,
+    agent: 'a102',
+    status: 'available',
+    reason: null,
+    until: null,
+    next_start: null,
+    set_by: null,
+    since: null,
     state: 'idle',
   };
   commands = [];
@@ -31,13 +40,19 @@ export class MockDesk {
     send(socket, {
       kind: 'welcome',
       data: {
-        session: 's-91', agent: this.agent, roles: ['agent'], server_time: new Date().toISOString(), heartbeat_s: 15,
+        session: 's-91',
+        agent: this.agent,
+        roles: ['agent'],
+        server_time: new Date().toISOString(),
+        heartbeat_s: 15,
         streams: [{ stream: this.stream, epoch: this.epoch, seq: this.seq, resumed }],
-        lead: this.sockets.length === 1, limits: { cmd_per_s: 20, queue: 256 },
+        lead: this.sockets.length === 1,
+        limits: { cmd_per_s: 20, queue: 256 },
       },
     });
     if (resumed) {
-      for (const event of this.buffer.filter((item) => item.seq > wanted.seq)) send(socket, { ...event, replay: true });
+      for (const event of this.buffer.filter((item) => item.seq > wanted.seq))
+        send(socket, { ...event, replay: true });
     } else {
       send(socket, this.frame('snapshot', { data: this.snapshot() }));
     }
@@ -68,8 +83,15 @@ export class MockDesk {
 
   frame(type, { data = {}, ...rest }) {
     return {
-      kind: 'event', type, id: randomUUID(), stream: this.stream, epoch: this.epoch, seq: this.seq,
-      at: new Date().toISOString(), data, ...rest,
+      kind: 'event',
+      type,
+      id: randomUUID(),
+      stream: this.stream,
+      epoch: this.epoch,
+      seq: this.seq,
+      at: new Date().toISOString(),
+      data,
+      ...rest,
     };
   }
 
@@ -100,7 +122,11 @@ export class MockDesk {
     pop.rev += 1;
     pop.state = 'wrapup';
     this.emit('call.ended', { call, rev: pop.rev, data: {} });
-    this.emit('wrapup.started', { call, rev: pop.rev, data: { until: new Date(Date.now() + wrapUpMs).toISOString() } });
+    this.emit('wrapup.started', {
+      call,
+      rev: pop.rev,
+      data: { until: new Date(Date.now() + wrapUpMs).toISOString() },
+    });
   }
 
   setPresence(changes) {
@@ -110,8 +136,13 @@ export class MockDesk {
 
   snapshot() {
     return {
-      presence: this.presence, pops: [...this.pops.values()], parked: [], callbacks: [], approvals: [],
-      unread: { notices: [], handovers: [], briefing: [] }, config_hash: 'c0',
+      presence: this.presence,
+      pops: [...this.pops.values()],
+      parked: [],
+      callbacks: [],
+      approvals: [],
+      unread: { notices: [], handovers: [], briefing: [] },
+      config_hash: 'c0',
     };
   }
 
@@ -130,11 +161,16 @@ export class MockDesk {
     if (type === 'presence.set') {
       const away = data.state !== 'available';
       return this.setPresence({
-        status: data.state, reason: away ? data.reason : null, until: away ? (data.until ?? null) : null,
+        status: data.state,
+        reason: away ? data.reason : null,
+        until: away ? (data.until ?? null) : null,
         set_by: this.agent,
       });
     }
-    if (type === 'notice.ack') return this.emit('notice.acked', { call, rev: pop.rev, data: { id: data.id, by: this.agent } }) && undefined;
+    if (type === 'notice.ack')
+      return (
+        this.emit('notice.acked', { call, rev: pop.rev, data: { id: data.id, by: this.agent } }) && undefined
+      );
     if (type === 'pop.take') return this.take(pop);
     if (type === 'pop.decline') return this.close(pop, 'pop.withdrawn', { cause: 'declined' });
     if (type === 'pop.choose') return this.choose(pop, data.customer);
@@ -160,8 +196,19 @@ export class MockDesk {
     if (!customer) return { code: 'not_found', retry: false };
     pop.rev += 1;
     this.emit('match.chosen', { call: pop.call, rev: pop.rev, data: { customer } });
-    const contacts = [{ at: new Date().toISOString(), by: '佐藤', direction: 'in', summary: '選択後に見える履歴', disposition: '' }];
-    this.update('pop.updated', pop.call, { match: { ...pop.data.match, level: 'known', customer }, contacts });
+    const contacts = [
+      {
+        at: new Date().toISOString(),
+        by: '佐藤',
+        direction: 'in',
+        summary: '選択後に見える履歴',
+        disposition: '',
+      },
+    ];
+    this.update('pop.updated', pop.call, {
+      match: { ...pop.data.match, level: 'known', customer },
+      contacts,
+    });
     return undefined;
   }
 }

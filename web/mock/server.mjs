@@ -1,4 +1,5 @@
-// A stand-in for the server: the REST routes and spop.v1 as far as this page uses them. For tests and for looking.
+// A stand-in for the server: the REST routes and spop.v1 as far as this page uses them. For tests and for
+// looking.
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -10,10 +11,14 @@ import * as scenarios from './scenarios.mjs';
 
 const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 const COOKIE = 'toritsugi_session';
-const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
-  + "img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; worker-src 'self'";
+const CSP =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; " +
+  "img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; worker-src 'self'";
 const TYPES = {
-  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
 };
 
 /** Starts on `port` (0: any free one). `desk` is the agent's side to drive and to look into. */
@@ -43,7 +48,10 @@ export async function startMock({ port = 0 } = {}) {
 
 function attend(mock, ws) {
   const { desk } = mock;
-  const pings = setInterval(() => send(ws, { kind: 'ping', data: { server_time: new Date().toISOString() } }), 15_000);
+  const pings = setInterval(
+    () => send(ws, { kind: 'ping', data: { server_time: new Date().toISOString() } }),
+    15_000,
+  );
   ws.on('close', () => {
     clearInterval(pings);
     desk.leave(ws);
@@ -74,7 +82,8 @@ async function rest(mock, request, response, path) {
   if (path === '/sessions' && request.method === 'POST') return logIn(mock, response, body);
   const session = sessionOf(mock, request);
   if (!session) return problem(response, 401, 'unauthorized');
-  if (request.method !== 'GET' && request.headers['x-csrf-token'] !== session.csrf) return problem(response, 403, 'csrf');
+  if (request.method !== 'GET' && request.headers['x-csrf-token'] !== session.csrf)
+    return problem(response, 403, 'csrf');
   if (path === '/sessions/current' && request.method === 'DELETE') {
     mock.sessions.delete(session.token);
     return response.writeHead(204).end();
@@ -95,7 +104,11 @@ async function rest(mock, request, response, path) {
 function logIn(mock, response, { name, password }) {
   if (password !== 'password') return problem(response, 401, 'unauthorized');
   const session = {
-    token: randomUUID(), name, agent: mock.desk.agent, roles: ['agent'], csrf: randomUUID(),
+    token: randomUUID(),
+    name,
+    agent: mock.desk.agent,
+    roles: ['agent'],
+    csrf: randomUUID(),
     expires: new Date(Date.now() + 8 * 3_600_000).toISOString(),
   };
   mock.sessions.set(session.token, session);
@@ -104,11 +117,17 @@ function logIn(mock, response, { name, password }) {
 }
 
 const AGENTS = [
-  ['a102', '高橋 実', 'available', null, 'idle'], ['a055', '佐藤 健', 'away', 'break', 'idle'],
-  ['a060', '鈴木 恵', 'available', null, 'on_call'], ['a061', '林 直樹', 'away', 'meeting', 'idle'],
+  ['a102', '高橋 実', 'available', null, 'idle'],
+  ['a055', '佐藤 健', 'away', 'break', 'idle'],
+  ['a060', '鈴木 恵', 'available', null, 'on_call'],
+  ['a061', '林 直樹', 'away', 'meeting', 'idle'],
   ['a062', '中村 彩', 'away', 'day_off', 'idle'],
 ].map(([id, name, status, reason, state]) => ({
-  id, name, kana: '', role: 'agent', presence: { agent: id, status, reason, until: null, state },
+  id,
+  name,
+  kana: '',
+  role: 'agent',
+  presence: { agent: id, status, reason, until: null, state },
 }));
 
 function sessionOf(mock, request) {
@@ -137,7 +156,9 @@ async function file(response, pathname) {
   try {
     if (!path.startsWith(DIST)) throw new Error('outside');
     const bytes = await readFile(path);
-    response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(bytes);
+    response
+      .writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream' })
+      .end(bytes);
   } catch {
     response.writeHead(404).end();
   }

@@ -11,7 +11,9 @@ export interface Session {
   csrf: string;
 }
 
-/** A refusal of the server: `code` is stable (RFC 9457 member of ours), `status` is 0 when nothing answered. */
+/**
+ * A refusal of the server: `code` is stable (RFC 9457 member of ours), `status` is 0 when nothing answered.
+ */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -54,7 +56,10 @@ export const api = {
     await request('PUT', `/agents/${encodeURIComponent(agent)}/presence`, { body: wish, csrf });
   },
 
-  contacts: async (customer: string, cursor: string | null): Promise<{ items: Contact[]; next: string | null }> => {
+  contacts: async (
+    customer: string,
+    cursor: string | null,
+  ): Promise<{ items: Contact[]; next: string | null }> => {
     const query = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
     const page = await request('GET', `/customers/${encodeURIComponent(customer)}/contacts${query}`);
     return { items: items(page).map(parseContact), next: asTextOrNull(asObject(page).next) };
@@ -62,7 +67,9 @@ export const api = {
 };
 
 async function request(
-  method: string, path: string, extra: { body?: unknown; csrf?: string } = {},
+  method: string,
+  path: string,
+  extra: { body?: unknown; csrf?: string } = {},
 ): Promise<unknown> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (extra.body !== undefined) headers['Content-Type'] = 'application/json';
@@ -87,7 +94,9 @@ function items(page: unknown): unknown[] {
 function parseSession(value: unknown): Session {
   const wire = asObject(value);
   return {
-    name: asText(wire.name), agent: asTextOrNull(wire.agent), roles: asList(wire.roles).map(asText),
+    name: asText(wire.name),
+    agent: asTextOrNull(wire.agent),
+    roles: asList(wire.roles).map(asText),
     csrf: asText(wire.csrf),
   };
 }
@@ -96,7 +105,10 @@ function parseAgent(value: unknown): AgentRow {
   const wire = asObject(value);
   const id = asText(wire.id);
   return {
-    id, name: asText(wire.name), kana: asText(wire.kana), role: asText(wire.role),
+    id,
+    name: asText(wire.name),
+    kana: asText(wire.kana),
+    role: asText(wire.role),
     presence: { ...parsePresence(asObject(wire.presence)), agent: id },
   };
 }

@@ -21,7 +21,10 @@ export class DeskClient {
   onSignedOut: () => void = () => undefined;
 
   /** `useWorker` false keeps the socket in this page (diagnosis, and browsers without SharedWorker). */
-  constructor(private readonly language: string, useWorker: boolean) {
+  constructor(
+    private readonly language: string,
+    useWorker: boolean,
+  ) {
     if (useWorker && typeof SharedWorker !== 'undefined') this.connectWorker();
     else this.connectLocal();
     this.watchPage();
@@ -59,7 +62,12 @@ export class DeskClient {
   /** A command about a call; it carries the revision the person was looking at. */
   popCommand(command: string, pop: Pop, data: Json = {}): void {
     this.post({
-      type: 'command', id: newUlid(), command, call: pop.call, rev: pop.rev, data: { tab: this.tab, ...data },
+      type: 'command',
+      id: newUlid(),
+      command,
+      call: pop.call,
+      rev: pop.rev,
+      data: { tab: this.tab, ...data },
     });
   }
 
@@ -78,13 +86,17 @@ export class DeskClient {
   }
 
   private connectWorker(): void {
-    const worker = new SharedWorker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'toritsugi' });
+    const worker = new SharedWorker(new URL('./worker.ts', import.meta.url), {
+      type: 'module',
+      name: 'toritsugi',
+    });
     // A worker that cannot load (policy, old browser) must not leave the agent without cards.
     worker.onerror = () => this.connectLocal();
     worker.port.onmessage = ({ data }: MessageEvent<FromHub>) => this.received(data);
     this.post = (message) => worker.port.postMessage(message);
     if (navigator.locks === undefined) return this.attach();
-    // The worker learns from this lock when the tab dies without a word; so it is held before the tab attaches.
+    // The worker learns from this lock when the tab dies without a word; so it is held before the tab
+    // attaches.
     void navigator.locks.request(`toritsugi-tab-${this.tab}`, () => {
       this.attach();
       return new Promise<void>(() => undefined);
@@ -99,7 +111,10 @@ export class DeskClient {
 
   private attach(): void {
     this.post({
-      type: 'attach', tab: this.tab, language: this.language, visible: document.visibilityState === 'visible',
+      type: 'attach',
+      tab: this.tab,
+      language: this.language,
+      visible: document.visibilityState === 'visible',
     });
     if (this.started !== null) this.post({ type: 'start', session: this.started });
     if (document.hasFocus()) this.post({ type: 'focus' });

@@ -1,5 +1,12 @@
 import { type SocketLike, SocketLink } from '../link/socket_link';
-import { type Command, type ServerFrame, commandFrame, helloFrame, renderAckFrame, seqAckFrame } from '../protocol/frames';
+import {
+  type Command,
+  type ServerFrame,
+  commandFrame,
+  helloFrame,
+  renderAckFrame,
+  seqAckFrame,
+} from '../protocol/frames';
 import { INITIAL, type State } from '../state/model';
 import { type Action, reduce } from '../state/reducer';
 import { resumePositions } from '../state/streams';
@@ -27,7 +34,9 @@ const TICK_MS = 1_000;
 const ACK_TICKS = 5;
 const ACK_EVENTS = 20;
 
-/** One socket and one state for all tabs of this browser; lives in a SharedWorker, or in the page without one. */
+/**
+ * One socket and one state for all tabs of this browser; lives in a SharedWorker, or in the page without one.
+ */
 export class Hub {
   private state: State = INITIAL;
   private readonly tabs = new Map<object, Tab>();
@@ -158,7 +167,9 @@ export class Hub {
     else this.dispatch({ type: 'refused', command, code: 'unavailable', now });
   }
 
-  /** The same id again has no second effect, so what was not answered before the loss is simply said again. */
+  /**
+   * The same id again has no second effect, so what was not answered before the loss is simply said again.
+   */
   private repeatPending(): void {
     for (const { command } of Object.values(this.state.pending)) this.link.send(commandFrame(command));
   }

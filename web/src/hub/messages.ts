@@ -16,6 +16,4 @@ export type ToHub =
   | { type: 'bye' };
 
 /** From the hub to a tab: the whole state, so that two tabs cannot differ. */
-export type FromHub =
-  | { type: 'state'; state: State; sounds: boolean }
-  | { type: 'signed_out' };
+export type FromHub = { type: 'state'; state: State; sounds: boolean } | { type: 'signed_out' };

@@ -1,5 +1,5 @@
-// The SharedWorker: one hub for all tabs. Its timers are not throttled when the tabs are in the background, so pings
-// are answered in time (`pop-protocol.md`, Heart-beat).
+// The SharedWorker: one hub for all tabs. Its timers are not throttled when the tabs are in the background,
+// so pings are answered in time (`pop-protocol.md`, Heart-beat).
 import { browserHost } from './browser_host';
 import { Hub } from './hub';
 import type { ToHub } from './messages';
@@ -19,7 +19,9 @@ scope.onconnect = (event) => {
   };
 };
 
-/** A tab that crashes says no goodbye, but its lock is released: waiting for that lock is waiting for its end. */
+/**
+ * A tab that crashes says no goodbye, but its lock is released: waiting for that lock is waiting for its end.
+ */
 function detachWhenGone(tab: string, port: MessagePort): void {
   if (navigator.locks === undefined) return;
   void navigator.locks.request(tabLock(tab), () => hub.detach(port));

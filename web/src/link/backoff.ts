@@ -3,8 +3,8 @@ export const CAP_MS = 15_000;
 const BASE_MS = 500;
 
 /**
- * Wait before try number `attempt` (0 = the first after a loss): at once, then 0.5 s·2ⁿ with full jitter, cap 15 s
- * (`pop-protocol.md`, Reconnect). `random` is in [0, 1).
+ * Wait before try number `attempt` (0 = the first after a loss): at once, then 0.5 s·2ⁿ with full jitter, cap
+ * 15 s (`pop-protocol.md`, Reconnect). `random` is in [0, 1).
  */
 export function backoffMs(attempt: number, random: number): number {
   if (attempt <= 0) return 0;

@@ -17,7 +17,10 @@ export interface LinkHost {
   hello(): string;
   onFrame(frame: ServerFrame): void;
   onPhase(phase: LinkPhase, closeCode: number | null): void;
-  /** The upgrade itself failed; a browser does not say why, so the host may look whether the session still holds. */
+  /**
+   * The upgrade itself failed; a browser does not say why, so the host may look whether the session still
+   * holds.
+   */
   onUpgradeFailed(): void;
   now(): number;
   random(): number;

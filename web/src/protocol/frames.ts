@@ -99,12 +99,14 @@ function parseEvent(wire: Json, data: Json): EventFrame | null {
 }
 
 function parseWelcome(data: Json): WelcomeFrame {
-  const streams = asList(data.streams).map(asObject).map((item) => ({
-    stream: asText(item.stream),
-    epoch: asText(item.epoch),
-    seq: asNumberOrNull(item.seq) ?? 0,
-    resumed: item.resumed === true,
-  }));
+  const streams = asList(data.streams)
+    .map(asObject)
+    .map((item) => ({
+      stream: asText(item.stream),
+      epoch: asText(item.epoch),
+      seq: asNumberOrNull(item.seq) ?? 0,
+      resumed: item.resumed === true,
+    }));
   return {
     kind: 'welcome',
     agent: asTextOrNull(data.agent),
@@ -123,12 +125,17 @@ function parseReply(wire: Json, data: Json): ReplyFrame {
     ok: wire.ok === true,
     data,
     error: error && {
-      code: asText(error.code) || 'internal', ja: asText(error.ja), en: asText(error.en), retry: error.retry === true,
+      code: asText(error.code) || 'internal',
+      ja: asText(error.ja),
+      en: asText(error.en),
+      retry: error.retry === true,
     },
   };
 }
 
-/** A command as it leaves; `id` is its idempotency key, so a repeat after a reconnect has no second effect. */
+/**
+ * A command as it leaves; `id` is its idempotency key, so a repeat after a reconnect has no second effect.
+ */
 export interface Command {
   type: string;
   id: string;
@@ -141,13 +148,18 @@ export function commandFrame(command: Command): string {
   return JSON.stringify({ v: 1, kind: 'command', ...command });
 }
 
-/** Cumulative "received": names no event, so that it can never be taken for a `render` or `read` acknowledgement. */
+/**
+ * Cumulative "received": names no event, so that it can never be taken for a `render` or `read`
+ * acknowledgement.
+ */
 export function seqAckFrame(position: StreamPosition): string {
   const data = { stream: position.stream, epoch: position.epoch, seq: position.seq };
   return JSON.stringify({ v: 1, kind: 'ack', replies_to: [], data });
 }
 
-/** One event has been painted. `visibility` is told because a page in the background is laid out but not seen. */
+/**
+ * One event has been painted. `visibility` is told because a page in the background is laid out but not seen.
+ */
 export function renderAckFrame(ack: RenderAck, renderedAt: string, visibility: string): string {
   const data = { stream: ack.stream, seq: ack.seq, rendered_at: renderedAt, visibility };
   return JSON.stringify({ v: 1, kind: 'ack', replies_to: [ack.id], data });

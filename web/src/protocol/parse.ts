@@ -1,5 +1,17 @@
 import type {
-  Assignee, Caller, Contact, Customer, Flag, Guidance, Lang, LocalText, Match, Notice, OpenItems, PopData, Presentation,
+  Assignee,
+  Caller,
+  Contact,
+  Customer,
+  Flag,
+  Guidance,
+  Lang,
+  LocalText,
+  Match,
+  Notice,
+  OpenItems,
+  PopData,
+  Presentation,
 } from './payload';
 import { asList, asNumber, asNumberOrNull, asObject, asText, asTextOrNull } from './value';
 
@@ -22,7 +34,13 @@ export function parsePopMembers(value: unknown): Partial<PopData> {
 export const EMPTY_POP: PopData = {
   offer: { reason: '', ringLimitS: 10, others: 0 },
   caller: {
-    presentation: 'error', e164: null, national: null, kind: null, label: {}, displayName: null, verified: null,
+    presentation: 'error',
+    e164: null,
+    national: null,
+    kind: null,
+    label: {},
+    displayName: null,
+    verified: null,
   },
   dialled: { number: '', client: null, clientName: '' },
   match: { level: 'none', count: 0, customer: null, candidates: [] },
@@ -41,19 +59,26 @@ const READERS: { [K in keyof PopData]: (value: unknown) => PopData[K] } = {
   offer: (value) => {
     const wire = asObject(value);
     return {
-      reason: asText(wire.reason), ringLimitS: asNumber(wire.ring_limit_s, 10), others: asNumber(wire.others, 0),
+      reason: asText(wire.reason),
+      ringLimitS: asNumber(wire.ring_limit_s, 10),
+      others: asNumber(wire.others, 0),
     };
   },
   caller: parseCaller,
   dialled: (value) => {
     const wire = asObject(value);
     return {
-      number: asText(wire.number), client: asTextOrNull(wire.client), clientName: asText(wire.client_name),
+      number: asText(wire.number),
+      client: asTextOrNull(wire.client),
+      clientName: asText(wire.client_name),
     };
   },
   match: parseMatch,
   notices: (value) => asList(value).map(parseNotice),
-  flags: (value) => asList(value).map(parseFlag).filter((flag) => flag.code !== ''),
+  flags: (value) =>
+    asList(value)
+      .map(parseFlag)
+      .filter((flag) => flag.code !== ''),
   assignee: parseAssignee,
   contacts: (value) => asList(value).map(parseContact),
   open: parseOpen,
@@ -68,7 +93,12 @@ const READERS: { [K in keyof PopData]: (value: unknown) => PopData[K] } = {
 };
 
 const PRESENTATIONS: readonly Presentation[] = [
-  'number', 'withheld', 'payphone', 'out_of_area', 'service_conflict', 'error',
+  'number',
+  'withheld',
+  'payphone',
+  'out_of_area',
+  'service_conflict',
+  'error',
 ];
 
 function parseCaller(value: unknown): Caller {
@@ -115,7 +145,12 @@ function parseNotice(value: unknown): Notice {
   const level = wire.level === 'danger' || wire.level === 'warn' ? wire.level : 'info';
   const acked = Boolean(wire.acked ?? wire.acked_at);
   return {
-    id: asText(wire.id), level, text: asText(wire.text), by: asText(wire.by), at: asTextOrNull(wire.at), acked,
+    id: asText(wire.id),
+    level,
+    text: asText(wire.text),
+    by: asText(wire.by),
+    at: asTextOrNull(wire.at),
+    acked,
   };
 }
 
@@ -138,7 +173,8 @@ function parseAssignee(value: unknown): Assignee | null {
     role: asText(wire.role),
     state: asText(wire.state),
     reason: asTextOrNull(wire.reason),
-    spoken: typeof wire.spoken === 'string' ? pruned(wire.spoken, wire.spoken_en) : parseLocalText(wire.spoken),
+    spoken:
+      typeof wire.spoken === 'string' ? pruned(wire.spoken, wire.spoken_en) : parseLocalText(wire.spoken),
     until: asTextOrNull(wire.until),
     nextStart: asTextOrNull(wire.next_start),
     why: asTextOrNull(wire.why_assignee),
@@ -160,13 +196,23 @@ function parseOpen(value: unknown): OpenItems {
   const wire = asObject(value);
   const dispatch = wire.dispatch ? asObject(wire.dispatch) : null;
   return {
-    cases: asList(wire.cases).map(asObject).map((item) => ({
-      id: asText(item.id), title: asText(item.title), status: asText(item.status), next: asText(item.next),
-      owner: asText(item.owner),
-    })),
-    callbacks: asList(wire.callbacks).map(asObject).map((item) => ({
-      id: asText(item.id), due: asTextOrNull(item.due), by: asText(item.by), state: asText(item.state),
-    })),
+    cases: asList(wire.cases)
+      .map(asObject)
+      .map((item) => ({
+        id: asText(item.id),
+        title: asText(item.title),
+        status: asText(item.status),
+        next: asText(item.next),
+        owner: asText(item.owner),
+      })),
+    callbacks: asList(wire.callbacks)
+      .map(asObject)
+      .map((item) => ({
+        id: asText(item.id),
+        due: asTextOrNull(item.due),
+        by: asText(item.by),
+        state: asText(item.state),
+      })),
     dispatch: dispatch && {
       eta: asTextOrNull(dispatch.eta),
       delayMin: asNumber(dispatch.delay_min, 0),
@@ -178,9 +224,13 @@ function parseOpen(value: unknown): OpenItems {
 
 function parseGuidance(value: unknown): Guidance {
   const wire = asObject(value);
-  const steps = asList(wire.steps).map(asObject).map((step) => ({
-    id: asText(step.id), text: parseLocalText(step), locked: asTextOrNull(step.locked),
-  }));
+  const steps = asList(wire.steps)
+    .map(asObject)
+    .map((step) => ({
+      id: asText(step.id),
+      text: parseLocalText(step),
+      locked: asTextOrNull(step.locked),
+    }));
   return { greeting: parseLocalText(wire.greeting), steps };
 }
 

@@ -1,5 +1,6 @@
-// What `pop.offered` carries, as the page uses it. Wire values are parsed once, in parse.ts; unknown members are
-// dropped there, unknown codes stay strings so that a newer server can name what this page does not know yet.
+// What `pop.offered` carries, as the page uses it. Wire values are parsed once, in parse.ts; unknown members
+// are dropped there, unknown codes stay strings so that a newer server can name what this page does not know
+// yet.
 
 export type Lang = 'ja' | 'en';
 

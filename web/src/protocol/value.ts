@@ -1,5 +1,5 @@
-// Readers of single JSON values. Whatever the wire says, they give back the type they promise: a card with one odd
-// member is still a card (promise 1: a call is never lost because a screen-pop dependency failed).
+// Readers of single JSON values. Whatever the wire says, they give back the type they promise: a card with
+// one odd member is still a card (promise 1: a call is never lost because a screen-pop dependency failed).
 
 export type Json = Record<string, unknown>;
 

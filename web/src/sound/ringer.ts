@@ -1,8 +1,8 @@
 const VOLUME = 'toritsugi.volume';
 
 /**
- * The ring, made of tones rather than of a file: 400 Hz broken at 16 Hz, one second on and two off, as a Japanese
- * exchange rings. Browsers allow sound only after a gesture, so `unlock` is called from one.
+ * The ring, made of tones rather than of a file: 400 Hz broken at 16 Hz, one second on and two off, as a
+ * Japanese exchange rings. Browsers allow sound only after a gesture, so `unlock` is called from one.
  */
 export class Ringer {
   private context: AudioContext | null = null;

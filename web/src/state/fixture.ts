@@ -9,24 +9,50 @@ export const STREAM = 'agent:a102';
 
 export function welcome(over: Partial<WelcomeFrame> = {}, resumed = false, seq = 0): WelcomeFrame {
   return {
-    kind: 'welcome', agent: 'a102', roles: ['agent'], serverTime: new Date(T0).toISOString(), lead: true,
-    streams: [{ stream: STREAM, epoch: 'b7f3', seq, resumed }], ...over,
+    kind: 'welcome',
+    agent: 'a102',
+    roles: ['agent'],
+    serverTime: new Date(T0).toISOString(),
+    lead: true,
+    streams: [{ stream: STREAM, epoch: 'b7f3', seq, resumed }],
+    ...over,
   };
 }
 
 let nextId = 0;
 
-export function event(type: string, seq: number | null, data: Json = {}, over: Partial<EventFrame> = {}): EventFrame {
+export function event(
+  type: string,
+  seq: number | null,
+  data: Json = {},
+  over: Partial<EventFrame> = {},
+): EventFrame {
   nextId += 1;
   return {
-    kind: 'event', type, id: `e-${nextId}`, stream: STREAM, epoch: 'b7f3', seq, at: new Date(T0).toISOString(),
-    call: null, rev: null, expires: null, ack: 'none', replay: false, data, ...over,
+    kind: 'event',
+    type,
+    id: `e-${nextId}`,
+    stream: STREAM,
+    epoch: 'b7f3',
+    seq,
+    at: new Date(T0).toISOString(),
+    call: null,
+    rev: null,
+    expires: null,
+    ack: 'none',
+    replay: false,
+    data,
+    ...over,
   };
 }
 
 /** An event about call `c-1`. */
 export function callEvent(
-  type: string, seq: number, rev: number | null, data: Json = {}, over: Partial<EventFrame> = {},
+  type: string,
+  seq: number,
+  rev: number | null,
+  data: Json = {},
+  over: Partial<EventFrame> = {},
 ): EventFrame {
   return event(type, seq, data, { call: 'c-1', rev, ...over });
 }

@@ -1,7 +1,9 @@
 import type { Command, RenderAck, StreamPosition } from '../protocol/frames';
 import type { Caller, Customer, PopData } from '../protocol/payload';
 
-/** Everything the page shows that came over the socket. Plain data: it is posted from the worker to every tab. */
+/**
+ * Everything the page shows that came over the socket. Plain data: it is posted from the worker to every tab.
+ */
 export interface State {
   link: Link;
   /** Own agent id, null for a person without a desk (a supervisor) or before the first welcome. */
@@ -29,7 +31,10 @@ export interface State {
   seen: string[];
 }
 
-/** `syncing` is connected but not yet caught up; `refused` is a close that must not be followed by a reconnect. */
+/**
+ * `syncing` is connected but not yet caught up; `refused` is a close that must not be followed by a
+ * reconnect.
+ */
 export type LinkPhase = 'off' | 'connecting' | 'syncing' | 'open' | 'waiting' | 'refused';
 
 export interface Link {
@@ -116,7 +121,14 @@ export interface Message {
 }
 
 /** Limits of every list above; the oldest entry gives way. */
-export const LIMITS = { ended: 100, missed: 50, messages: 3, seen: 512, pending: 32, colleagues: 500 } as const;
+export const LIMITS = {
+  ended: 100,
+  missed: 50,
+  messages: 3,
+  seen: 512,
+  pending: 32,
+  colleagues: 500,
+} as const;
 
 /** How long a command may stay unanswered before the person is told, in milliseconds. */
 export const COMMAND_TIMEOUT_MS = 10_000;

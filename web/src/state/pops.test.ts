@@ -52,14 +52,21 @@ describe('revision', () => {
 
   it('drops a document that is not newer than the one shown', () => {
     const state = fold(offered(), callEvent('pop.enriched', 2, 3, { flags: [{ code: 'vip' }] }));
-    const late = fold(state, callEvent('pop.enriched', 3, 3, { flags: [] }), callEvent('pop.updated', 4, 2, { flags: [] }));
+    const late = fold(
+      state,
+      callEvent('pop.enriched', 3, 3, { flags: [] }),
+      callEvent('pop.updated', 4, 2, { flags: [] }),
+    );
     expect(card(late).data.flags).toHaveLength(1);
     expect(card(late).rev).toBe(3);
   });
 
   it('does not forget a confirmed notice when the notices are replaced', () => {
     const acked = fold(offered(), callEvent('notice.acked', 2, 1, { id: 'n-3', by: 'a102' }));
-    const more = fold(acked, callEvent('pop.enriched', 3, 2, { notices: [{ id: 'n-3', level: 'danger', text: 'x' }] }));
+    const more = fold(
+      acked,
+      callEvent('pop.enriched', 3, 2, { notices: [{ id: 'n-3', level: 'danger', text: 'x' }] }),
+    );
     expect(card(more).ackedNotices).toEqual(['n-3']);
   });
 });
@@ -72,7 +79,11 @@ describe('course of a call', () => {
     const talking = fold(taken, callEvent('call.answered', 3, 2));
     expect(card(talking).answeredAt).toBe(T0);
     const until = '2026-11-22T04:45:00Z';
-    const writing = fold(talking, callEvent('call.ended', 4, 2), callEvent('wrapup.started', 5, 3, { until }));
+    const writing = fold(
+      talking,
+      callEvent('call.ended', 4, 2),
+      callEvent('wrapup.started', 5, 3, { until }),
+    );
     expect(card(writing)).toMatchObject({ phase: 'wrapup', callEnded: true, wrapupUntil: Date.parse(until) });
     const done = fold(writing, callEvent('wrapup.done', 6, 3), callEvent('pop.closed', 7, 4));
     expect(done.pops).toEqual({});
@@ -94,7 +105,9 @@ describe('course of a call', () => {
 
   it('withdrawn and then missed is one row of the list, with the name the card had', () => {
     const state = fold(
-      offered(), callEvent('pop.withdrawn', 2, 2, { cause: 'caller_gave_up' }), callEvent('pop.missed', 3, 3),
+      offered(),
+      callEvent('pop.withdrawn', 2, 2, { cause: 'caller_gave_up' }),
+      callEvent('pop.missed', 3, 3),
     );
     expect(state.pops).toEqual({});
     expect(state.ended).toHaveLength(1);
@@ -110,9 +123,14 @@ describe('course of a call', () => {
   });
 
   it('chooses one of several, by id or as a whole', () => {
-    const several = { ...CARD, match: { level: 'several', customer: null, candidates: [{ id: 'cu-2', name: '林' }] } };
+    const several = {
+      ...CARD,
+      match: { level: 'several', customer: null, candidates: [{ id: 'cu-2', name: '林' }] },
+    };
     const before = fold(connected(), callEvent('pop.offered', 1, 1, several));
-    expect(card(fold(before, callEvent('match.chosen', 2, 2, { customer: 'cu-2' }))).data.match.customer?.name).toBe('林');
+    expect(
+      card(fold(before, callEvent('match.chosen', 2, 2, { customer: 'cu-2' }))).data.match.customer?.name,
+    ).toBe('林');
     const whole = fold(before, callEvent('match.chosen', 2, 2, { customer: { id: 'cu-9', name: '森' } }));
     expect(card(whole).data.match).toMatchObject({ level: 'known', customer: { name: '森' } });
   });
@@ -120,7 +138,12 @@ describe('course of a call', () => {
 
 describe('presence', () => {
   it('of oneself goes to the bar, of others to the list', () => {
-    const mine = event('presence.changed', 1, { agent: 'a102', status: 'away', reason: 'meeting', state: 'idle' });
+    const mine = event('presence.changed', 1, {
+      agent: 'a102',
+      status: 'away',
+      reason: 'meeting',
+      state: 'idle',
+    });
     const other = event('presence.changed', 2, { agent: 'a055', status: 'available', state: 'on_call' });
     const state = fold(connected(), mine, other);
     expect(state.presence).toMatchObject({ status: 'away', reason: 'meeting' });
@@ -130,8 +153,19 @@ describe('presence', () => {
 
 describe('any order of events', () => {
   const TYPES = [
-    'pop.offered', 'pop.enriched', 'pop.claimed', 'pop.taken', 'call.answered', 'notice.acked', 'call.ended',
-    'wrapup.started', 'pop.withdrawn', 'pop.missed', 'pop.closed', 'ring.sla', 'match.chosen',
+    'pop.offered',
+    'pop.enriched',
+    'pop.claimed',
+    'pop.taken',
+    'call.answered',
+    'notice.acked',
+    'call.ended',
+    'wrapup.started',
+    'pop.withdrawn',
+    'pop.missed',
+    'pop.closed',
+    'ring.sla',
+    'match.chosen',
   ];
 
   it('never lowers a revision, never shows an ended call again, never lists a missed call twice', () => {
@@ -145,7 +179,12 @@ describe('any order of events', () => {
       for (let seq = 1; seq <= 20; seq += 1) {
         const type = TYPES[random(TYPES.length)] ?? 'pop.offered';
         const before = state.pops['c-1'];
-        const frame = callEvent(type, seq, 1 + random(6), type === 'pop.offered' ? CARD : { by: 'a102', id: 'n-3' });
+        const frame = callEvent(
+          type,
+          seq,
+          1 + random(6),
+          type === 'pop.offered' ? CARD : { by: 'a102', id: 'n-3' },
+        );
         state = fold(state, frame);
         const after = state.pops['c-1'];
         if (before && after) expect(after.rev).toBeGreaterThanOrEqual(before.rev);

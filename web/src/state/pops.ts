@@ -4,7 +4,9 @@ import type { PopData } from '../protocol/payload';
 import { asObject, asTime } from '../protocol/value';
 import { type Ended, LIMITS, type Pop, type State } from './model';
 
-/** `pop.offered`: opens the card, unless it is old: an older revision, a call that ended, or past its expiry. */
+/**
+ * `pop.offered`: opens the card, unless it is old: an older revision, a call that ended, or past its expiry.
+ */
 export function popOffered(state: State, frame: EventFrame, now: number): State {
   if (frame.call === null) return state;
   const rev = frame.rev ?? 1;
@@ -40,7 +42,9 @@ export function freshPop(call: string, rev: number, data: PopData): Pop {
   };
 }
 
-/** `pop.enriched` and `pop.updated`: whole top-level members replace ours; a `rev` not above ours is dropped. */
+/**
+ * `pop.enriched` and `pop.updated`: whole top-level members replace ours; a `rev` not above ours is dropped.
+ */
 export function popReplaced(state: State, frame: EventFrame): State {
   const pop = frame.call === null ? undefined : state.pops[frame.call];
   if (pop === undefined || (frame.rev !== null && frame.rev <= pop.rev)) return state;

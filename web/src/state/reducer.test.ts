@@ -3,7 +3,14 @@ import type { ReplyFrame } from '../protocol/frames';
 import { T0, connected, offered } from './fixture';
 import { INITIAL, LIMITS } from './model';
 import { reduce } from './reducer';
-import { firstUnacked, finishBlocked, isPending, lostSeconds, needsChoice, noticesInOrder } from './selectors';
+import {
+  firstUnacked,
+  finishBlocked,
+  isPending,
+  lostSeconds,
+  needsChoice,
+  noticesInOrder,
+} from './selectors';
 
 const COMMAND = { type: 'pop.take', id: '01A', call: 'c-1', rev: 1, data: {} };
 
@@ -24,7 +31,9 @@ describe('commands', () => {
     const sent = reduce(offered(), { type: 'sent', command: COMMAND, now: T0 });
     const error = { code: 'already_taken', ja: '佐藤が対応中です', en: 'Taken by Sato', retry: false };
     const refused = reduce(sent, { type: 'frame', frame: reply({ ok: false, error }), now: T0 });
-    expect(refused.messages).toEqual([{ id: '01A', code: 'already_taken', ja: '佐藤が対応中です', en: 'Taken by Sato', at: T0 }]);
+    expect(refused.messages).toEqual([
+      { id: '01A', code: 'already_taken', ja: '佐藤が対応中です', en: 'Taken by Sato', at: T0 },
+    ]);
     expect(reduce(refused, { type: 'dismiss', id: '01A' }).messages).toEqual([]);
   });
 
@@ -40,7 +49,12 @@ describe('commands', () => {
     let state = connected();
     for (let n = 0; n < 100; n += 1) {
       state = reduce(state, { type: 'sent', command: { ...COMMAND, id: `n${n}` }, now: T0 });
-      state = reduce(state, { type: 'refused', command: { ...COMMAND, id: `r${n}` }, code: 'unavailable', now: T0 });
+      state = reduce(state, {
+        type: 'refused',
+        command: { ...COMMAND, id: `r${n}` },
+        code: 'unavailable',
+        now: T0,
+      });
     }
     expect(Object.keys(state.pending)).toHaveLength(LIMITS.pending);
     expect(state.messages).toHaveLength(LIMITS.messages);

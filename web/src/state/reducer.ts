@@ -1,4 +1,11 @@
-import type { Command, ErrorFrame, EventFrame, PingFrame, ReplyFrame, WelcomeFrame } from '../protocol/frames';
+import type {
+  Command,
+  ErrorFrame,
+  EventFrame,
+  PingFrame,
+  ReplyFrame,
+  WelcomeFrame,
+} from '../protocol/frames';
 import { asTime } from '../protocol/value';
 import { applyEvent } from './events';
 import { COMMAND_TIMEOUT_MS, INITIAL, LIMITS, type LinkPhase, type Message, type State } from './model';
@@ -90,7 +97,8 @@ function foldEvent(state: State, frame: EventFrame, now: number): State {
     next = { ...next, seen: [...state.seen, frame.id].slice(-LIMITS.seen) };
   }
   next = applyEvent(next, frame, now);
-  const caughtUp = next.link.phase === 'syncing' && Object.values(next.streams).every((stream) => stream.live);
+  const caughtUp =
+    next.link.phase === 'syncing' && Object.values(next.streams).every((stream) => stream.live);
   if (frame.type === 'sync.done' && caughtUp) {
     next = { ...next, link: { phase: 'open', lostAt: null, closeCode: null } };
   }

@@ -6,7 +6,9 @@ const ORDER = { offered: 0, claimed: 0, taken: 1, wrapup: 2 } as const;
 
 /** Cards in the order the page shows them; the first one is the one the keys act on. */
 export function popsInOrder(state: State): Pop[] {
-  return Object.values(state.pops).sort((a, b) => ORDER[a.phase] - ORDER[b.phase] || (a.at ?? 0) - (b.at ?? 0));
+  return Object.values(state.pops).sort(
+    (a, b) => ORDER[a.phase] - ORDER[b.phase] || (a.at ?? 0) - (b.at ?? 0),
+  );
 }
 
 /** Whether this card may sound now: offered, not expired, and the socket is there to hear of its end. */

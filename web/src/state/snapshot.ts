@@ -6,8 +6,8 @@ import { freshPop } from './pops';
 import { parsePresence } from './presence';
 
 /**
- * The whole truth about our own stream: live cards that are not in it are over. Shared streams have snapshots as
- * well; those hold no cards of ours and must not sweep them away.
+ * The whole truth about our own stream: live cards that are not in it are over. Shared streams have snapshots
+ * as well; those hold no cards of ours and must not sweep them away.
  */
 export function applySnapshot(state: State, frame: EventFrame): State {
   if (!Array.isArray(frame.data.pops)) return state;

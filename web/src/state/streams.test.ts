@@ -31,7 +31,11 @@ describe('sequence', () => {
   });
 
   it('allows holes among replayed frames, where the server folded', () => {
-    const again = fold(offered(), welcome({}, true, 9), callEvent('pop.taken', 5, 2, { by: 'a102' }, { replay: true }));
+    const again = fold(
+      offered(),
+      welcome({}, true, 9),
+      callEvent('pop.taken', 5, 2, { by: 'a102' }, { replay: true }),
+    );
     expect(again.gap).toBe(false);
     expect(again.pops['c-1']?.phase).toBe('taken');
     expect(again.link.phase).toBe('syncing');
@@ -46,7 +50,10 @@ describe('sequence', () => {
   });
 
   it('ignores the numbering of what belongs to a socket and of types it does not know', () => {
-    const state = fold(connected(), event('lead.changed', null, { lead: false }, { stream: null, epoch: null }));
+    const state = fold(
+      connected(),
+      event('lead.changed', null, { lead: false }, { stream: null, epoch: null }),
+    );
     expect(state.lead).toBe(false);
     const unknown = fold(state, event('weather.changed', 1, { rain: true }));
     expect(unknown.streams[STREAM]?.seq).toBe(1);
@@ -59,7 +66,8 @@ describe('snapshot', () => {
     const document = { call: 'c-2', rev: 4, state: 'taken', at: '2026-11-22T04:40:00Z', data: CARD };
     const presence = { agent: 'a102', status: 'away', reason: 'break', state: 'idle' };
     const state = fold(
-      offered(), welcome({ streams: [{ stream: STREAM, epoch: 'c001', seq: 70, resumed: false }] }),
+      offered(),
+      welcome({ streams: [{ stream: STREAM, epoch: 'c001', seq: 70, resumed: false }] }),
       event('snapshot', 70, { presence, pops: [document] }, { epoch: 'c001' }),
       event('sync.done', 70, {}, { epoch: 'c001' }),
     );
@@ -78,7 +86,9 @@ describe('snapshot', () => {
   it('keeps what the person confirmed on a card that stays', () => {
     const acked = fold(offered(), callEvent('notice.acked', 2, 1, { id: 'n-3' }));
     const document = { call: 'c-1', rev: 2, state: 'taken', data: CARD };
-    expect(fold(acked, event('snapshot', 2, { pops: [document] })).pops['c-1']?.ackedNotices).toEqual(['n-3']);
+    expect(fold(acked, event('snapshot', 2, { pops: [document] })).pops['c-1']?.ackedNotices).toEqual([
+      'n-3',
+    ]);
   });
 });
 

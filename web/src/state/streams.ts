@@ -5,7 +5,9 @@ export type Verdict = 'apply' | 'duplicate' | 'gap';
 
 type Streams = Record<string, StreamState>;
 
-/** Decides by stream, epoch and seq whether an event is next, known already, or proof that something was lost. */
+/**
+ * Decides by stream, epoch and seq whether an event is next, known already, or proof that something was lost.
+ */
 export function admit(streams: Streams, frame: EventFrame): { verdict: Verdict; streams: Streams } {
   const { stream, epoch, seq } = frame;
   // `lead.changed` and the like belong to a socket, not to a stream.
@@ -21,7 +23,8 @@ export function admit(streams: Streams, frame: EventFrame): { verdict: Verdict; 
     return { verdict: 'apply', streams: others };
   }
 
-  // A stream we never saw the beginning of: what it holds before this event is unknown, but nothing was lost here.
+  // A stream we never saw the beginning of: what it holds before this event is unknown, but nothing was lost
+  // here.
   if (known === undefined) return { verdict: 'apply', streams: at(true) };
   if (known.epoch !== epoch) return { verdict: 'gap', streams };
   if (seq <= known.seq) return { verdict: 'duplicate', streams };
@@ -31,7 +34,9 @@ export function admit(streams: Streams, frame: EventFrame): { verdict: Verdict; 
   return { verdict: 'apply', streams: at(known.live) };
 }
 
-/** After a welcome: resumed streams keep our position (the replay follows), others wait for their snapshot. */
+/**
+ * After a welcome: resumed streams keep our position (the replay follows), others wait for their snapshot.
+ */
 export function streamsAfterWelcome(streams: Streams, offered: WelcomeFrame['streams']): Streams {
   const next: Streams = {};
   for (const { stream, epoch, seq, resumed } of offered) {

@@ -9,9 +9,12 @@ describe('n54_visible_text', () => {
     expect(visible('<img src=x onerror=alert(1)>')).toBe('<img src=x onerror=alert(1)>');
   });
 
-  it.each(['\u202e', '\u202a', '\u2066', '\u2069', '\u200f', '\u061c'])('makes the bidi control %j visible', (control) => {
-    expect(visible(`ab${control}cd`)).toBe('ab\ufffdcd');
-  });
+  it.each(['\u202e', '\u202a', '\u2066', '\u2069', '\u200f', '\u061c'])(
+    'makes the bidi control %j visible',
+    (control) => {
+      expect(visible(`ab${control}cd`)).toBe('ab\ufffdcd');
+    },
+  );
 
   it('removes NUL, BEL, escape sequences and zero-width characters', () => {
     expect(visible('a\u0000b\u0007\u001b[31mc\u200bd\ufeff')).toBe('a b [31mcd');

@@ -27,8 +27,12 @@ export function Announcer({ state, pop, now }: Props) {
 
   return (
     <>
-      <div className="unseen" aria-live="assertive" role="status" data-testid="announcer">{sentence}</div>
-      <div className="unseen" aria-live="polite">{milestone(state, pop, now, t)}</div>
+      <div className="unseen" aria-live="assertive" role="status" data-testid="announcer">
+        {sentence}
+      </div>
+      <div className="unseen" aria-live="polite">
+        {milestone(state, pop, now, t)}
+      </div>
     </>
   );
 }

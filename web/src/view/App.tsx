@@ -17,7 +17,8 @@ export function App({ desk, ringer }: Props) {
   const session = useQuery({ queryKey: ['session'], queryFn: api.currentSession, staleTime: Infinity });
 
   useEffect(() => {
-    // Any tab's log-out, or the server's word, ends it for all tabs, and nothing of the customers stays behind.
+    // Any tab's log-out, or the server's word, ends it for all tabs, and nothing of the customers stays
+    // behind.
     desk.onSignedOut = () => {
       queries.clear();
       queries.setQueryData(['session'], null);
@@ -46,7 +47,10 @@ export function App({ desk, ringer }: Props) {
       session={present}
       onLogOut={() => {
         // The screen is cleared even when the server cannot be told.
-        void api.logOut(present.csrf).catch(() => undefined).finally(() => desk.stop());
+        void api
+          .logOut(present.csrf)
+          .catch(() => undefined)
+          .finally(() => desk.stop());
       }}
     />
   );

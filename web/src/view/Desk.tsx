@@ -5,7 +5,14 @@ import type { DeskClient } from '../hub/client';
 import type { Lang } from '../protocol/payload';
 import type { Ringer } from '../sound/ringer';
 import type { Pop } from '../state/model';
-import { anyRings, finishBlocked, firstUnacked, needsChoice, popsInOrder, recentlyEnded } from '../state/selectors';
+import {
+  anyRings,
+  finishBlocked,
+  firstUnacked,
+  needsChoice,
+  popsInOrder,
+  recentlyEnded,
+} from '../state/selectors';
 import { Announcer } from './Announcer';
 import { Help } from './Help';
 import { Idle } from './Idle';
@@ -67,22 +74,44 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
     <div className="desk">
       <Announcer state={state} pop={first} now={now} />
       <TopBar
-        desk={desk} ringer={ringer} session={session} state={state} sounds={sounds} now={now} pop={first}
-        presenceOpen={presenceOpen} onPresenceOpen={setPresenceOpen} onHelp={() => setHelp(true)} onLogOut={onLogOut}
+        desk={desk}
+        ringer={ringer}
+        session={session}
+        state={state}
+        sounds={sounds}
+        now={now}
+        pop={first}
+        presenceOpen={presenceOpen}
+        onPresenceOpen={setPresenceOpen}
+        onHelp={() => setHelp(true)}
+        onLogOut={onLogOut}
       />
       <LinkBanner state={state} now={now} onReconnect={() => desk.reconnect()} />
       <main className="desk-main">
         {pops.map((pop) => (
           <PopCard
-            key={pop.call} desk={desk} state={state} pop={pop} now={now} me={session.agent}
-            script={scripts[pop.call]} onScript={(lang) => setScripts({ ...scripts, [pop.call]: lang })}
-            declining={declining === pop.call} onDeclining={(open) => setDeclining(open ? pop.call : null)}
-            onAction={(name) => act(pop, name)} onAck={(id) => ack(pop, id)} onChoose={(id) => choose(pop, id)}
+            key={pop.call}
+            desk={desk}
+            state={state}
+            pop={pop}
+            now={now}
+            me={session.agent}
+            script={scripts[pop.call]}
+            onScript={(lang) => setScripts({ ...scripts, [pop.call]: lang })}
+            declining={declining === pop.call}
+            onDeclining={(open) => setDeclining(open ? pop.call : null)}
+            onAction={(name) => act(pop, name)}
+            onAck={(id) => ack(pop, id)}
+            onChoose={(id) => choose(pop, id)}
           />
         ))}
         <Idle
-          state={state} now={now} busy={first !== undefined} ended={recentlyEnded(state, now)}
-          rona={rona} onBack={backToWork}
+          state={state}
+          now={now}
+          busy={first !== undefined}
+          ended={recentlyEnded(state, now)}
+          rona={rona}
+          onBack={backToWork}
         />
       </main>
       <Messages state={state} onDismiss={(id) => desk.dismiss(id)} />
@@ -93,7 +122,9 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
 
 /** Every action of the card in front has one key. */
 function popKeys(
-  pop: Pop, act: (pop: Pop, name: ActionName) => void, ack: (pop: Pop, id: string) => void,
+  pop: Pop,
+  act: (pop: Pop, name: ActionName) => void,
+  ack: (pop: Pop, id: string) => void,
   choose: (pop: Pop, id: string) => void,
 ) {
   const unacked = needsChoice(pop) ? null : firstUnacked(pop);

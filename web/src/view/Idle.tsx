@@ -28,12 +28,16 @@ export function Idle({ state, now, busy, ended, rona, onBack }: Props) {
         <div className="idle-head" data-ready={ready}>
           <h2>{t(ready ? 'idle.ready' : 'idle.notReady')}</h2>
           {ended !== null && (
-            <p data-testid="ended">{t('idle.ended')}: {named(t, 'call.cause', ended.cause)}</p>
+            <p data-testid="ended">
+              {t('idle.ended')}: {named(t, 'call.cause', ended.cause)}
+            </p>
           )}
           {rona ? (
             <p className="rona">
               {t('presence.rona')}{' '}
-              <Button onClick={onBack}>{t('presence.back')} <kbd>Enter</kbd></Button>
+              <Button onClick={onBack}>
+                {t('presence.back')} <kbd>Enter</kbd>
+              </Button>
             </p>
           ) : (
             <p>{t('idle.hint')}</p>
@@ -51,14 +55,18 @@ function MissedList({ missed, now }: { missed: Missed[]; now: number }) {
   const lang = useLang();
   return (
     <div className="panel missed">
-      <h3>{t('idle.missed')} {missed.length > 0 && <span className="count">{missed.length}</span>}</h3>
+      <h3>
+        {t('idle.missed')} {missed.length > 0 && <span className="count">{missed.length}</span>}
+      </h3>
       {missed.length === 0 && <p className="none">{t('idle.noMissed')}</p>}
       <ul>
         {missed.slice(0, 10).map((item) => (
           <li key={item.call}>
             <time>{daysAway(item.at, now) === 0 ? clock(item.at) : dateTime(item.at, lang, now)}</time>
             {item.customer !== null && <Outside text={item.customer.name} limit={40} />}
-            <span>{item.caller?.national ?? (item.caller && named(t, 'who.label', item.caller.presentation))}</span>
+            <span>
+              {item.caller?.national ?? (item.caller && named(t, 'who.label', item.caller.presentation))}
+            </span>
             {item.clientName !== '' && <Outside text={item.clientName} limit={40} className="quiet" />}
           </li>
         ))}
@@ -67,7 +75,15 @@ function MissedList({ missed, now }: { missed: Missed[]; now: number }) {
   );
 }
 
-function Team({ colleagues, me, now }: { colleagues: Record<string, Presence>; me: string | null; now: number }) {
+function Team({
+  colleagues,
+  me,
+  now,
+}: {
+  colleagues: Record<string, Presence>;
+  me: string | null;
+  now: number;
+}) {
   const { t } = useTranslation();
   const agents = useQuery({ queryKey: ['agents'], queryFn: api.agents, refetchInterval: 15_000 });
   const others = (agents.data ?? []).filter((agent) => agent.id !== me);
@@ -77,7 +93,12 @@ function Team({ colleagues, me, now }: { colleagues: Record<string, Presence>; m
       {agents.isError && <p className="none">{t('idle.teamFailed')}</p>}
       <ul>
         {others.slice(0, 30).map((agent) => (
-          <Colleague key={agent.id} agent={agent} presence={colleagues[agent.id] ?? agent.presence} now={now} />
+          <Colleague
+            key={agent.id}
+            agent={agent}
+            presence={colleagues[agent.id] ?? agent.presence}
+            now={now}
+          />
         ))}
       </ul>
     </div>

@@ -9,7 +9,11 @@ export function LanguageSwitch() {
   const other = useLang() === 'ja' ? 'en' : 'ja';
   return (
     <Button
-      size="compact-sm" variant="subtle" color="gray" lang={other} aria-label={`${t('bar.language')}: ${t('bar.other')}`}
+      size="compact-sm"
+      variant="subtle"
+      color="gray"
+      lang={other}
+      aria-label={`${t('bar.language')}: ${t('bar.other')}`}
       onClick={() => switchLanguage(other)}
     >
       {t('bar.other')}

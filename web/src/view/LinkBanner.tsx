@@ -9,7 +9,9 @@ interface Props {
   onReconnect: () => void;
 }
 
-/** After three seconds without a connection the agent must know that cards may be missing, but calls are not. */
+/**
+ * After three seconds without a connection the agent must know that cards may be missing, but calls are not.
+ */
 const SILENT_S = 3;
 
 export function LinkBanner({ state, now, onReconnect }: Props) {
@@ -19,7 +21,11 @@ export function LinkBanner({ state, now, onReconnect }: Props) {
   return (
     <div className="link-banner" role="alert">
       <strong>{t('link.lost')}</strong>
-      {phase === 'refused' ? <Refused code={closeCode} onReconnect={onReconnect} /> : <span>{t('link.retrying')}</span>}
+      {phase === 'refused' ? (
+        <Refused code={closeCode} onReconnect={onReconnect} />
+      ) : (
+        <span>{t('link.retrying')}</span>
+      )}
     </div>
   );
 }
@@ -31,9 +37,13 @@ function Refused({ code, onReconnect }: { code: number | null; onReconnect: () =
     <>
       <span>{t(`link.${why}`)}</span>
       {code === 4406 ? (
-        <Button size="compact-sm" color="dark" onClick={() => window.location.reload()}>{t('link.reload')}</Button>
+        <Button size="compact-sm" color="dark" onClick={() => window.location.reload()}>
+          {t('link.reload')}
+        </Button>
       ) : (
-        <Button size="compact-sm" color="dark" onClick={onReconnect}>{t('link.useHere')}</Button>
+        <Button size="compact-sm" color="dark" onClick={onReconnect}>
+          {t('link.useHere')}
+        </Button>
       )}
     </>
   );

@@ -36,20 +36,38 @@ export function LogIn({ unreachable, ringer, onLoggedIn }: Props) {
     <main className="login">
       <Paper component="form" withBorder shadow="sm" p="xl" className="login-card" onSubmit={submit}>
         <Group justify="space-between" mb="md">
-          <Title order={1} size="h3">{t('app')}</Title>
+          <Title order={1} size="h3">
+            {t('app')}
+          </Title>
           <LanguageSwitch />
         </Group>
-        {fault !== null && <Alert color="red" role="alert" mb="sm" py="xs">{t(fault)}</Alert>}
+        {fault !== null && (
+          <Alert color="red" role="alert" mb="sm" py="xs">
+            {t(fault)}
+          </Alert>
+        )}
         <TextInput
-          label={t('login.name')} value={name} autoFocus required autoComplete="username" name="name"
+          label={t('login.name')}
+          value={name}
+          autoFocus
+          required
+          autoComplete="username"
+          name="name"
           onChange={(event) => setName(event.currentTarget.value)}
         />
         <PasswordInput
-          label={t('login.password')} value={password} required mt="sm" autoComplete="current-password" name="password"
+          label={t('login.password')}
+          value={password}
+          required
+          mt="sm"
+          autoComplete="current-password"
+          name="password"
           onChange={(event) => setPassword(event.currentTarget.value)}
         />
         <Group mt="lg" justify="space-between">
-          <Button type="submit" loading={busy}>{t('login.submit')}</Button>
+          <Button type="submit" loading={busy}>
+            {t('login.submit')}
+          </Button>
           <Button type="button" variant="subtle" color="gray" onClick={() => void ringer.test()}>
             {t('login.sound')}
           </Button>

@@ -29,7 +29,11 @@ export function Messages({ state, onDismiss }: Props) {
     <div className="messages" role="status" aria-live="polite">
       {state.messages.map((message) => (
         <Notification
-          key={message.id} color="red" withBorder title={t('error.title')} onClose={() => onDismiss(message.id)}
+          key={message.id}
+          color="red"
+          withBorder
+          title={t('error.title')}
+          onClose={() => onDismiss(message.id)}
           closeButtonProps={{ 'aria-label': t('contacts.close') }}
         >
           {message[lang] || named(t, 'error', message.code)}

@@ -7,9 +7,11 @@ interface Props {
 }
 
 /**
- * The one way text from outside reaches the screen: a text node, isolated in its direction, with controls made
- * visible. There is no other path, and none that takes markup.
+ * The one way text from outside reaches the screen: a text node, isolated in its direction, with controls
+ * made visible. There is no other path, and none that takes markup.
  */
 export function Outside({ text, limit = SHOWN_LENGTH, className }: Props) {
-  return <bdi className={className === undefined ? 'outside' : `outside ${className}`}>{visible(text, limit)}</bdi>;
+  return (
+    <bdi className={className === undefined ? 'outside' : `outside ${className}`}>{visible(text, limit)}</bdi>
+  );
 }

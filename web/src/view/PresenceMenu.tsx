@@ -29,25 +29,47 @@ export function PresenceMenu({ desk, session, state, now, opened, onOpened }: Pr
   const until = timeOf(presence?.until ?? null);
   const tone = presence?.status === 'available' ? 'ready' : 'away';
   return (
-    <Popover opened={opened} onChange={onOpened} position="bottom-start" shadow="md" trapFocus returnFocus withinPortal>
+    <Popover
+      opened={opened}
+      onChange={onOpened}
+      position="bottom-start"
+      shadow="md"
+      trapFocus
+      returnFocus
+      withinPortal
+    >
       <Popover.Target>
         <Button
-          size="compact-md" variant="default" className="presence" data-tone={tone} onClick={() => onOpened(!opened)}
-          aria-label={`${t('presence.set')}: ${label}`} aria-expanded={opened}
+          size="compact-md"
+          variant="default"
+          className="presence"
+          data-tone={tone}
+          onClick={() => onOpened(!opened)}
+          aria-label={`${t('presence.set')}: ${label}`}
+          aria-expanded={opened}
         >
           <span aria-hidden="true" className="dot" />
           {label}
-          {until !== null && <span className="presence-until">{t('presence.untilShort', { time: when(until, lang, now) })}</span>}
+          {until !== null && (
+            <span className="presence-until">
+              {t('presence.untilShort', { time: when(until, lang, now) })}
+            </span>
+          )}
           {presence !== null && presence.state !== 'idle' && (
             <span className="presence-state">{named(t, 'presence.state', presence.state)}</span>
           )}
-          <span aria-hidden="true" className="presence-more">▾</span>
+          <span aria-hidden="true" className="presence-more">
+            ▾
+          </span>
         </Button>
       </Popover.Target>
       <Popover.Dropdown>
         {opened && (
           <PresenceForm
-            presence={presence} session={session} desk={desk} connected={state.link.phase === 'open'}
+            presence={presence}
+            session={session}
+            desk={desk}
+            connected={state.link.phase === 'open'}
             onDone={() => onOpened(false)}
           />
         )}
@@ -58,7 +80,8 @@ export function PresenceMenu({ desk, session, state, now, opened, onOpened }: Pr
 
 function presenceLabel(presence: Presence | null, t: TFunction): string {
   if (presence === null) return '–';
-  if (presence.status === 'available' || presence.reason === null) return named(t, 'presence', presence.status);
+  if (presence.status === 'available' || presence.reason === null)
+    return named(t, 'presence', presence.status);
   return named(t, 'presence.reason', presence.reason);
 }
 
@@ -72,7 +95,9 @@ interface FormProps {
 
 function PresenceForm({ presence, session, desk, connected, onDone }: FormProps) {
   const { t } = useTranslation();
-  const [choice, setChoice] = useState(presence?.status === 'away' ? (presence.reason ?? 'break') : 'available');
+  const [choice, setChoice] = useState(
+    presence?.status === 'away' ? (presence.reason ?? 'break') : 'available',
+  );
   const [until, setUntil] = useState('');
   const [fault, setFault] = useState<string | null>(null);
   const setByOther = presence?.setBy && presence.setBy !== session.agent && presence.status === 'away';
@@ -80,7 +105,8 @@ function PresenceForm({ presence, session, desk, connected, onDone }: FormProps)
   async function apply(event: FormEvent) {
     event.preventDefault();
     const back = until.trim() === '' ? null : nextClock(until, Date.now());
-    if (choice !== 'available' && until.trim() !== '' && back === null) return setFault(t('presence.badTime'));
+    if (choice !== 'available' && until.trim() !== '' && back === null)
+      return setFault(t('presence.badTime'));
     const wish: Record<string, string> = choice === 'available' ? {} : { reason: choice };
     if (choice !== 'available' && back !== null) wish.until = back;
     const status = choice === 'available' ? 'available' : 'away';
@@ -101,22 +127,36 @@ function PresenceForm({ presence, session, desk, connected, onDone }: FormProps)
     <form onSubmit={(event) => void apply(event)}>
       <Radio.Group value={choice} onChange={setChoice} label={t('presence.set')}>
         <Stack gap={6} mt={6}>
-          <Radio value="available" label={t('presence.available')} data-autofocus={choice === 'available' || undefined} />
+          <Radio
+            value="available"
+            label={t('presence.available')}
+            data-autofocus={choice === 'available' || undefined}
+          />
           {REASONS.map((reason) => (
             <Radio
-              key={reason} value={reason} label={t(`presence.reason.${reason}`)}
+              key={reason}
+              value={reason}
+              label={t(`presence.reason.${reason}`)}
               data-autofocus={choice === reason || undefined}
             />
           ))}
         </Stack>
       </Radio.Group>
       <TextInput
-        mt="sm" size="xs" label={t('presence.until')} placeholder={t('presence.untilHint')} value={until}
-        disabled={choice === 'available'} error={fault} inputMode="numeric"
+        mt="sm"
+        size="xs"
+        label={t('presence.until')}
+        placeholder={t('presence.untilHint')}
+        value={until}
+        disabled={choice === 'available'}
+        error={fault}
+        inputMode="numeric"
         onChange={({ currentTarget }) => setUntil(currentTarget.value)}
       />
       {setByOther && <p className="hint">{t('presence.setByOther', { who: presence.setBy })}</p>}
-      <Button type="submit" size="compact-md" mt="sm" fullWidth>{t('presence.apply')}</Button>
+      <Button type="submit" size="compact-md" mt="sm" fullWidth>
+        {t('presence.apply')}
+      </Button>
     </form>
   );
 }

@@ -33,13 +33,21 @@ export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props
         <span className="bar-item">{t('bar.noAgent')}</span>
       ) : (
         <PresenceMenu
-          desk={rest.desk} session={session} state={state} now={rest.now} opened={rest.presenceOpen}
+          desk={rest.desk}
+          session={session}
+          state={state}
+          now={rest.now}
+          opened={rest.presenceOpen}
           onOpened={rest.onPresenceOpen}
         />
       )}
-      <span className="bar-item bar-name"><Outside text={session.name} limit={24} /></span>
+      <span className="bar-item bar-name">
+        <Outside text={session.name} limit={24} />
+      </span>
       {client !== '' && (
-        <span className="bar-item bar-client"><Outside text={client} limit={40} /> {t('bar.line')}</span>
+        <span className="bar-item bar-client">
+          <Outside text={client} limit={40} /> {t('bar.line')}
+        </span>
       )}
       <span className="bar-space" />
       <SoundState ringer={rest.ringer} sounds={rest.sounds} connected={state.link.phase === 'open'} />
@@ -48,8 +56,12 @@ export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props
         {t(`link.${state.link.phase}`)}
       </span>
       <LanguageSwitch />
-      <Button size="compact-sm" variant="subtle" color="gray" aria-label={t('bar.help')} onClick={onHelp}>?</Button>
-      <Button size="compact-sm" variant="subtle" color="gray" onClick={onLogOut}>{t('bar.logout')}</Button>
+      <Button size="compact-sm" variant="subtle" color="gray" aria-label={t('bar.help')} onClick={onHelp}>
+        ?
+      </Button>
+      <Button size="compact-sm" variant="subtle" color="gray" onClick={onLogOut}>
+        {t('bar.logout')}
+      </Button>
     </header>
   );
 }
@@ -63,7 +75,9 @@ function SoundState({ ringer, sounds, connected }: { ringer: Ringer; sounds: boo
   if (ringer.unlocked) return <span className="bar-item bar-quiet">{t('bar.soundOn')}</span>;
   return (
     <Button
-      size="compact-sm" variant="light" color="orange.9"
+      size="compact-sm"
+      variant="light"
+      color="orange.9"
       onClick={() => void ringer.test().then(() => redraw((n) => n + 1))}
     >
       {t('bar.soundLocked')}

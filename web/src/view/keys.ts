@@ -1,7 +1,9 @@
 import { useEffect } from 'react';
 import { useLatest } from './hooks';
 
-/** What a key press asks for, by `KeyboardEvent.key`; a missing or false entry leaves the key to the browser. */
+/**
+ * What a key press asks for, by `KeyboardEvent.key`; a missing or false entry leaves the key to the browser.
+ */
 export type KeyMap = Record<string, (() => void) | false | undefined>;
 
 /** The part of a key press that decides whether it is ours. */
@@ -18,8 +20,9 @@ export interface KeyPress {
 export type Focus = 'editing' | 'control' | 'free';
 
 /**
- * Function keys work everywhere. Keys that also mean something to a control or a field (Enter, digits) work only
- * when no such thing has the focus. Nothing works while an input method is converting (`isComposing`, keyCode 229).
+ * Function keys work everywhere. Keys that also mean something to a control or a field (Enter, digits) work
+ * only when no such thing has the focus. Nothing works while an input method is converting (`isComposing`,
+ * keyCode 229).
  */
 export function isOurs(press: KeyPress): boolean {
   if (press.isComposing || press.keyCode === 229 || press.repeat || press.modified) return false;
@@ -47,11 +50,14 @@ export function useKeys(keys: KeyMap): void {
   }, [latest]);
 }
 
-const CONTROLS = 'button, a[href], summary, [role="menuitem"], [role="button"], [role="option"], [role="switch"]';
+const CONTROLS =
+  'button, a[href], summary, [role="menuitem"], [role="button"], [role="option"], [role="switch"]';
 const EDITED = 'input, textarea, select, [contenteditable=""], [contenteditable="true"], [role="textbox"]';
 
 export function focusOf(element: Element | null): Focus {
   if (element === null) return 'free';
   if (element.matches(EDITED)) return 'editing';
-  return element.matches(CONTROLS) || element.closest('[role="dialog"], [role="menu"]') !== null ? 'control' : 'free';
+  return element.matches(CONTROLS) || element.closest('[role="dialog"], [role="menu"]') !== null
+    ? 'control'
+    : 'free';
 }

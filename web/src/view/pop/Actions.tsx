@@ -23,19 +23,28 @@ export function Actions({ desk, state, pop, declining, onDeclining, onAction }: 
       {actions.map((action) =>
         action.name === 'decline' ? (
           <Decline
-            key={action.name} action={action} pop={pop} opened={declining} onOpened={onDeclining}
+            key={action.name}
+            action={action}
+            pop={pop}
+            opened={declining}
+            onOpened={onDeclining}
             busy={isPending(state, 'pop.decline', pop.call)}
             onReason={(reason) => desk.popCommand('pop.decline', pop, { reason })}
           />
         ) : (
           <ActionButton
-            key={action.name} action={action} label={labelKey(action, pop)} onClick={() => onAction(action.name)}
+            key={action.name}
+            action={action}
+            label={labelKey(action, pop)}
+            onClick={() => onAction(action.name)}
             busy={isPending(state, commandOf(action.name), pop.call)}
             disabled={action.name === 'finish' && finishBlocked(pop)}
           />
         ),
       )}
-      {pop.phase === 'wrapup' && finishBlocked(pop) && <span className="hint">{t('action.finishBlocked')}</span>}
+      {pop.phase === 'wrapup' && finishBlocked(pop) && (
+        <span className="hint">{t('action.finishBlocked')}</span>
+      )}
     </footer>
   );
 }
@@ -55,7 +64,12 @@ interface ButtonProps {
 function ActionButton({ action, label, busy, disabled, onClick }: ButtonProps) {
   const { t } = useTranslation();
   return (
-    <Button variant={action.primary ? 'filled' : 'default'} loading={busy} disabled={disabled} onClick={onClick}>
+    <Button
+      variant={action.primary ? 'filled' : 'default'}
+      loading={busy}
+      disabled={disabled}
+      onClick={onClick}
+    >
       {t(label)} <kbd>{action.key}</kbd>
     </Button>
   );
@@ -76,12 +90,16 @@ function Decline({ action, pop, opened, busy, onOpened, onReason }: DeclineProps
   return (
     <Menu opened={opened} onChange={onOpened} position="top-start" shadow="md" withinPortal>
       <Menu.Target>
-        <Button variant="default" loading={busy}>{t('action.decline')} <kbd>{action.key}</kbd></Button>
+        <Button variant="default" loading={busy}>
+          {t('action.decline')} <kbd>{action.key}</kbd>
+        </Button>
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{t('action.declineTitle')}</Menu.Label>
         {declineReasons(pop).map((reason) => (
-          <Menu.Item key={reason} onClick={() => onReason(reason)}>{t(`action.declineReason.${reason}`)}</Menu.Item>
+          <Menu.Item key={reason} onClick={() => onReason(reason)}>
+            {t(`action.declineReason.${reason}`)}
+          </Menu.Item>
         ))}
       </Menu.Dropdown>
     </Menu>

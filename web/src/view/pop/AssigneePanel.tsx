@@ -48,8 +48,12 @@ function Details({ assignee, script, now, mine }: DetailsProps) {
   return (
     <>
       <p className="assignee-name">
-        <strong><Outside text={assignee.name} limit={40} /></strong>
-        <span className="chip" data-tone={present ? 'ready' : 'warn'}>{named(t, 'assignee', assignee.state)}</span>
+        <strong>
+          <Outside text={assignee.name} limit={40} />
+        </strong>
+        <span className="chip" data-tone={present ? 'ready' : 'warn'}>
+          {named(t, 'assignee', assignee.state)}
+        </span>
         {mine && <span>{t('assignee.you')}</span>}
       </p>
       <dl>
@@ -66,7 +70,9 @@ function Details({ assignee, script, now, mine }: DetailsProps) {
         {spoken !== '' && (
           <>
             <dt>{t('assignee.spoken')}</dt>
-            <dd className="spoken" lang={script}><Outside text={t('say.quote', { text: spoken })} /></dd>
+            <dd className="spoken" lang={script}>
+              <Outside text={t('say.quote', { text: spoken })} />
+            </dd>
           </>
         )}
         {assignee.why !== null && (

@@ -45,8 +45,14 @@ function Ringing({ state, pop, now }: Props) {
         <strong>{t('call.seconds', { s: seconds })}</strong>
         <span>{late ? t('call.late', { s: limit }) : t('call.limit', { s: limit })}</span>
       </div>
-      <div className="meter" data-late={late} aria-hidden="true"><div style={{ width: `${share}%` }} /></div>
-      {pop.claimedBy !== null && <div><Outside text={t('call.claimedBy', { by: pop.claimedBy })} /></div>}
+      <div className="meter" data-late={late} aria-hidden="true">
+        <div style={{ width: `${share}%` }} />
+      </div>
+      {pop.claimedBy !== null && (
+        <div>
+          <Outside text={t('call.claimedBy', { by: pop.claimedBy })} />
+        </div>
+      )}
       {expired && <div>{t('call.expired')}</div>}
     </>
   );
@@ -63,7 +69,12 @@ function Running({ state, pop, now }: Props) {
       </div>
     );
   }
-  if (pop.callEnded) return <div className="clock"><span className="clock-word">{t('call.ended')}</span></div>;
+  if (pop.callEnded)
+    return (
+      <div className="clock">
+        <span className="clock-word">{t('call.ended')}</span>
+      </div>
+    );
   return (
     <div className="clock">
       <span className="clock-word">{t('call.taken')}</span>

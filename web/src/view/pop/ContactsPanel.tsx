@@ -23,7 +23,9 @@ export function ContactsPanel({ pop, now }: { pop: Pop; now: number }) {
       <header>
         <h3>{t('contacts.title')}</h3>
         {customer !== undefined && contacts.length > 0 && (
-          <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>{t('contacts.more')}</Button>
+          <Button size="compact-xs" variant="subtle" onClick={() => setAll(true)}>
+            {t('contacts.more')}
+          </Button>
         )}
       </header>
       {contacts.length === 0 ? (
@@ -33,7 +35,10 @@ export function ContactsPanel({ pop, now }: { pop: Pop; now: number }) {
       )}
       {customer !== undefined && (
         <Modal
-          opened={all} onClose={() => setAll(false)} title={t('contacts.all')} size="xl"
+          opened={all}
+          onClose={() => setAll(false)}
+          title={t('contacts.all')}
+          size="xl"
           closeButtonProps={{ 'aria-label': t('contacts.close') }}
         >
           {all && <AllContacts customer={customer} now={now} />}
@@ -49,7 +54,11 @@ function ContactTable({ contacts, now, limit }: { contacts: Contact[]; now: numb
   return (
     <table>
       <thead className="unseen">
-        <tr><th>{t('contacts.when')}</th><th>{t('contacts.who')}</th><th>{t('contacts.what')}</th></tr>
+        <tr>
+          <th>{t('contacts.when')}</th>
+          <th>{t('contacts.who')}</th>
+          <th>{t('contacts.what')}</th>
+        </tr>
       </thead>
       <tbody>
         {contacts.map((contact, index) => {
@@ -57,8 +66,12 @@ function ContactTable({ contacts, now, limit }: { contacts: Contact[]; now: numb
           return (
             <tr key={`${contact.at} ${index}`}>
               <td className="contact-when">{at === null ? '–' : dateTime(at, lang, now)}</td>
-              <td className="contact-who"><Outside text={contact.by} limit={16} /></td>
-              <td className="contact-what"><Outside text={contact.summary} limit={limit} /></td>
+              <td className="contact-who">
+                <Outside text={contact.by} limit={16} />
+              </td>
+              <td className="contact-what">
+                <Outside text={contact.summary} limit={limit} />
+              </td>
             </tr>
           );
         })}
@@ -82,7 +95,12 @@ function AllContacts({ customer, now }: { customer: string; now: number }) {
       {pages.isPending && <p>{t('contacts.loading')}</p>}
       <ContactTable contacts={contacts} now={now} limit={1000} />
       {pages.hasNextPage && (
-        <Button variant="default" mt="sm" loading={pages.isFetching} onClick={() => void pages.fetchNextPage()}>
+        <Button
+          variant="default"
+          mt="sm"
+          loading={pages.isFetching}
+          onClick={() => void pages.fetchNextPage()}
+        >
           {t('contacts.more')}
         </Button>
       )}

@@ -20,8 +20,13 @@ export function Notices({ state, pop, now, onAck }: Props) {
   const next = firstUnacked(pop);
   return noticesInOrder(pop).map((notice) => (
     <NoticeBar
-      key={notice.id} notice={notice} now={now} acked={noticeAcked(pop, notice)} hasKey={next?.id === notice.id}
-      busy={isPending(state, 'notice.ack', pop.call)} onAck={() => onAck(notice.id)}
+      key={notice.id}
+      notice={notice}
+      now={now}
+      acked={noticeAcked(pop, notice)}
+      hasKey={next?.id === notice.id}
+      busy={isPending(state, 'notice.ack', pop.call)}
+      onAck={() => onAck(notice.id)}
     />
   ));
 }
@@ -47,8 +52,12 @@ function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
   const long = notice.text.length > SHORT;
   return (
     <div
-      className="notice" data-level={notice.level} data-acked={acked} role={acked ? 'note' : 'alertdialog'}
-      aria-modal={acked ? undefined : false} aria-labelledby={label}
+      className="notice"
+      data-level={notice.level}
+      data-acked={acked}
+      role={acked ? 'note' : 'alertdialog'}
+      aria-modal={acked ? undefined : false}
+      aria-labelledby={label}
     >
       <strong className="notice-level">
         <span aria-hidden="true">{acked ? '✓' : '⚠'}</span> {t(`notice.${notice.level}`)}
@@ -57,7 +66,9 @@ function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
         <Outside text={notice.text} limit={2000} />
       </p>
       {long && !whole && (
-        <Button size="compact-xs" variant="subtle" color="dark" onClick={() => setWhole(true)}>{t('notice.more')}</Button>
+        <Button size="compact-xs" variant="subtle" color="dark" onClick={() => setWhole(true)}>
+          {t('notice.more')}
+        </Button>
       )}
       <span className="notice-by">
         <Outside text={notice.by} limit={24} /> {at !== null && <time>{date(at, lang, now)}</time>}
@@ -65,8 +76,14 @@ function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
       {acked ? (
         <span className="notice-acked">{t('notice.acked')}</span>
       ) : (
-        <Button size="compact-md" color={notice.level === 'danger' ? 'red.9' : 'dark'} loading={busy} onClick={onAck}>
-          {t('notice.ack')}{hasKey && <kbd>F2</kbd>}
+        <Button
+          size="compact-md"
+          color={notice.level === 'danger' ? 'red.9' : 'dark'}
+          loading={busy}
+          onClick={onAck}
+        >
+          {t('notice.ack')}
+          {hasKey && <kbd>F2</kbd>}
         </Button>
       )}
     </div>

@@ -24,7 +24,11 @@ export function OpenPanel({ pop, now }: { pop: Pop; now: number }) {
   return (
     <section className="panel open">
       <h3>{t('open.title')}</h3>
-      {rows.length === 0 ? <p className="none">{t(notLookedUp(pop) ?? 'open.none')}</p> : <ul>{rows.slice(0, SHOWN)}</ul>}
+      {rows.length === 0 ? (
+        <p className="none">{t(notLookedUp(pop) ?? 'open.none')}</p>
+      ) : (
+        <ul>{rows.slice(0, SHOWN)}</ul>
+      )}
     </section>
   );
 }
@@ -37,7 +41,9 @@ function Visit({ dispatch, now }: { dispatch: NonNullable<OpenItems['dispatch']>
   return (
     <li>
       {t('open.visit', { eta: eta === null ? '–' : when(eta, lang, now) })}
-      {dispatch.delayMin > 0 && <strong className="late"> {t('open.delay', { min: dispatch.delayMin })}</strong>}
+      {dispatch.delayMin > 0 && (
+        <strong className="late"> {t('open.delay', { min: dispatch.delayMin })}</strong>
+      )}
       {asOf !== null && <span className="quiet"> {t('open.asOf', { time: clock(asOf) })}</span>}
     </li>
   );

@@ -40,7 +40,11 @@ export function PopCard(props: PopCardProps) {
   const script = scriptLanguage(pop, props.script);
   return (
     <article
-      id={`pop-${pop.call}`} className="pop" data-phase={pop.phase} tabIndex={-1} aria-label={t('call.title')}
+      id={`pop-${pop.call}`}
+      className="pop"
+      data-phase={pop.phase}
+      tabIndex={-1}
+      aria-label={t('call.title')}
       data-testid="pop"
     >
       {!choosing && <Notices state={state} pop={pop} now={now} onAck={props.onAck} />}
@@ -57,14 +61,20 @@ export function PopCard(props: PopCardProps) {
         {!choosing && <ContactsPanel pop={pop} now={now} />}
       </div>
       <Actions
-        desk={desk} state={state} pop={pop} declining={props.declining} onDeclining={props.onDeclining}
+        desk={desk}
+        state={state}
+        pop={pop}
+        declining={props.declining}
+        onDeclining={props.onDeclining}
         onAction={props.onAction}
       />
     </article>
   );
 }
 
-/** Tells the server that the card has been painted: after the frame that shows it, not when it was received. */
+/**
+ * Tells the server that the card has been painted: after the frame that shows it, not when it was received.
+ */
 function useRenderAck(desk: DeskClient, pop: Pop): void {
   const id = pop.renderAck?.id;
   useEffect(() => {

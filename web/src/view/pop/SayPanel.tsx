@@ -13,7 +13,10 @@ interface Props {
   greetingOnly: boolean;
 }
 
-/** The first words, then the three steps in their order (M008). The language is the customer's, not the page's. */
+/**
+ * The first words, then the three steps in their order (M008). The language is the customer's, not the
+ * page's.
+ */
 export function SayPanel({ pop, lang, onLang, greetingOnly }: Props) {
   const { t } = useTranslation();
   const { greeting, steps } = pop.data.guidance;
@@ -26,18 +29,28 @@ export function SayPanel({ pop, lang, onLang, greetingOnly }: Props) {
         <span className="say-tools">
           {first !== '' && <Copy key={first} text={first} />}
           <SegmentedControl
-            size="xs" value={lang} aria-label={t('say.language')} onChange={(value) => onLang(value as Lang)}
-            data={[{ value: 'ja', label: '日本語' }, { value: 'en', label: 'English' }]}
+            size="xs"
+            value={lang}
+            aria-label={t('say.language')}
+            onChange={(value) => onLang(value as Lang)}
+            data={[
+              { value: 'ja', label: '日本語' },
+              { value: 'en', label: 'English' },
+            ]}
           />
         </span>
       </header>
       {first === '' && shown.length === 0 && <p className="none">{t('say.none')}</p>}
       {first !== '' && (
-        <p className="greeting" lang={lang}><Line text={greeting} lang={lang} /></p>
+        <p className="greeting" lang={lang}>
+          <Line text={greeting} lang={lang} />
+        </p>
       )}
       {shown.length > 0 && (
         <ol className="steps">
-          {shown.map((step) => <GuidedStep key={step.id} step={step} lang={lang} />)}
+          {shown.map((step) => (
+            <GuidedStep key={step.id} step={step} lang={lang} />
+          ))}
         </ol>
       )}
     </section>
@@ -50,7 +63,9 @@ function GuidedStep({ step, lang }: { step: Step; lang: Lang }) {
   return (
     <li data-step={step.id} data-locked={step.locked !== null} aria-label={title}>
       {step.locked !== null && <Lock />}
-      <span lang={lang}><Line text={step.text} lang={lang} /></span>
+      <span lang={lang}>
+        <Line text={step.text} lang={lang} />
+      </span>
       {step.locked !== null && <span className="lock">{t('say.locked')}</span>}
     </li>
   );
@@ -72,7 +87,9 @@ function Line({ text, lang }: { text: LocalText; lang: Lang }) {
   if (text[lang] !== undefined) return <Outside text={text[lang]} limit={600} />;
   return (
     <>
-      <span lang={other}><Outside text={text[other] ?? ''} limit={600} /></span>{' '}
+      <span lang={other}>
+        <Outside text={text[other] ?? ''} limit={600} />
+      </span>{' '}
       <small className="quiet">{other === 'ja' ? '(日本語のみ)' : '(English only)'}</small>
     </>
   );
@@ -84,7 +101,9 @@ function Copy({ text }: { text: string }) {
   if (navigator.clipboard === undefined) return null;
   return (
     <Button
-      size="compact-xs" variant="subtle" color="gray"
+      size="compact-xs"
+      variant="subtle"
+      color="gray"
       onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
     >
       {copied ? t('say.copied') : t('say.copy')}

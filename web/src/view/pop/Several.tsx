@@ -24,8 +24,13 @@ export function Several({ state, pop, onChoose }: Props) {
         <li key={candidate.id}>
           <kbd>{index + 1}</kbd>
           <span className="several-name">
-            <small lang="ja"><Outside text={candidate.kana} limit={64} /></small>
-            <strong><Outside text={candidate.name} limit={64} /></strong> {t('who.honorific')}
+            <small lang="ja">
+              <Outside text={candidate.kana} limit={64} />
+            </small>
+            <strong>
+              <Outside text={candidate.name} limit={64} />
+            </strong>{' '}
+            {t('who.honorific')}
           </span>
           <Outside text={candidate.org} limit={64} className="several-org" />
           <Button size="compact-md" variant="default" disabled={busy} onClick={() => onChoose(candidate.id)}>

@@ -19,7 +19,11 @@ export function Who({ state, pop, now }: Props) {
   return (
     <div className="who">
       <div className="who-person">
-        {match.customer === null ? <Stranger pop={pop} /> : <Known customer={match.customer} level={match.level} />}
+        {match.customer === null ? (
+          <Stranger pop={pop} />
+        ) : (
+          <Known customer={match.customer} level={match.level} />
+        )}
         <Numbers pop={pop} />
         {match.customer === null && caller.displayName !== null && <SentName name={caller.displayName} />}
       </div>
@@ -32,13 +36,27 @@ function Known({ customer, level }: { customer: Customer; level: string }) {
   const { t } = useTranslation();
   return (
     <>
-      <div className="kana" lang="ja"><Outside text={customer.kana} /></div>
+      <div className="kana" lang="ja">
+        <Outside text={customer.kana} />
+      </div>
       <h2 className="name">
-        <span className="name-text"><Outside text={customer.name} /></span>
+        <span className="name-text">
+          <Outside text={customer.name} />
+        </span>
         {t('who.honorific') !== '' && <small> {t('who.honorific')}</small>}
-        {customer.org !== '' && <span className="org"><Outside text={customer.org} /></span>}
-        {customer.rank !== '' && <span className="chip">{t('who.rank', { rank: customer.rank.slice(0, 12) })}</span>}
-        {level === 'likely' && <span className="chip" data-tone="warn">{t('who.likely')}</span>}
+        {customer.org !== '' && (
+          <span className="org">
+            <Outside text={customer.org} />
+          </span>
+        )}
+        {customer.rank !== '' && (
+          <span className="chip">{t('who.rank', { rank: customer.rank.slice(0, 12) })}</span>
+        )}
+        {level === 'likely' && (
+          <span className="chip" data-tone="warn">
+            {t('who.likely')}
+          </span>
+        )}
       </h2>
     </>
   );
@@ -79,12 +97,24 @@ function Numbers({ pop }: { pop: Pop }) {
   return (
     <div className="numbers">
       {number !== null && <Outside text={number} limit={32} className="number" />}
-      {number === null && pop.data.match.customer !== null && <span>{named(t, 'who.label', caller.presentation)}</span>}
-      {number !== null && caller.kind !== null && <span className="quiet">{named(t, 'who.kind', caller.kind)}</span>}
-      {caller.verified === false && <span className="chip" data-tone="warn">{t('who.unverified')}</span>}
+      {number === null && pop.data.match.customer !== null && (
+        <span>{named(t, 'who.label', caller.presentation)}</span>
+      )}
+      {number !== null && caller.kind !== null && (
+        <span className="quiet">{named(t, 'who.kind', caller.kind)}</span>
+      )}
+      {caller.verified === false && (
+        <span className="chip" data-tone="warn">
+          {t('who.unverified')}
+        </span>
+      )}
       <span aria-hidden="true">→</span>
       <Outside text={dialled.number} limit={32} className="number" />
-      {dialled.clientName !== '' && <span>(<Outside text={dialled.clientName} limit={60} />)</span>}
+      {dialled.clientName !== '' && (
+        <span>
+          (<Outside text={dialled.clientName} limit={60} />)
+        </span>
+      )}
       {sources.local === 'pending' && <span className="quiet">{t('who.pending')}</span>}
     </div>
   );
@@ -92,5 +122,9 @@ function Numbers({ pop }: { pop: Pop }) {
 
 function SentName({ name }: { name: string }) {
   const { t } = useTranslation();
-  return <div className="sent-name">{t('who.display')}: <Outside text={name} limit={64} /></div>;
+  return (
+    <div className="sent-name">
+      {t('who.display')}: <Outside text={name} limit={64} />
+    </div>
+  );
 }

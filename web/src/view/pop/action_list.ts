@@ -39,12 +39,22 @@ export function actionsFor(pop: Pop): Action[] {
   return allowed.map(({ name, key }, index) => ({ name, key, primary: index === 0 }));
 }
 
-/** Reasons to decline; with a complaint, leaving it to the owner or a manager is the expected one and comes first. */
+/**
+ * Reasons to decline; with a complaint, leaving it to the owner or a manager is the expected one and comes
+ * first.
+ */
 export function declineReasons(pop: Pop): string[] {
-  return hasComplaint(pop) ? ['policy_complaint', 'busy', 'wrong_skill'] : ['busy', 'wrong_skill', 'policy_complaint'];
+  return hasComplaint(pop)
+    ? ['policy_complaint', 'busy', 'wrong_skill']
+    : ['busy', 'wrong_skill', 'policy_complaint'];
 }
 
-const COMMANDS = { take: 'pop.take', assist: 'assist.request', park: 'call.park', finish: 'wrapup.finish' } as const;
+const COMMANDS = {
+  take: 'pop.take',
+  assist: 'assist.request',
+  park: 'call.park',
+  finish: 'wrapup.finish',
+} as const;
 
 /** Sends the command of an action that needs no further question; `decline` asks for its reason first. */
 export function sendAction(desk: DeskClient, pop: Pop, name: Exclude<ActionName, 'decline'>): void {
