@@ -37,7 +37,10 @@ export async function connected(page: Page): Promise<void> {
   await expect(page.locator('.link-state')).toHaveAttribute('data-phase', 'open');
 }
 
-/** Errors of the page and of the content security policy; refused fetches are part of some tests and not counted. */
+/**
+ * Errors of the page and of the content security policy; refused fetches are part of some tests and not
+ * counted.
+ */
 function watchFaults(page: Page): string[] {
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(String(error)));

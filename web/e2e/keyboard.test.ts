@@ -14,19 +14,26 @@ test('presence is set by keyboard alone, with reason and return time', async ({ 
   await desk.getByLabel('戻り時刻').fill('23:59');
   await desk.keyboard.press('Enter');
   await expect(desk.getByRole('button', { name: /在席状況を変更: 休憩中/ })).toContainText('23:59');
-  expect(mock.desk.commands).toMatchObject([{ type: 'presence.set', data: { state: 'away', reason: 'break' } }]);
+  expect(mock.desk.commands).toMatchObject([
+    { type: 'presence.set', data: { state: 'away', reason: 'break' } },
+  ]);
   expect(mock.desk.commands[0]?.data.until).toMatch(/T14:59:00\.000Z$/);
 });
 
 test('every reason of the contract can be chosen', async ({ desk }) => {
   await desk.getByRole('button', { name: /在席状況を変更/ }).click();
-  const values = await desk.getByRole('radio').evaluateAll((all) => all.map((one) => (one as HTMLInputElement).value));
+  const values = await desk
+    .getByRole('radio')
+    .evaluateAll((all) => all.map((one) => (one as HTMLInputElement).value));
   expect(values.sort()).toEqual(
     ['available', 'break', 'day_off', 'left_for_day', 'meeting', 'other_case', 'out', 'sick'].sort(),
   );
 });
 
-test('a new card does not take the focus from a field, and Enter there takes no call', async ({ desk, mock }) => {
+test('a new card does not take the focus from a field, and Enter there takes no call', async ({
+  desk,
+  mock,
+}) => {
   await desk.getByRole('button', { name: /在席状況を変更/ }).click();
   await desk.getByRole('radio', { name: '会議中' }).check();
   const field = desk.getByLabel('戻り時刻');
@@ -73,7 +80,9 @@ test('Enter on a focused button presses that button and nothing else', async ({ 
 
 test('a new card is announced in one short sentence', async ({ desk, mock }) => {
   mock.desk.offer(known());
-  await expect(desk.getByTestId('announcer')).toHaveText('着信。山田 花子 様。青葉製作所。重要事項があります');
+  await expect(desk.getByTestId('announcer')).toHaveText(
+    '着信。山田 花子 様。青葉製作所。重要事項があります',
+  );
   await expect(desk.getByTestId('announcer')).toHaveAttribute('aria-live', 'assertive');
   await expect(desk.getByTestId('call-status')).toHaveAttribute('aria-live', 'off');
   await expect(desk.getByRole('alertdialog')).toHaveAttribute('aria-modal', 'false');

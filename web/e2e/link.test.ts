@@ -3,7 +3,10 @@ import { connected, expect, logIn, test } from './desk';
 
 const BANNER = '接続が切れています – 着信は電話機に鳴ります';
 
-test('a lost connection is told after three seconds, and after the resume nothing is missing', async ({ desk, mock }) => {
+test('a lost connection is told after three seconds, and after the resume nothing is missing', async ({
+  desk,
+  mock,
+}) => {
   mock.desk.offer(known(), { call: 'c-1' });
   await expect(desk.getByTestId('pop')).toBeVisible();
   const lost = Date.now();
@@ -33,7 +36,10 @@ test('a server with a new epoch replaces the screen by its snapshot', async ({ d
   await connected(desk);
 });
 
-test('a session that is over ends in the log-in, and nothing of the customer stays', async ({ desk, mock }) => {
+test('a session that is over ends in the log-in, and nothing of the customer stays', async ({
+  desk,
+  mock,
+}) => {
   mock.desk.offer(known());
   await expect(desk.getByTestId('pop')).toBeVisible();
   mock.sessions.clear();
@@ -42,7 +48,11 @@ test('a session that is over ends in the log-in, and nothing of the customer sta
   expect(await desk.content()).not.toContain('山田 花子');
 });
 
-test('two tabs share one socket, stay equal, and only the one in front sounds', async ({ desk, mock, context }) => {
+test('two tabs share one socket, stay equal, and only the one in front sounds', async ({
+  desk,
+  mock,
+  context,
+}) => {
   const second = await context.newPage();
   await second.goto(mock.url);
   await connected(second);
@@ -60,7 +70,11 @@ test('two tabs share one socket, stay equal, and only the one in front sounds', 
   expect(mock.desk.acks.filter((ack) => ack.replies_to.length > 0)).toHaveLength(1);
 });
 
-test('without a worker each tab has its socket, and still only the lead sounds', async ({ page, mock, context }) => {
+test('without a worker each tab has its socket, and still only the lead sounds', async ({
+  page,
+  mock,
+  context,
+}) => {
   await page.goto(`${mock.url}/?worker=off`);
   await logIn(page);
   const second = await context.newPage();

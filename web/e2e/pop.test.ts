@@ -29,20 +29,26 @@ test('the card has its parts in the order of reading', async ({ desk, mock }) =>
   await expect(pop.locator('.flags li')).toHaveText(['クレーム2', '頻回 6回/24h', '催促 1回目']);
 });
 
-test('m034 m008: the internal reason is marked so, and the three steps never say it', async ({ desk, mock }) => {
+test('m034 m008: the internal reason is marked so, and the three steps never say it', async ({
+  desk,
+  mock,
+}) => {
   mock.desk.offer(known());
   await expect(desk.locator('.assignee dd').first()).toContainText('休憩中');
   await expect(desk.locator('.spoken')).toHaveText('「席を外しております」');
   const steps = desk.locator('.steps li');
   await expect(steps).toHaveCount(3);
-  expect(await steps.evaluateAll((items) => items.map((item) => (item as HTMLElement).dataset.step))).toEqual([
-    'explain_absence', 'offer_help', 'propose_callback',
-  ]);
+  expect(await steps.evaluateAll((items) => items.map((item) => (item as HTMLElement).dataset.step))).toEqual(
+    ['explain_absence', 'offer_help', 'propose_callback'],
+  );
   expect(await desk.locator('.say').innerText()).not.toContain('休憩');
   await expect(steps.nth(2)).toContainText('管理者承認待ち');
 });
 
-test('m020: when, who and what of three contacts are seen at 1280×720 without scrolling', async ({ desk, mock }) => {
+test('m020: when, who and what of three contacts are seen at 1280×720 without scrolling', async ({
+  desk,
+  mock,
+}) => {
   mock.desk.offer(known());
   const rows = desk.locator('.contacts tbody tr');
   await expect(rows).toHaveCount(3);
@@ -74,7 +80,10 @@ test('m022: F2 confirms the notice, which comes first and stays readable', async
   expect(mock.desk.commands).toMatchObject([{ type: 'notice.ack', call, rev: 1, data: { id: 'n-3' } }]);
 });
 
-test('Enter takes, the clock runs, F4 ends the wrap-up but not before the notice is confirmed', async ({ desk, mock }) => {
+test('Enter takes, the clock runs, F4 ends the wrap-up but not before the notice is confirmed', async ({
+  desk,
+  mock,
+}) => {
   const call = mock.desk.offer({ ...known(), flags: [] });
   await expect(desk.locator('.meter')).toBeVisible();
   await desk.keyboard.press('Enter');
@@ -86,7 +95,11 @@ test('Enter takes, the clock runs, F4 ends the wrap-up but not before the notice
   await expect(desk.getByRole('button', { name: /後処理を終える/ })).toBeEnabled();
   await desk.keyboard.press('F4');
   await expect(desk.getByTestId('pop')).toHaveCount(0);
-  expect(mock.desk.commands.map((command) => command.type)).toEqual(['pop.take', 'notice.ack', 'wrapup.finish']);
+  expect(mock.desk.commands.map((command) => command.type)).toEqual([
+    'pop.take',
+    'notice.ack',
+    'wrapup.finish',
+  ]);
 });
 
 test('declining asks for a reason; with a complaint the policy comes first', async ({ desk, mock }) => {
@@ -108,7 +121,12 @@ test('actions that nobody can carry out yet are not offered', async ({ desk, moc
 });
 
 test('several matches: only names until a digit chooses one', async ({ desk, mock }) => {
-  mock.desk.offer({ ...several(), notices: known().notices, contacts: known().contacts, flags: known().flags });
+  mock.desk.offer({
+    ...several(),
+    notices: known().notices,
+    contacts: known().contacts,
+    flags: known().flags,
+  });
   await expect(desk.locator('.several li')).toHaveCount(3);
   for (const secret of ['.notice', '.flags', '.contacts', '.assignee', '.open', '.steps']) {
     await expect(desk.locator(`.pop ${secret}`)).toHaveCount(0);
@@ -121,9 +139,15 @@ test('several matches: only names until a digit chooses one', async ({ desk, moc
 });
 
 for (const [presentation, label] of [
-  ['withheld', '非通知'], ['payphone', '公衆電話'], ['out_of_area', '表示圏外'], ['service_conflict', '通知不可'],
+  ['withheld', '非通知'],
+  ['payphone', '公衆電話'],
+  ['out_of_area', '表示圏外'],
+  ['service_conflict', '通知不可'],
 ] as const) {
-  test(`a caller without a number is shown as ${label}, and no number is anywhere`, async ({ desk, mock }) => {
+  test(`a caller without a number is shown as ${label}, and no number is anywhere`, async ({
+    desk,
+    mock,
+  }) => {
     const card = restricted(presentation);
     // Even a server that leaks it must not get it onto the screen.
     card.caller = { ...card.caller, e164: '+819012345678', national: '090-1234-5678' };
@@ -146,7 +170,11 @@ test('a look-up that failed says so and does not claim that there is nothing', a
   await expect(desk.locator('.name')).toContainText('照会不可 – 番号のみ表示');
   await expect(desk.locator('.numbers')).toContainText('03-1234-5678');
   await expect(desk.locator('.pop .contacts')).not.toContainText('履歴なし');
-  mock.desk.update('pop.enriched', call, { match: known().match, contacts: known().contacts, sources: { local: 'ok' } });
+  mock.desk.update('pop.enriched', call, {
+    match: known().match,
+    contacts: known().contacts,
+    sources: { local: 'ok' },
+  });
   await expect(desk.locator('.name')).toContainText('山田 花子');
   await expect(desk.locator('.contacts tbody tr')).toHaveCount(3);
 });
@@ -170,13 +198,19 @@ test('past ten seconds the clock says so', async ({ desk, mock }) => {
 
 test('the page changes its language live, the script follows the customer', async ({ desk, mock }) => {
   mock.desk.offer(known());
-  await desk.getByRole('button', { name: /English/ }).first().click();
+  await desk
+    .getByRole('button', { name: /English/ })
+    .first()
+    .click();
   await expect(desk.locator('.actions')).toContainText('To a manager');
   await expect(desk.locator('.greeting')).toContainText('お電話ありがとうございます');
   await desk.locator('.say').getByText('English').click();
   await expect(desk.locator('.greeting')).toContainText('Thank you for calling');
   await expect(desk.locator('.steps li').nth(2)).toContainText('(日本語のみ)');
-  await desk.getByRole('button', { name: /日本語/ }).first().click();
+  await desk
+    .getByRole('button', { name: /日本語/ })
+    .first()
+    .click();
   await expect(desk.locator('.actions')).toContainText('管理者へ');
   await expect(desk.locator('.greeting')).toContainText('Thank you for calling');
   expect(await desk.evaluate(() => document.documentElement.lang)).toBe('ja');

@@ -13,9 +13,18 @@ startI18n();
 
 const theme = createTheme({
   fontFamily: [
-    'Hiragino Sans', 'Hiragino Kaku Gothic ProN', 'Yu Gothic UI', 'Yu Gothic', 'Meiryo', 'Noto Sans CJK JP',
-    'Noto Sans JP', 'system-ui', 'sans-serif',
-  ].map((font) => (font.includes(' ') ? `"${font}"` : font)).join(', '),
+    'Hiragino Sans',
+    'Hiragino Kaku Gothic ProN',
+    'Yu Gothic UI',
+    'Yu Gothic',
+    'Meiryo',
+    'Noto Sans CJK JP',
+    'Noto Sans JP',
+    'system-ui',
+    'sans-serif',
+  ]
+    .map((font) => (font.includes(' ') ? `"${font}"` : font))
+    .join(', '),
   primaryColor: 'blue',
   primaryShade: 8,
   defaultRadius: 'sm',

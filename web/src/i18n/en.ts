@@ -55,7 +55,7 @@ export const en: Strings = {
     badTime: 'Write the time like 14:00',
     unreachable: 'It could not be changed',
     rona: 'You are away because a call was not answered',
-    back: 'Back to available',
+    back: 'Become available',
     setByOther: 'An absence set by {{who}} cannot be undone by yourself',
     reason: {
       day_off: 'Day off',
@@ -276,7 +276,7 @@ export const en: Strings = {
     key: {
       help: 'This help',
       ack: 'Confirm the important notice',
-      take: 'Take / back to available',
+      take: 'Take / become available',
       finish: 'Finish wrap-up',
       assist: 'Ask a manager',
       decline: 'Choose a reason to decline',

@@ -1,6 +1,7 @@
 import i18next, { type TFunction } from 'i18next';
 import { initReactI18next } from 'react-i18next';
 import type { Lang, LocalText } from '../protocol/payload';
+import { visible } from '../text/visible';
 import { en } from './en';
 import { ja } from './ja';
 
@@ -34,7 +35,11 @@ export function inLanguage(text: LocalText, lang: Lang): string {
   return text[lang] ?? text.ja ?? text.en ?? '';
 }
 
+/** Longest unknown code shown, in characters: it stands in a chip or a table cell. */
+const CODE_LENGTH = 32;
+
 /** The name of a code from the server, or the code itself when this page has no word for it. */
 export function named(t: TFunction, area: string, code: string): string {
-  return t(`${area}.${code}`, { defaultValue: code });
+  const name = t(`${area}.${code}`, { defaultValue: '' });
+  return name === '' ? visible(code, CODE_LENGTH) : name;
 }

@@ -54,7 +54,7 @@ export const ja = {
     badTime: '時刻は 14:00 の形で入力してください',
     unreachable: '変更できませんでした',
     rona: '応答がなかったため離席になりました',
-    back: '受付に戻る',
+    back: '受付可にする',
     setByOther: '{{who}} が設定した不在は本人では解除できません',
     reason: {
       day_off: '休み',
@@ -275,7 +275,7 @@ export const ja = {
     key: {
       help: 'このヘルプ',
       ack: '重要事項を確認した',
-      take: '対応する / 受付に戻る',
+      take: '対応する / 受付可にする',
       finish: '後処理を終える',
       assist: '管理者に聞く',
       decline: '辞退の理由を選ぶ',

@@ -20,14 +20,15 @@ export function App({ desk, ringer }: Props) {
     // Any tab's log-out, or the server's word, ends it for all tabs, and nothing of the customers stays
     // behind.
     desk.onSignedOut = () => {
-      queries.clear();
       queries.setQueryData(['session'], null);
+      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
     };
   }, [desk, queries]);
 
   const present: Session | null | undefined = session.data;
   useEffect(() => {
-    if (present) desk.start(present.csrf);
+    // A person at a desk, not one session: a reload or a second log-in keeps what is on the screen.
+    if (present) desk.start(`${present.name} ${present.agent ?? ''}`);
   }, [desk, present]);
 
   if (session.isPending) return null;
@@ -50,7 +51,10 @@ export function App({ desk, ringer }: Props) {
         void api
           .logOut(present.csrf)
           .catch(() => undefined)
-          .finally(() => desk.stop());
+          .finally(() => {
+            desk.stop();
+            desk.onSignedOut();
+          });
       }}
     />
   );

@@ -4,7 +4,7 @@ import type { Session } from '../api/client';
 import type { DeskClient } from '../hub/client';
 import type { Lang } from '../protocol/payload';
 import type { Ringer } from '../sound/ringer';
-import type { Pop } from '../state/model';
+import type { Pop, Presence } from '../state/model';
 import {
   anyRings,
   finishBlocked,
@@ -15,7 +15,7 @@ import {
 } from '../state/selectors';
 import { Announcer } from './Announcer';
 import { Help } from './Help';
-import { Idle } from './Idle';
+import { Idle, type WayBack } from './Idle';
 import { LinkBanner } from './LinkBanner';
 import { Messages } from './Messages';
 import { TopBar } from './TopBar';
@@ -61,12 +61,12 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
   );
   const ack = (pop: Pop, id: string) => desk.popCommand('notice.ack', pop, { id });
   const choose = (pop: Pop, customer: string) => desk.popCommand('pop.choose', pop, { customer });
-  const rona = state.presence?.reason === 'rona' && first === undefined;
+  const back = wayBack(state.presence);
   const backToWork = () => desk.command('presence.set', { state: 'available' });
 
   useKeys({
     F1: () => setHelp((open) => !open),
-    ...(rona ? { Enter: backToWork } : {}),
+    ...(back === 'key' && first === undefined ? { Enter: backToWork } : {}),
     ...(first === undefined ? {} : popKeys(first, act, ack, choose)),
   });
 
@@ -110,7 +110,7 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
           now={now}
           busy={first !== undefined}
           ended={recentlyEnded(state, now)}
-          rona={rona}
+          back={back}
           onBack={backToWork}
         />
       </main>
@@ -118,6 +118,15 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
       <Help opened={help} onClose={() => setHelp(false)} ringer={ringer} />
     </div>
   );
+}
+
+/**
+ * Absent by the system's doing: back with one key. By choice: only by a button, so that no stray key ends a
+ * break.
+ */
+function wayBack(presence: Presence | null): WayBack {
+  if (presence === null || presence.status === 'available') return null;
+  return presence.reason === 'rona' || presence.status === 'offline' ? 'key' : 'button';
 }
 
 /** Every action of the card in front has one key. */

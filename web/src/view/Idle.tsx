@@ -3,10 +3,14 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { type AgentRow, api } from '../api/client';
 import { named } from '../i18n';
+import type { Caller } from '../protocol/payload';
 import type { Ended, Missed, Presence, State } from '../state/model';
 import { clock, dateTime, daysAway, timeOf, when } from '../text/time';
 import { Outside } from './Outside';
 import { useLang } from './hooks';
+
+/** How an absent agent becomes available again: with a key, with the button alone, or there is no need. */
+export type WayBack = 'key' | 'button' | null;
 
 interface Props {
   state: State;
@@ -14,12 +18,12 @@ interface Props {
   /** A card is shown above: only the short lists are wanted. */
   busy: boolean;
   ended: Ended | null;
-  rona: boolean;
+  back: WayBack;
   onBack: () => void;
 }
 
 /** What is there when nothing rings, and below the card what was missed meanwhile. */
-export function Idle({ state, now, busy, ended, rona, onBack }: Props) {
+export function Idle({ state, now, busy, ended, back, onBack }: Props) {
   const { t } = useTranslation();
   const ready = state.presence?.status === 'available';
   return (
@@ -32,15 +36,15 @@ export function Idle({ state, now, busy, ended, rona, onBack }: Props) {
               {t('idle.ended')}: {named(t, 'call.cause', ended.cause)}
             </p>
           )}
-          {rona ? (
-            <p className="rona">
-              {t('presence.rona')}{' '}
-              <Button onClick={onBack}>
-                {t('presence.back')} <kbd>Enter</kbd>
+          {state.presence?.reason === 'rona' && <p className="rona">{t('presence.rona')}</p>}
+          {back === null ? (
+            <p>{t('idle.hint')}</p>
+          ) : (
+            <p>
+              <Button variant={back === 'key' ? 'filled' : 'default'} onClick={onBack}>
+                {t('presence.back')} {back === 'key' && <kbd>Enter</kbd>}
               </Button>
             </p>
-          ) : (
-            <p>{t('idle.hint')}</p>
           )}
         </div>
       )}
@@ -64,14 +68,21 @@ function MissedList({ missed, now }: { missed: Missed[]; now: number }) {
           <li key={item.call}>
             <time>{daysAway(item.at, now) === 0 ? clock(item.at) : dateTime(item.at, lang, now)}</time>
             {item.customer !== null && <Outside text={item.customer.name} limit={40} />}
-            <span>
-              {item.caller?.national ?? (item.caller && named(t, 'who.label', item.caller.presentation))}
-            </span>
+            <MissedNumber caller={item.caller} />
             {item.clientName !== '' && <Outside text={item.clientName} limit={40} className="quiet" />}
           </li>
         ))}
       </ul>
     </div>
+  );
+}
+
+function MissedNumber({ caller }: { caller: Caller | null }) {
+  const { t } = useTranslation();
+  if (caller === null) return null;
+  const number = caller.national ?? caller.e164;
+  return (
+    <Outside text={number ?? named(t, 'who.label', caller.presentation)} limit={32} className="number" />
   );
 }
 

@@ -3,6 +3,7 @@ import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { named } from '../i18n';
 import type { State } from '../state/model';
+import { Outside } from './Outside';
 import { useLang } from './hooks';
 
 interface Props {
@@ -36,7 +37,7 @@ export function Messages({ state, onDismiss }: Props) {
           onClose={() => onDismiss(message.id)}
           closeButtonProps={{ 'aria-label': t('contacts.close') }}
         >
-          {message[lang] || named(t, 'error', message.code)}
+          {message[lang] ? <Outside text={message[lang]} limit={200} /> : named(t, 'error', message.code)}
         </Notification>
       ))}
     </div>

@@ -7,6 +7,7 @@ import type { DeskClient } from '../hub/client';
 import { named } from '../i18n';
 import type { Presence, State } from '../state/model';
 import { nextClock, timeOf, when } from '../text/time';
+import { visible } from '../text/visible';
 import { useLang } from './hooks';
 
 interface Props {
@@ -100,7 +101,8 @@ function PresenceForm({ presence, session, desk, connected, onDone }: FormProps)
   );
   const [until, setUntil] = useState('');
   const [fault, setFault] = useState<string | null>(null);
-  const setByOther = presence?.setBy && presence.setBy !== session.agent && presence.status === 'away';
+  const own = [null, 'self', session.agent, session.name].includes(presence?.setBy ?? null);
+  const setByOther = !own && presence?.status === 'away';
 
   async function apply(event: FormEvent) {
     event.preventDefault();
@@ -153,7 +155,9 @@ function PresenceForm({ presence, session, desk, connected, onDone }: FormProps)
         inputMode="numeric"
         onChange={({ currentTarget }) => setUntil(currentTarget.value)}
       />
-      {setByOther && <p className="hint">{t('presence.setByOther', { who: presence.setBy })}</p>}
+      {setByOther && (
+        <p className="hint">{t('presence.setByOther', { who: visible(presence?.setBy ?? '', 40) })}</p>
+      )}
       <Button type="submit" size="compact-md" mt="sm" fullWidth>
         {t('presence.apply')}
       </Button>

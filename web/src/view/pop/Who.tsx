@@ -3,6 +3,7 @@ import { inLanguage, named } from '../../i18n';
 import type { Customer } from '../../protocol/payload';
 import type { Pop, State } from '../../state/model';
 import { degraded, needsChoice } from '../../state/selectors';
+import { visible } from '../../text/visible';
 import { Outside } from '../Outside';
 import { useLang } from '../hooks';
 import { CallStatus } from './CallStatus';
@@ -50,7 +51,7 @@ function Known({ customer, level }: { customer: Customer; level: string }) {
           </span>
         )}
         {customer.rank !== '' && (
-          <span className="chip">{t('who.rank', { rank: customer.rank.slice(0, 12) })}</span>
+          <span className="chip">{t('who.rank', { rank: visible(customer.rank, 12) })}</span>
         )}
         {level === 'likely' && (
           <span className="chip" data-tone="warn">
