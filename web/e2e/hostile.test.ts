@@ -22,7 +22,7 @@ function cardOf(text: string) {
   const local = { ja: text, en: text };
   return {
     ...card,
-    caller: { ...card.caller, display_name: text },
+    caller: { ...card.caller, name: text },
     dialled: { number: '0120-123-456', client_name: text },
     match: { ...card.match, customer: { id: text, name: text, kana: text, org: text, rank: text } },
     notices: [{ id: 'n-1', level: 'danger', text, by: text, at: '2026-11-20T01:10:00Z' }],
@@ -79,7 +79,7 @@ for (const [name, text] of Object.entries(NAMES)) {
     await nothingBroke(desk, dialogs);
     mock.desk.withdraw(second);
 
-    mock.desk.offer({ ...unknown(), caller: { ...unknown().caller, display_name: text } });
+    mock.desk.offer({ ...unknown(), caller: { ...unknown().caller, name: text } });
     await expect(desk.locator('.sent-name')).toBeVisible();
     await nothingBroke(desk, dialogs);
   });

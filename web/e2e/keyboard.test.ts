@@ -96,6 +96,22 @@ test('away by no answer comes back with one key', async ({ desk, mock }) => {
   expect(mock.desk.commands).toMatchObject([{ type: 'presence.set', data: { state: 'available' } }]);
 });
 
+test('after the log-in Enter makes an offline agent available; a break ends only by the button', async ({
+  desk,
+  mock,
+}) => {
+  mock.desk.setPresence({ status: 'offline', reason: null });
+  await expect(desk.getByRole('heading', { name: 'いまは着信を受けません' })).toBeVisible();
+  await desk.keyboard.press('Enter');
+  await expect(desk.getByRole('heading', { name: '着信をお待ちください' })).toBeVisible();
+  mock.desk.setPresence({ status: 'away', reason: 'break' });
+  await expect(desk.getByRole('heading', { name: 'いまは着信を受けません' })).toBeVisible();
+  await desk.keyboard.press('Enter');
+  expect(mock.desk.commands).toHaveLength(1);
+  await desk.getByRole('button', { name: '受付可にする' }).click();
+  await expect(desk.getByRole('heading', { name: '着信をお待ちください' })).toBeVisible();
+});
+
 test('F1 lists the keys', async ({ desk }) => {
   await desk.keyboard.press('F1');
   await expect(desk.getByRole('dialog')).toContainText('重要事項を確認した');

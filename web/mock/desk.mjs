@@ -195,7 +195,7 @@ export class MockDesk {
     const customer = pop.data.match.candidates.find((item) => item.id === id);
     if (!customer) return { code: 'not_found', retry: false };
     pop.rev += 1;
-    this.emit('match.chosen', { call: pop.call, rev: pop.rev, data: { customer } });
+    this.emit('match.chosen', { call: pop.call, rev: pop.rev, data: { customer: id } });
     const contacts = [
       {
         at: new Date().toISOString(),

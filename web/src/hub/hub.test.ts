@@ -181,6 +181,19 @@ describe('acknowledgement', () => {
   });
 });
 
+describe('session', () => {
+  it('is renewed when the server says that it ends', () => {
+    new Tab('t-1').say({ type: 'start', session: 's' });
+    socket().welcome();
+    socket().receive({ kind: 'event', type: 'auth.expiring', id: 'x-1', data: {} });
+    expect(
+      socket()
+        .sentOf('command')
+        .map((frame) => frame.type),
+    ).toEqual(['auth.renew']);
+  });
+});
+
 describe('loss', () => {
   it('of a frame takes a new socket and resumes from the last sure one', () => {
     new Tab('t-1').say({ type: 'start', session: 's' });

@@ -151,6 +151,7 @@ export class Hub {
   private received(frame: ServerFrame): void {
     this.dispatch({ type: 'frame', frame, now: this.host.now() });
     if (frame.kind === 'welcome') this.repeatPending();
+    if (frame.kind === 'event' && frame.type === 'auth.expiring') this.renew();
     if (frame.kind === 'event' && frame.seq !== null) {
       this.unacked += 1;
       if (this.unacked >= ACK_EVENTS) this.acknowledge();
@@ -165,6 +166,11 @@ export class Hub {
     if (message.rev !== undefined) command.rev = message.rev;
     if (this.link.send(commandFrame(command))) this.dispatch({ type: 'sent', command, now });
     else this.dispatch({ type: 'refused', command, code: 'unavailable', now });
+  }
+
+  /** A desk is open for a whole shift: while a tab is there, the session goes on. */
+  private renew(): void {
+    this.link.send(commandFrame({ type: 'auth.renew', id: this.host.newId(), data: {} }));
   }
 
   /**

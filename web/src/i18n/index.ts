@@ -40,6 +40,8 @@ const CODE_LENGTH = 32;
 
 /** The name of a code from the server, or the code itself when this page has no word for it. */
 export function named(t: TFunction, area: string, code: string): string {
+  // A reason the centre made itself is its own name (`custom:NAME`).
+  if (code.startsWith('custom:')) return visible(code.slice('custom:'.length), CODE_LENGTH);
   const name = t(`${area}.${code}`, { defaultValue: '' });
   return name === '' ? visible(code, CODE_LENGTH) : name;
 }

@@ -47,6 +47,8 @@ export interface ReplyError {
   ja: string;
   en: string;
   retry: boolean;
+  /** With `conflict`: the card as it now is. */
+  current: { rev: number; data: unknown } | null;
 }
 
 export interface PingFrame {
@@ -118,18 +120,24 @@ function parseWelcome(data: Json): WelcomeFrame {
 }
 
 function parseReply(wire: Json, data: Json): ReplyFrame {
-  const error = wire.ok === true ? null : asObject(wire.error);
   return {
     kind: 'reply',
     repliesTo: asText(wire.replies_to),
     ok: wire.ok === true,
     data,
-    error: error && {
-      code: asText(error.code) || 'internal',
-      ja: asText(error.ja),
-      en: asText(error.en),
-      retry: error.retry === true,
-    },
+    error: wire.ok === true ? null : parseError(asObject(wire.error)),
+  };
+}
+
+function parseError(error: Json): ReplyError {
+  const current = asObject(error.current);
+  const rev = asNumberOrNull(current.rev);
+  return {
+    code: asText(error.code) || 'internal',
+    ja: asText(error.ja),
+    en: asText(error.en),
+    retry: error.retry === true,
+    current: rev === null ? null : { rev, data: current.data },
   };
 }
 

@@ -13,7 +13,7 @@ describe('pop payload', () => {
         presentation: 'withheld',
         e164: '+819012345678',
         national: '090-1234-5678',
-        display_name: 'x',
+        name: 'x',
         label_ja: '非通知',
       },
     });

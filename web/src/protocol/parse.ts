@@ -40,6 +40,7 @@ export const EMPTY_POP: PopData = {
     kind: null,
     label: {},
     displayName: null,
+    divertedBy: null,
     verified: null,
   },
   dialled: { number: '', client: null, clientName: '' },
@@ -112,7 +113,8 @@ function parseCaller(value: unknown): Caller {
     national: shown ? asTextOrNull(wire.national) : null,
     kind: asTextOrNull(wire.kind),
     label: pruned(wire.label_ja, wire.label_en),
-    displayName: shown ? asTextOrNull(wire.display_name) : null,
+    displayName: shown ? asTextOrNull(wire.name) : null,
+    divertedBy: asTextOrNull(wire.diverted_by),
     verified: typeof wire.verified === 'boolean' ? wire.verified : null,
   };
 }
@@ -143,7 +145,7 @@ function parseMatch(value: unknown): Match {
 function parseNotice(value: unknown): Notice {
   const wire = asObject(value);
   const level = wire.level === 'danger' || wire.level === 'warn' ? wire.level : 'info';
-  const acked = Boolean(wire.acked ?? wire.acked_at);
+  const acked = wire.ack === 'done';
   return {
     id: asText(wire.id),
     level,

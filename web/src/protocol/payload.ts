@@ -21,6 +21,8 @@ export interface Caller {
   label: LocalText;
   /** Display name as the caller sent it: untrusted text. */
   displayName: string | null;
+  /** The first number that diverted the call here. */
+  divertedBy: string | null;
   /** False: the number was not asserted by a trusted peer. Null: the server did not say. */
   verified: boolean | null;
 }

@@ -19,6 +19,8 @@ const HANDLERS: Record<string, Handler> = {
   'lead.changed': (state, frame) => ({ ...state, lead: frame.data.lead === true }),
   'config.changed': (state, frame) => ({ ...state, configHash: asTextOrNull(frame.data.config_hash) }),
   'presence.changed': presenceChanged,
+  'system.degraded': (state, frame) => systemPart(state, asText(frame.data.part), true),
+  'system.recovered': (state, frame) => systemPart(state, asText(frame.data.part), false),
 
   'pop.offered': popOffered,
   'pop.enriched': popReplaced,
@@ -82,6 +84,11 @@ function matchChosen(state: State, frame: EventFrame): State {
     if (customer === undefined) return {};
     return { data: { ...pop.data, match: { ...match, level: 'known', customer } } };
   });
+}
+
+function systemPart(state: State, part: string, down: boolean): State {
+  const others = state.degraded.filter((known) => known !== part);
+  return { ...state, degraded: (down ? [...others, part] : others).slice(-LIMITS.degraded) };
 }
 
 function noticeAcked(state: State, frame: EventFrame): State {

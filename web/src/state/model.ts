@@ -25,6 +25,8 @@ export interface State {
   ended: Ended[];
   missed: Missed[];
   configHash: string | null;
+  /** Parts of the system that do not work at the moment; calls go on. */
+  degraded: string[];
   pending: Record<string, Pending>;
   messages: Message[];
   /** Ids of recent events, newest last, for de-duplication. */
@@ -64,7 +66,10 @@ export type PopPhase = 'offered' | 'claimed' | 'taken' | 'wrapup';
 
 export interface Pop {
   call: string;
+  /** Highest revision heard of: what a command names. */
   rev: number;
+  /** Revision of `data`: a document not above it is dropped. */
+  documentRev: number;
   phase: PopPhase;
   /** Server clock, ms: when the call was offered. */
   at: number | null;
@@ -128,6 +133,7 @@ export const LIMITS = {
   seen: 512,
   pending: 32,
   colleagues: 500,
+  degraded: 8,
 } as const;
 
 /** How long a command may stay unanswered before the person is told, in milliseconds. */
@@ -147,6 +153,7 @@ export const INITIAL: State = {
   ended: [],
   missed: [],
   configHash: null,
+  degraded: [],
   pending: {},
   messages: [],
   seen: [],

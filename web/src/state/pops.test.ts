@@ -61,6 +61,18 @@ describe('revision', () => {
     expect(card(late).rev).toBe(3);
   });
 
+  it('takes the document that follows a step of the same revision', () => {
+    const chosen = fold(offered(), callEvent('match.chosen', 2, 2, { customer: 'cu-88' }));
+    const updated = fold(chosen, callEvent('pop.updated', 3, 2, { flags: [{ code: 'vip' }] }));
+    expect(card(updated)).toMatchObject({ rev: 2, documentRev: 2 });
+    expect(card(updated).data.flags).toHaveLength(1);
+  });
+
+  it('knows from the document that a notice was confirmed before', () => {
+    const notices = [{ id: 'n-3', level: 'danger', text: 'x', ack: 'done' }];
+    expect(card(fold(offered(), callEvent('pop.updated', 2, 2, { notices }))).ackedNotices).toEqual(['n-3']);
+  });
+
   it('does not forget a confirmed notice when the notices are replaced', () => {
     const acked = fold(offered(), callEvent('notice.acked', 2, 1, { id: 'n-3', by: 'a102' }));
     const more = fold(

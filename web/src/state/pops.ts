@@ -28,6 +28,7 @@ export function freshPop(call: string, rev: number, data: PopData): Pop {
   return {
     call,
     rev,
+    documentRev: rev,
     phase: 'offered',
     at: null,
     expires: null,
@@ -43,17 +44,23 @@ export function freshPop(call: string, rev: number, data: PopData): Pop {
 }
 
 /**
- * `pop.enriched` and `pop.updated`: whole top-level members replace ours; a `rev` not above ours is dropped.
+ * `pop.enriched` and `pop.updated`: whole top-level members replace ours; a document not newer than ours is
+ * dropped.
  */
 export function popReplaced(state: State, frame: EventFrame): State {
   const pop = frame.call === null ? undefined : state.pops[frame.call];
-  if (pop === undefined || (frame.rev !== null && frame.rev <= pop.rev)) return state;
-  const members = parsePopMembers(frame.data);
+  if (pop === undefined) return state;
+  const next = withDocument(pop, frame.rev ?? pop.rev + 1, parsePopMembers(frame.data));
+  return next === pop ? state : { ...state, pops: { ...state.pops, [pop.call]: next } };
+}
+
+/** The card with newer members, or the same card when they are not newer. */
+export function withDocument(pop: Pop, rev: number, members: Partial<PopData>): Pop {
+  // A step of the call may carry the revision of the document that follows it: the two are counted apart.
+  if (rev <= pop.documentRev || rev < pop.rev) return pop;
   const data = { ...pop.data, ...members };
   const acked = data.notices.filter((notice) => notice.acked).map((notice) => notice.id);
-  const ackedNotices = [...new Set([...pop.ackedNotices, ...acked])];
-  const next: Pop = { ...pop, rev: frame.rev ?? pop.rev, data, ackedNotices };
-  return { ...state, pops: { ...state.pops, [pop.call]: next } };
+  return { ...pop, rev, documentRev: rev, data, ackedNotices: [...new Set([...pop.ackedNotices, ...acked])] };
 }
 
 /** The card goes; what it was about is remembered for the list of missed calls and against late replays. */

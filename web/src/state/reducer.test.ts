@@ -29,12 +29,27 @@ describe('commands', () => {
 
   it('that are refused are told in the words of the server', () => {
     const sent = reduce(offered(), { type: 'sent', command: COMMAND, now: T0 });
-    const error = { code: 'already_taken', ja: '佐藤が対応中です', en: 'Taken by Sato', retry: false };
+    const error = {
+      code: 'already_taken',
+      ja: '佐藤が対応中です',
+      en: 'Taken by Sato',
+      retry: false,
+      current: null,
+    };
     const refused = reduce(sent, { type: 'frame', frame: reply({ ok: false, error }), now: T0 });
     expect(refused.messages).toEqual([
       { id: '01A', code: 'already_taken', ja: '佐藤が対応中です', en: 'Taken by Sato', at: T0 },
     ]);
     expect(reduce(refused, { type: 'dismiss', id: '01A' }).messages).toEqual([]);
+  });
+
+  it('that conflict bring the card as it now is', () => {
+    const sent = reduce(offered(), { type: 'sent', command: COMMAND, now: T0 });
+    const current = { rev: 4, data: { flags: [{ code: 'vip' }] } };
+    const error = { code: 'conflict', ja: '', en: '', retry: false, current };
+    const after = reduce(sent, { type: 'frame', frame: reply({ ok: false, error }), now: T0 });
+    expect(after.pops['c-1']).toMatchObject({ rev: 4, data: { flags: [{ code: 'vip' }] } });
+    expect(after.messages[0]?.code).toBe('conflict');
   });
 
   it('without an answer for ten seconds are told once as a time-out', () => {

@@ -6,9 +6,11 @@ import type {
   ReplyFrame,
   WelcomeFrame,
 } from '../protocol/frames';
+import { parsePopMembers } from '../protocol/parse';
 import { asTime } from '../protocol/value';
 import { applyEvent } from './events';
 import { COMMAND_TIMEOUT_MS, INITIAL, LIMITS, type LinkPhase, type Message, type State } from './model';
+import { withDocument } from './pops';
 import { admit, streamsAfterWelcome } from './streams';
 
 export type Action =
@@ -113,11 +115,16 @@ function remember(state: State, command: Command, now: number): State {
 }
 
 function replied(state: State, frame: ReplyFrame, now: number): State {
-  if (state.pending[frame.repliesTo] === undefined) return state;
+  const command = state.pending[frame.repliesTo]?.command;
+  if (command === undefined) return state;
   const { [frame.repliesTo]: _answered, ...pending } = state.pending;
   const next = { ...state, pending };
   if (frame.error === null) return next;
-  const { code, ja, en } = frame.error;
+  const { code, ja, en, current } = frame.error;
+  const pop = next.pops[command.call ?? ''];
+  if (current !== null && pop !== undefined) {
+    next.pops = { ...next.pops, [pop.call]: withDocument(pop, current.rev, parsePopMembers(current.data)) };
+  }
   return told(next, { id: frame.repliesTo, code, ja, en, at: now });
 }
 

@@ -1,7 +1,7 @@
 import type { EventFrame } from '../protocol/frames';
 import { parsePop } from '../protocol/parse';
 import { asList, asNumber, asObject, asText, asTextOrNull, asTime } from '../protocol/value';
-import type { Pop, PopPhase, State } from './model';
+import { LIMITS, type Pop, type PopPhase, type State } from './model';
 import { freshPop } from './pops';
 import { parsePresence } from './presence';
 
@@ -10,14 +10,23 @@ import { parsePresence } from './presence';
  * as well; those hold no cards of ours and must not sweep them away.
  */
 export function applySnapshot(state: State, frame: EventFrame): State {
-  if (!Array.isArray(frame.data.pops)) return state;
+  if (!Array.isArray(frame.data.pops)) return sharedSnapshot(state, frame);
   const pops: Record<string, Pop> = {};
   for (const item of asList(frame.data.pops)) {
     const pop = popFromDocument(item, state);
     if (pop !== null) pops[pop.call] = pop;
   }
   const presence = frame.data.presence ? parsePresence(asObject(frame.data.presence)) : state.presence;
-  return { ...state, pops, presence, configHash: asTextOrNull(frame.data.config_hash) };
+  const degraded = asList(frame.data.degraded).map(asText).slice(0, LIMITS.degraded);
+  return { ...state, pops, presence, configHash: asTextOrNull(frame.data.config_hash), degraded };
+}
+
+function sharedSnapshot(state: State, frame: EventFrame): State {
+  const known = asList(frame.data.presences).map((item) => parsePresence(asObject(item)));
+  const others = known.filter((item) => item.agent !== '').slice(0, LIMITS.colleagues);
+  if (others.length === 0) return state;
+  const colleagues = Object.fromEntries(others.map((item) => [item.agent, item]));
+  return { ...state, colleagues: { ...state.colleagues, ...colleagues } };
 }
 
 const PHASES: readonly PopPhase[] = ['offered', 'claimed', 'taken', 'wrapup'];

@@ -81,6 +81,15 @@ describe('snapshot', () => {
   it('of a shared stream does not sweep our cards away', () => {
     const state = fold(offered(), event('snapshot', 5, { members: [] }, { stream: 'team:g1', epoch: 'x' }));
     expect(state.pops['c-1']).toBeDefined();
+    const presences = [{ agent: 'a055', status: 'away', reason: 'break', state: 'idle' }];
+    const team = fold(state, event('snapshot', 5, { presences }, { stream: 'team:g1', epoch: 'x' }));
+    expect(team.colleagues.a055?.reason).toBe('break');
+  });
+
+  it('names the parts of the system that are down, until they are back', () => {
+    const down = fold(connected(), event('system.degraded', 1, { part: 'database' }));
+    expect(down.degraded).toEqual(['database']);
+    expect(fold(down, event('system.recovered', 2, { part: 'database' })).degraded).toEqual([]);
   });
 
   it('keeps what the person confirmed on a card that stays', () => {

@@ -7,7 +7,6 @@ import type { DeskClient } from '../hub/client';
 import { named } from '../i18n';
 import type { Presence, State } from '../state/model';
 import { nextClock, timeOf, when } from '../text/time';
-import { visible } from '../text/visible';
 import { useLang } from './hooks';
 
 interface Props {
@@ -101,8 +100,7 @@ function PresenceForm({ presence, session, desk, connected, onDone }: FormProps)
   );
   const [until, setUntil] = useState('');
   const [fault, setFault] = useState<string | null>(null);
-  const own = [null, 'self', session.agent, session.name].includes(presence?.setBy ?? null);
-  const setByOther = !own && presence?.status === 'away';
+  const locked = presence?.setBy === 'supervisor' && presence.status !== 'available';
 
   async function apply(event: FormEvent) {
     event.preventDefault();
@@ -155,9 +153,7 @@ function PresenceForm({ presence, session, desk, connected, onDone }: FormProps)
         inputMode="numeric"
         onChange={({ currentTarget }) => setUntil(currentTarget.value)}
       />
-      {setByOther && (
-        <p className="hint">{t('presence.setByOther', { who: visible(presence?.setBy ?? '', 40) })}</p>
-      )}
+      {locked && <p className="hint">{t('presence.setBySupervisor')}</p>}
       <Button type="submit" size="compact-md" mt="sm" fullWidth>
         {t('presence.apply')}
       </Button>

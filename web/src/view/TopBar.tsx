@@ -50,6 +50,11 @@ export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props
         </span>
       )}
       <span className="bar-space" />
+      {state.degraded.length > 0 && (
+        <span className="chip" data-tone="warn" role="status">
+          <Outside text={t('bar.degraded', { parts: state.degraded.join(', ') })} limit={60} />
+        </span>
+      )}
       <SoundState ringer={rest.ringer} sounds={rest.sounds} connected={state.link.phase === 'open'} />
       <span className="bar-item link-state" data-phase={state.link.phase} role="status">
         <span aria-hidden="true" className="dot" />

@@ -101,7 +101,7 @@ function Numbers({ pop }: { pop: Pop }) {
       {number === null && pop.data.match.customer !== null && (
         <span>{named(t, 'who.label', caller.presentation)}</span>
       )}
-      {number !== null && caller.kind !== null && (
+      {number !== null && caller.kind !== null && caller.kind !== 'unknown' && (
         <span className="quiet">{named(t, 'who.kind', caller.kind)}</span>
       )}
       {caller.verified === false && (
@@ -115,6 +115,9 @@ function Numbers({ pop }: { pop: Pop }) {
         <span>
           (<Outside text={dialled.clientName} limit={60} />)
         </span>
+      )}
+      {caller.divertedBy !== null && (
+        <Outside text={t('who.diverted', { number: caller.divertedBy })} limit={48} className="quiet" />
       )}
       {sources.local === 'pending' && <span className="quiet">{t('who.pending')}</span>}
     </div>
