@@ -32,9 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
-pub use counters::{Counters, Gauges};
+pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use settings::{Peer, Settings};
@@ -80,6 +80,7 @@ pub struct Engine {
     strangers_answer: AnswerBudget,
     outputs: VecDeque<Output>,
     counters: Counters,
+    samples: Samples,
     draining: bool,
 }
 
@@ -122,6 +123,7 @@ impl Engine {
             strangers_answer: AnswerBudget::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            samples: Samples::default(),
             draining: false,
             settings,
         }
@@ -164,15 +166,26 @@ impl Engine {
         self.timers.next()
     }
 
+    /// Whether an INVITE still waits for its final answer.
+    pub fn has_pending_invites(&self) -> bool {
+        self.tables.calls.values().any(|call| call.phase.context().is_some())
+    }
+
     /// What has been counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The times measured since this was last asked.
+    pub fn take_samples(&mut self) -> Samples {
+        std::mem::take(&mut self.samples)
     }
 
     /// How full the tables are.
     pub fn gauges(&self) -> Gauges {
         Gauges {
             calls: self.tables.calls.len(),
+            offers: self.tables.call_by_offer.len(),
             server_transactions: self.tables.servers.len(),
             client_transactions: self.tables.clients.len(),
             contexts: self.tables.contexts.len(),
@@ -207,6 +220,10 @@ impl Engine {
         } else {
             self.screens.remove(&agent);
         }
+    }
+
+    fn random_bits(&mut self) -> u128 {
+        u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
     }
 
     /// A reload: the addresses we listen on and the key stay.

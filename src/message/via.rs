@@ -60,6 +60,13 @@ impl<'a> Via<'a> {
         self.parts.transport.of(self.bytes)
     }
 
+    /// Host and port as written (`sent-by`): what a transaction is matched by (RFC 3261 §17.2.3).
+    pub fn sent_by(&self) -> &'a [u8] {
+        let rest = &self.bytes[self.parts.host.start as usize..self.parts.whole.end as usize];
+        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        rest[..end].trim_ascii()
+    }
+
     /// The host of `sent-by` as written, brackets included.
     pub fn host_bytes(&self) -> &'a [u8] {
         self.parts.host.of(self.bytes)
