@@ -32,11 +32,11 @@ headers! {
     RecordRoute "Record-Route", Allow "Allow", Supported "Supported", UserAgent "User-Agent",
     PAssertedIdentity "P-Asserted-Identity", Privacy "Privacy", Expires "Expires",
     SessionExpires "Session-Expires", MinSe "Min-SE", Server "Server", Require "Require",
-    ProxyRequire "Proxy-Require", Reason "Reason", PPreferredIdentity "P-Preferred-Identity", PCalledPartyId "P-Called-Party-ID",
-    Diversion "Diversion", HistoryInfo "History-Info", RetryAfter "Retry-After", Timestamp "Timestamp",
-    ProxyAuthenticate "Proxy-Authenticate", WwwAuthenticate "WWW-Authenticate", Warning "Warning",
-    Subject "Subject", Date "Date", ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck",
-    MaxBreadth "Max-Breadth",
+    ProxyRequire "Proxy-Require", Reason "Reason", PPreferredIdentity "P-Preferred-Identity",
+    PCalledPartyId "P-Called-Party-ID", Diversion "Diversion", HistoryInfo "History-Info",
+    RetryAfter "Retry-After", Timestamp "Timestamp", ProxyAuthenticate "Proxy-Authenticate",
+    WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date",
+    ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck", MaxBreadth "Max-Breadth",
 }
 
 impl Header {

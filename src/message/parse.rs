@@ -318,7 +318,7 @@ mod tests {
             }
             begin.elapsed()
         };
-        (0..15).map(|_| read()).min().unwrap_or_default()
+        (0..5).map(|_| read()).min().unwrap_or_default()
     }
 
     #[test]
@@ -341,9 +341,9 @@ mod tests {
                         INVITE.lines().filter(|l| !l.starts_with(name)).collect::<Vec<_>>().join("\r\n");
                     quickest(&head.replacen("\r\nMax", &format!("\r\n{line}\r\nMax"), 1))
                 };
-                let (short, long) = (of(4), of(64));
-                let limit = short * 40 + Duration::from_micros(200);
-                assert!(long <= limit, "{unit:?} in {place:?}: {short:?} for 4 kB, {long:?} for 64 kB");
+                // Sixteen times the length; quadratic would be 256 times. A busy machine gets more tries.
+                let is_linear = || of(64) <= of(4) * 48 + Duration::from_micros(200);
+                assert!((0..10).any(|_| is_linear()), "{unit:?} in {place:?}");
             }
         }
     }
