@@ -1,0 +1,5 @@
+//! [io] The one loop around the engine; the only reader of the clock.
+
+mod handle;
+
+pub use handle::{EngineHandle, FromDesk};

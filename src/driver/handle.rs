@@ -1,0 +1,55 @@
+//! How the rest of the process talks to the engine: bounded, with an answer when it is full.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::{Answer, ErrorCode, Refusal, Request};
+use crate::presence::{AgentId, OfferId};
+
+/// How long a request waits for the engine before it is answered `timeout`.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// What desk and api send to the driver.
+#[derive(Debug)]
+pub enum FromDesk {
+    /// A request and where its answer goes.
+    Ask(Request, oneshot::Sender<Result<Answer, Refusal>>),
+    /// The `pop.offered` frame of this offer has been written to a socket of the agent.
+    Announced(OfferId),
+    /// Whether the agent has at least one live, authenticated screen.
+    Screens(AgentId, bool),
+}
+
+/// A cheap handle on the engine. Cloned freely; the queue behind it is bounded.
+#[derive(Clone, Debug)]
+pub struct EngineHandle {
+    sender: mpsc::Sender<FromDesk>,
+}
+
+impl EngineHandle {
+    /// A handle and the end the driver reads; `capacity` is the queue's limit.
+    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<FromDesk>) {
+        let (sender, receiver) = mpsc::channel(capacity);
+        (Self { sender }, receiver)
+    }
+
+    /// Asks, and waits at most two seconds. A full queue is `unavailable`, a late answer is `timeout`.
+    pub async fn ask(&self, request: Request) -> Result<Answer, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        if self.sender.try_send(FromDesk::Ask(request, sender)).is_err() {
+            return Err(Refusal::of(ErrorCode::Unavailable, "混み合っています", "The system is busy"));
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, receiver).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Refusal::of(ErrorCode::Unavailable, "停止中です", "The system is stopping")),
+            Err(_) => Err(Refusal::of(ErrorCode::Timeout, "応答がありません", "No answer in time")),
+        }
+    }
+
+    /// Reports a written offer or a change of live screens; `false` when the queue is full (the engine's own 50 ms
+    /// limit covers a lost report of an offer).
+    pub fn report(&self, report: FromDesk) -> bool {
+        self.sender.try_send(report).is_ok()
+    }
+}

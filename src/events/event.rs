@@ -1,0 +1,159 @@
+//! What happened, for whom; sequence numbers and streams are added by the hub.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::PopDocument;
+use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument};
+
+/// One thing that happened, addressed to those who may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// The call, if it is about one.
+    pub call: Option<CallId>,
+    /// The revision of the call's document for this agent; strictly growing per call and agent.
+    pub rev: Option<u32>,
+    /// Who sees it.
+    pub audience: Vec<Audience>,
+    /// After this it must not ring, notify or open anything.
+    pub expires: Option<Timestamp>,
+    /// What.
+    pub body: EventBody,
+}
+
+/// A stream an event goes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Audience {
+    /// `agent:<id>`: anything personal.
+    Agent(AgentId),
+    /// `team:<group>`: what every supervisor of the group may see.
+    Team(String),
+    /// `board:<id>`.
+    Board(String),
+    /// `admin`.
+    Admin,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventBody {
+    /// A call is offered. With `announce` the engine waits (50 ms at most) until the frame has been written to the
+    /// agent's socket before it lets the INVITE go: whoever writes it reports the offer's id back.
+    PopOffered {
+        /// The offer.
+        offer: OfferId,
+        /// Whether the engine waits for the frame to be written.
+        announce: bool,
+        /// The card.
+        pop: Arc<PopDocument>,
+    },
+    /// Late data: these whole top-level members replace the old ones.
+    PopEnriched {
+        /// The card as it now is.
+        pop: Arc<PopDocument>,
+        /// Names of the members that changed.
+        members: Vec<&'static str>,
+    },
+    /// The card changed by somebody's hand.
+    PopUpdated {
+        /// The card as it now is.
+        pop: Arc<PopDocument>,
+        /// Names of the members that changed.
+        members: Vec<&'static str>,
+    },
+    /// An agent reserved the call.
+    PopClaimed {
+        /// Who.
+        by: AgentId,
+    },
+    /// An agent has the call: by key or by answering the phone; sent once.
+    PopTaken {
+        /// Who.
+        by: AgentId,
+    },
+    /// The offer ended without this agent.
+    PopWithdrawn {
+        /// Why.
+        cause: WithdrawCause,
+    },
+    /// It was this agent's to answer, and was not.
+    PopMissed,
+    /// The card is done with.
+    PopClosed,
+    /// The phone rings.
+    CallRinging,
+    /// The phone was answered.
+    CallAnswered {
+        /// By whom.
+        by: AgentId,
+    },
+    /// The call is over.
+    CallEnded {
+        /// Why, in one word.
+        reason: String,
+        /// Seconds from answer to end; zero when unanswered.
+        talk_s: u64,
+    },
+    /// The caller gave up before anybody answered.
+    CallAbandoned {
+        /// Seconds the caller waited.
+        waited_s: u64,
+    },
+    /// Nobody answered within the ring limit of the call (M090).
+    RingSla {
+        /// Milliseconds since the INVITE arrived.
+        waited_ms: u64,
+    },
+    /// The agent chose one of several customers.
+    MatchChosen {
+        /// Which.
+        customer: CustomerId,
+    },
+    /// An important notice was confirmed.
+    NoticeAcked {
+        /// The notice.
+        id: String,
+        /// By whom.
+        by: AgentId,
+    },
+    /// Somebody's presence changed.
+    PresenceChanged(PresenceDocument),
+    /// Wrap-up began.
+    WrapupStarted {
+        /// When it ends by itself.
+        until: Timestamp,
+    },
+    /// Wrap-up is over.
+    WrapupDone,
+    /// A part of the system is not working; calls go on.
+    SystemDegraded {
+        /// Which part.
+        part: String,
+    },
+    /// It works again.
+    SystemRecovered {
+        /// Which part.
+        part: String,
+    },
+}
+
+/// Why an offer was withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithdrawCause {
+    /// Another agent has it.
+    AnsweredElsewhere,
+    /// CANCEL from the caller.
+    CallerGaveUp,
+    /// Not answered in time.
+    Timeout,
+    /// The phone failed or refused, and the call went on.
+    Rerouted,
+    /// A rule.
+    Policy,
+    /// The agent declined.
+    Declined,
+}

@@ -1,0 +1,59 @@
+//! The record of a call, written once when it ends.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::presence::{AgentId, CallId, CustomerId};
+
+/// One call from first INVITE to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Our id.
+    pub id: CallId,
+    /// SIP's id.
+    pub sip_call_id: String,
+    /// The presentation state.
+    pub presentation: String,
+    /// The calling number in E.164; absent when restricted.
+    pub calling: Option<String>,
+    /// The called number as cleaned.
+    pub called: String,
+    /// The line's number, when the called number is a line.
+    pub line: Option<String>,
+    /// The line's client.
+    pub client: Option<String>,
+    /// The matched or chosen customer.
+    pub customer: Option<CustomerId>,
+    /// Who answered, when an agent did.
+    pub agent: Option<AgentId>,
+    /// Everybody it was offered to, in order.
+    pub offered_to: Vec<AgentId>,
+    /// When the INVITE came.
+    pub started_at: Timestamp,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; absent while live.
+    pub end_reason: Option<EndReason>,
+    /// The final status sent to the caller, once there is one.
+    pub status: Option<u16>,
+    /// Seconds of talk, by the monotonic clock.
+    pub talk_s: u64,
+    /// The decision traces, in order, one for each decision.
+    pub traces: Vec<serde_json::Value>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Answered, then ended by BYE.
+    Completed,
+    /// The caller gave up before an answer.
+    Abandoned,
+    /// Refused with a final status.
+    Rejected,
+    /// Answered, and no BYE was seen within the tracking limit.
+    Lost,
+}

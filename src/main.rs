@@ -1,0 +1,5 @@
+//! The `toritsugi` command.
+
+fn main() -> std::process::ExitCode {
+    toritsugi::cli::main()
+}
