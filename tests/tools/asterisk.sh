@@ -55,13 +55,13 @@ install() {
 }
 
 make_base() {
-  local mirror signed=()
+  local mirror
   mirror="$(mirror_of_apt)"
-  [ -f "$keyring" ] && signed=(--keyring="$keyring")
+  [ -f "$keyring" ] || fail "debian-archive-keyring is not installed"
   # A half-made folder (stopped half-way, power cut) cannot be mended by debootstrap: start again.
   rm -rf --one-file-system "$root"
   say "1/3 debootstrap of Debian unstable (log: $log)"
-  debootstrap --variant=minbase "${signed[@]}" unstable "$root" ${mirror:+"$mirror"} >>"$log" 2>&1 \
+  debootstrap --variant=minbase --keyring="$keyring" unstable "$root" ${mirror:+"$mirror"} >>"$log" 2>&1 \
     || fail "debootstrap failed: $(last_words)"
   # A mirror that lags by a fortnight still serves: unstable's index says it is valid for a week only.
   echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/99valid-until"
