@@ -14,6 +14,7 @@ tools=(
   baresip:baresip-core
   debootstrap:debootstrap
   chromium:chromium
+  fc-list:fontconfig
   flock:util-linux
 )
 
@@ -55,7 +56,7 @@ install() {
 }
 
 has_japanese_font() {
-  ! command -v fc-list >/dev/null || [ -n "$(fc-list :lang=ja family)" ]
+  [ -n "$(fc-list :lang=ja family 2>/dev/null)" ]
 }
 
 say() {
