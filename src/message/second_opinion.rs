@@ -1,0 +1,1 @@
+//! What another parser says of well-formed messages.

@@ -1,0 +1,1 @@
+//! The torture messages at parse level.
