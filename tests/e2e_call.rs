@@ -1,4 +1,5 @@
-//! One call from end to end: the pop, the phone, the answer, the end, the record; and what happens when it goes another way.
+//! One call from end to end: the pop, the phone, the answer, the end, the record; and what happens when it
+//! goes another way.
 
 mod support;
 

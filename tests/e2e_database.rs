@@ -1,9 +1,11 @@
-//! The database is locked, slow or gone: every call is routed, and none waits for it longer than the look-up may take.
+//! The database is locked, slow or gone: every call is routed, and none waits for it longer than the look-
+//! up may take.
 
 mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use support::judge::delayed;
@@ -12,6 +14,7 @@ use support::needs::needs;
 use support::phones::{Behaviour, Phones, What};
 use support::sipp::{Outcome, Sipp};
 use support::site::{LINE, Site, caller};
+use support::turn::turn;
 
 const CALLS: usize = 200;
 const AGENTS: usize = 20;
@@ -56,14 +59,17 @@ struct House {
     phones: Phones,
     pbx: Phones,
     site: Site,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl House {
-    /// `None` when a tool is missing. No screens are open, so that nothing but the look-up stands between caller and phone.
+    /// `None` when a tool is missing. No screens are open, so that nothing but the look-up stands between
+    /// caller and phone.
     fn open(lookup_delay_ms: Option<u32>) -> Option<Self> {
         if !needs(&["sipp"]) {
             return None;
         }
+        let turn = turn();
         let mut site = Site::new(&format!("wrap_up_s = 0\nlookup_deadline_ms = {LOOKUP_DEADLINE_MS}"), "");
         site.add_agents(AGENTS, &site.phones().to_string());
         site.import(
@@ -78,7 +84,7 @@ impl House {
         let phones = Phones::start(site.phones(), PICK_UP);
         let pbx = Phones::start(site.pbx(), PICK_UP);
         site.serve();
-        Some(Self { phones, pbx, site })
+        Some(Self { phones, pbx, site, _turn: turn })
     }
 
     fn all_calls_are_routed_in_time(&self) {

@@ -27,8 +27,8 @@ fn a_thousand_calls_at_fifty_a_second_all_connect_and_every_pop_is_first() {
     let mut site = Site::new("wrap_up_s = 0", "");
     site.add_agents(AGENTS, &site.phones().to_string());
     site.import("customers", &customers());
-    // A phone needs a moment before it rings; until then nothing but the pop and the INVITE is under way, so that a late reader
-    // of the screen does not see several frames as one.
+    // A phone needs a moment before it rings; until then nothing but the pop and the INVITE is under way,
+    // so that a late reader of the screen does not see several frames as one.
     let behaviour = Behaviour::Answer { quiet: Duration::from_millis(30), ring: Duration::from_millis(30) };
     let phones = Phones::start(site.phones(), behaviour);
     let pbx = Phones::start(site.pbx(), behaviour);

@@ -1,4 +1,5 @@
-//! The parts of the end-to-end tests among themselves, without toritsugi: what they prove must not be their own fault.
+//! The parts of the end-to-end tests among themselves, without toritsugi: what they prove must not be their
+//! own fault.
 
 mod support;
 

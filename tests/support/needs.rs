@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 /// Whether every tool is there. If not, says `skipped: needs X` and counts it; the test then returns at once.
 ///
-/// A tool is the name of a program, or `asterisk` for the one in the tests' own folder (`tests/tools/asterisk.sh`). The line goes
-/// to standard error past libtest's capture, and into the file that `TORITSUGI_SKIPS` names, which `make test` counts.
+/// A tool is the name of a program, or `asterisk` for the one in the tests' own folder
+/// (`tests/tools/asterisk.sh`). The line goes to standard error past libtest's capture, and into the file
+/// that `TORITSUGI_SKIPS` names, which `make test` counts.
 pub fn needs(tools: &[&str]) -> bool {
     match tools.iter().find(|tool| !is_there(tool)) {
         Some(missing) => {

@@ -19,7 +19,8 @@ const RESERVATION: u16 = 5999;
 const NETWORKS: u32 = 128 * 256;
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// 127.A.B.0/24, held by nobody else on this machine while this value lives (Linux: all of 127/8 is the loopback).
+/// 127.A.B.0/24, held by nobody else on this machine while this value lives (Linux: all of 127/8 is the
+/// loopback).
 pub struct Net {
     a: u8,
     b: u8,

@@ -1,4 +1,5 @@
-//! The agents' phones (or a PBX): one UDP socket that answers for every user and notes when each message arrived.
+//! The agents' phones (or a PBX): one UDP socket that answers for every user and notes when each message
+//! arrived.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

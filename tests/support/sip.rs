@@ -1,4 +1,5 @@
-//! As much SIP as a phone in a test needs, written apart from the product's own parser so that neither proves itself.
+//! As much SIP as a phone in a test needs, written apart from the product's own parser so that neither
+//! proves itself.
 
 use std::time::{Duration, SystemTime};
 

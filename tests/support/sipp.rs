@@ -31,7 +31,8 @@ pub struct Outcome {
 }
 
 impl<'a> Sipp<'a> {
-    /// Callers at `from` who follow `tests/sipp/SCENARIO.xml`, one call for each pair of calling and called number.
+    /// Callers at `from` who follow `tests/sipp/SCENARIO.xml`, one call for each pair of calling and called
+    /// number.
     pub fn new(scenario: &'a str, from: SocketAddr, numbers: Vec<(String, String)>) -> Self {
         let limit = Duration::from_secs(60);
         Self {

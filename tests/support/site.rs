@@ -32,7 +32,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// A configuration in the contract's words; `more` is added at its end (further tables), and `routing` into `[routing]`.
+    /// A configuration in the contract's words; `more` is added at its end (further tables), and `routing`
+    /// into `[routing]`.
     pub fn new(routing: &str, more: &str) -> Self {
         let net = Net::reserve();
         let folder = tempfile::tempdir().expect("the temporary folder is writable");
@@ -121,8 +122,8 @@ impl Site {
         self.expect(&arguments, &format!("{PASSWORD}\n"));
     }
 
-    /// Agents `a101`, `a102`, … at `host_port`, available, in group `support`, with a log-in of the same name each; the line
-    /// [`LINE`] with that group.
+    /// Agents `a101`, `a102`, … at `host_port`, available, in group `support`, with a log-in of the same
+    /// name each; the line [`LINE`] with that group.
     pub fn add_agents(&self, count: usize, host_port: &str) {
         let mut csv = "id,name,kana,role,contact,groups,skills,status\n".to_owned();
         for id in agent_ids(count) {
@@ -192,7 +193,8 @@ impl Site {
             format!("[[sip.peer]]\nname = \"{name}\"\naddresses = [\"{ip}/32\"]\ntrust_identity = true\n\n")
         };
         format!(
-            "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\nadvertise = \"{sip}\"\ndefault_route = \"sip:{pbx}\"\n\n\
+            "[sip]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\nadvertise = \"{sip}\"\n\
+             default_route = \"sip:{pbx}\"\n\n\
              {trunk}{phones}{pbx_peer}\
              [http]\nlisten = \"{http}\"\n\n\
              [metrics]\nlisten = \"{metrics}\"\n\n\

@@ -1,7 +1,8 @@
-//! Reading with the time at which the kernel received the bytes (Linux SO_TIMESTAMPING, software receive stamps).
+//! Reading with the time at which the kernel received the bytes (Linux SO_TIMESTAMPING, software receive
+//! stamps).
 //!
-//! The times are by the realtime clock, for UDP and TCP alike, so they can be compared with each other and with the time a caller
-//! on the same machine wrote into its INVITE.
+//! The times are by the realtime clock, for UDP and TCP alike, so they can be compared with each other and
+//! with the time a caller on the same machine wrote into its INVITE.
 
 use std::io::{self, IoSliceMut, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -31,7 +32,8 @@ pub fn receive_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize,
 
 /// A TCP stream that remembers when the bytes of the last read arrived.
 ///
-/// When segments were joined in the kernel the stamp is that of the last one: an event may look later than it was, never earlier.
+/// When segments were joined in the kernel the stamp is that of the last one: an event may look later than
+/// it was, never earlier.
 pub struct StampedStream {
     stream: TcpStream,
     /// When the last byte of the last read arrived.

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# One Asterisk for one test, from the files in config/asterisk, as an ordinary process in the chroot that asterisk.sh made.
+# One Asterisk for one test, from the files in config/asterisk, as an ordinary process in the chroot that
+# asterisk.sh made.
 #
-#   asterisk-node.sh run NAME PREFIX      in the foreground; the process becomes Asterisk, so that the caller can end it
+#   asterisk-node.sh run NAME PREFIX      in the foreground; the process becomes Asterisk
 #   asterisk-node.sh cli NAME COMMAND…    a console command
 #   asterisk-node.sh log NAME             its log
 #   asterisk-node.sh remove NAME          delete its folder (after it ended)
 #
-# PREFIX is three octets of a loopback network, for example 127.77.4: every 192.0.2.N in the files becomes PREFIX.N, so the
-# node has addresses of its own and keeps the ports of the real set-up.
+# PREFIX is three octets of a loopback network, for example 127.77.4: every 192.0.2.N in the files becomes
+# PREFIX.N, so the node has addresses of its own and keeps the ports of the real set-up.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -70,7 +71,7 @@ CONF
 }
 
 usage() {
-  sed -n '2,9p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,/^set /p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//' >&2
   exit 2
 }
 

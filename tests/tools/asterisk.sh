@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# A real Asterisk for the tests: Debian unstable in a folder of its own (a chroot), because Debian's stable releases have none.
+# A real Asterisk for the tests: Debian unstable in a folder of its own (a chroot), because Debian's stable
+# releases have none.
 #
 #   asterisk.sh install   make it (idempotent; about 500 MB, a few minutes the first time)
 #   asterisk.sh path      print the folder; exit 1 when there is no working Asterisk in it
 #   asterisk.sh version   print its version
 #
-# The folder is ${TORITSUGI_CACHE:-$HOME/.cache/toritsugi}/asterisk, outside the source tree. The mirror is the one apt is
-# configured with. On failure the last line on standard error says why, so that a test can say what it misses.
+# The folder is ${TORITSUGI_CACHE:-$HOME/.cache/toritsugi}/asterisk, outside the source tree. The mirror is
+# the one apt is configured with. On failure the last line on standard error says why, so that a test can
+# say what it misses.
 set -euo pipefail
 
 cache="${TORITSUGI_CACHE:-$HOME/.cache/toritsugi}"

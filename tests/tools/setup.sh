@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Brings what the tests use beside Rust, Node.js and make. Idempotent; `make test` calls it.
 #
-# As root on Debian it installs the packages and makes the Asterisk folder (asterisk.sh). Elsewhere it says what is missing; tests
-# that need it then print "skipped: needs X" and are counted. It fails only on a wrong call: missing tools are no reason not to
-# test the rest. TORITSUGI_NO_INSTALL=1 keeps it from installing anything.
+# As root on Debian it installs the packages and makes the Asterisk folder (asterisk.sh). Elsewhere it says
+# what is missing; tests that need it then print "skipped: needs X" and are counted. It fails only on a
+# wrong call: missing tools are no reason not to test the rest. TORITSUGI_NO_INSTALL=1 keeps it from
+# installing anything.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
