@@ -11,6 +11,7 @@ use support::desk::Frame;
 use support::log::{Log, poll};
 use support::needs::needs;
 use support::net::{Net, host};
+use support::sipp::{Outcome, Sipp};
 use support::site::{LINE, Site};
 use support::wav::share_of_tone;
 
@@ -27,22 +28,7 @@ fn a_call_through_asterisk_reaches_the_agent_with_sound_both_ways() {
     if !needs(&["asterisk", "baresip"]) {
         return;
     }
-    let mut site = Site::new("wrap_up_s = 0", "");
-    let pbx = site.pbx();
-    site.import(
-        "agents",
-        &format!(
-            "id,name,kana,role,contact,groups,skills,status\n\
-             a102,高橋 一郎,タカハシ イチロウ,agent,sip:a102@{pbx},support,,available\n"
-        ),
-    );
-    site.import(
-        "lines",
-        &format!(
-            "number,client,greeting_ja,greeting_en,group,assigned_first\n\
-             {LINE},青葉製作所,お電話ありがとうございます。,Thank you for calling.,support,true\n"
-        ),
-    );
+    let mut site = site_with_one_agent();
     site.add_user("a102", "agent", Some("a102"));
     site.add_user("boss", "admin", None);
     site.serve();
@@ -86,25 +72,32 @@ fn a_phone_that_is_not_registered_sends_the_call_to_the_switchboard() {
     if !needs(&["asterisk", "baresip"]) {
         return;
     }
-    let mut site = Site::new("wrap_up_s = 0", "");
-    let pbx = site.pbx();
-    site.import(
-        "agents",
-        &format!(
-            "id,name,kana,role,contact,groups,skills,status\n\
-             a102,高橋 一郎,タカハシ イチロウ,agent,sip:a102@{pbx},support,,available\n"
-        ),
-    );
-    site.import(
-        "lines",
-        &format!(
-            "number,client,greeting_ja,greeting_en,group,assigned_first\n{LINE},青葉製作所,,,support,true\n"
-        ),
-    );
+    let mut site = site_with_one_agent();
     site.serve();
     let asterisk = Asterisk::start(&site.net, site.folder());
     asterisk.wait_for_contact("toritsugi", SOON);
     the_switchboard_answers(&asterisk, &site.net, site.folder());
+}
+
+#[test]
+fn a_withheld_caller_stays_withheld_through_asterisk() {
+    if !needs(&["asterisk", "sipp"]) {
+        return;
+    }
+    let mut site = site_with_one_agent();
+    site.add_user("a102", "agent", Some("a102"));
+    site.serve();
+    let asterisk = Asterisk::start(&site.net, site.folder());
+    asterisk.wait_for_contact("toritsugi", SOON);
+    let frames = Arc::new(Log::<Frame>::default());
+    let desk = site.open_desk("a102", &frames);
+    let numbers = vec![(CALLER.to_owned(), LINE.to_owned())];
+    let caller = Sipp::new("uac_withheld", site.trunk(), numbers).start(site.pbx(), site.folder());
+    let offered = desk.wait_for(SOON, |frame| frame.is("pop.offered"));
+    assert_eq!(offered.json["data"]["caller"]["presentation"], "withheld");
+    assert!(!offered.json.to_string().contains("12340001"), "{}", offered.json);
+    // Nobody's phone is registered: the switchboard's announcement takes the call.
+    assert_eq!(caller.finish(), Outcome { successful: 1, failed: 0 });
 }
 
 /// The configuration alone: toritsugi is not there, and no call is lost for that.
@@ -123,6 +116,27 @@ fn without_toritsugi_the_switchboard_rings() {
     });
     assert!(unreachable.is_some(), "{}", asterisk.console("pjsip show contacts"));
     the_switchboard_answers(&asterisk, &net, folder.path());
+}
+
+/// The line and one agent, whose contact is at the PBX.
+fn site_with_one_agent() -> Site {
+    let site = Site::new("wrap_up_s = 0", "");
+    let pbx = site.pbx();
+    site.import(
+        "agents",
+        &format!(
+            "id,name,kana,role,contact,groups,skills,status\n\
+             a102,高橋 一郎,タカハシ イチロウ,agent,sip:a102@{pbx},support,,available\n"
+        ),
+    );
+    site.import(
+        "lines",
+        &format!(
+            "number,client,greeting_ja,greeting_en,group,assigned_first\n\
+             {LINE},青葉製作所,お電話ありがとうございます。,Thank you for calling.,support,true\n"
+        ),
+    );
+    site
 }
 
 fn the_switchboard_answers(asterisk: &Asterisk, net: &Net, folder: &std::path::Path) {
