@@ -34,7 +34,7 @@ impl Engine {
             self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),
             &self.settings.numbering,
         );
-        let bits: u128 = rand::Rng::random(&mut self.random);
+        let bits = self.random_bits();
         let call = self.tables.calls.insert(Call {
             id: super::ids::call_id(bits),
             bits,
@@ -156,10 +156,10 @@ impl Engine {
 
     /// Offers the call to one agent: lease, pop, and then the phone.
     fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: String) {
+        let id = super::ids::offer_id(self.random_bits());
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.tried.push(agent.clone());
-        let id = super::ids::offer_id(rand::Rng::random(&mut self.random));
         // The lease outlives the offer's own timers: it is the net below them, not the timer itself.
         let lease = self.settings.answer_within + self.settings.announce_within + super::LEASE_MARGIN;
         let expires = self.now.moment + lease;

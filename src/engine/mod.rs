@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use counters::{Counters, Gauges};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
@@ -164,6 +164,11 @@ impl Engine {
         self.timers.next()
     }
 
+    /// Whether an INVITE still waits for its final answer.
+    pub fn has_pending_invites(&self) -> bool {
+        self.tables.calls.values().any(|call| call.phase.context().is_some())
+    }
+
     /// What has been counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
@@ -207,6 +212,10 @@ impl Engine {
         } else {
             self.screens.remove(&agent);
         }
+    }
+
+    fn random_bits(&mut self) -> u128 {
+        u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
     }
 
     /// A reload: the addresses we listen on and the key stay.

@@ -293,3 +293,12 @@ fn parts_of(message: &Message) -> RequestParts<'_> {
         top_via: via.as_bytes(),
     }
 }
+
+/// The 400 for octets whose end is not known, made of what could be read of them.
+fn bad_request(head: &Bytes, limits: &crate::message::Limits) -> Option<Bytes> {
+    match Message::parse(head.clone(), limits) {
+        Ok(message) if message.status().is_some() || message.method() == Method::Ack => None,
+        Ok(message) => Some(response(&message, 400, None, Some("refused"), &[])),
+        Err(fault) => fault_response(&fault),
+    }
+}

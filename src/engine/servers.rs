@@ -10,7 +10,7 @@ use super::tables::{Server, ServerKey, ServerMachine};
 use super::timers::Alarm;
 use crate::message::{Message, Method, response};
 use crate::transaction::{
-    Action, Actions, InviteServer, NonInviteServer, Reliability, StatusClass, Timer, TransactionKey,
+    Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey,
     invite_server, non_invite_server,
 };
 use crate::transport::Flow;

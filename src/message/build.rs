@@ -1,5 +1,5 @@
-//! Messages we originate in answer to one we have: responses (RFC 3261 §8.2.6), the ACK of a failure (§17.1.1.3) and
-//! CANCEL (§9.1).
+//! Messages we originate in answer to one we have: responses (RFC 3261 §8.2.6), the ACK of a failure
+//! (§17.1.1.3) and CANCEL (§9.1).
 
 use std::net::SocketAddr;
 
@@ -62,7 +62,10 @@ impl Reply<'_> {
             101..300 => Some(Header::RecordRoute),
             _ => None,
         };
-        lines.iter().filter(|line| Some(line.header) == copied).for_each(|line| put_line(&mut to, bytes, line));
+        lines
+            .iter()
+            .filter(|line| Some(line.header) == copied)
+            .for_each(|line| put_line(&mut to, bytes, line));
         for (name, value) in self.extra {
             put(&mut to, &[name.as_bytes(), b": ", value, b"\r\n"]);
         }
@@ -84,8 +87,8 @@ impl Reply<'_> {
     }
 }
 
-/// The response with Via, From, To, Call-ID and CSeq of the request; Record-Route for 101 to 299, Timestamp for 100.
-/// Who knows the source address uses [`Reply`].
+/// The response with Via, From, To, Call-ID and CSeq of the request; Record-Route for 101 to 299, Timestamp
+/// for 100. Who knows the source address uses [`Reply`].
 pub fn response(
     request: &Message,
     status: u16,
@@ -101,21 +104,22 @@ pub fn fault_response(fault: &Fault) -> Option<Bytes> {
     fault_response_to(fault, None)
 }
 
-/// As [`fault_response`], with the real source address in the topmost Via where that could be read. The To gets no tag of
-/// randomness: the answer is stateless, and the same request gets the same octets (RFC 3261 §8.2.7).
+/// As [`fault_response`], with the real source address in the topmost Via where that could be read. The To
+/// gets no tag of randomness: the answer is stateless, and the same request gets the same octets (RFC 3261
+/// §8.2.7).
 pub fn fault_response_to(fault: &Fault, source: Option<SocketAddr>) -> Option<Bytes> {
     let partial = fault.answerable.as_ref()?;
     let (bytes, lines) = (&partial.bytes, &partial.lines);
     let top = lines.iter().find(|line| line.header == Header::Via);
-    let via = top
-        .and_then(|line| Values::of(bytes, line.value).next())
-        .and_then(|value| ViaParts::parse(bytes, Span { start: value.range.start, end: value.range.end }).ok());
+    let via = top.and_then(|line| Values::of(bytes, line.value).next()).and_then(|value| {
+        ViaParts::parse(bytes, Span { start: value.range.start, end: value.range.end }).ok()
+    });
     let reply = Reply { status: fault.status, to_tag: Some("refused"), source, ..Reply::default() };
     Some(reply.write(bytes, lines, via.as_ref()))
 }
 
-/// The ACK of a final response other than 2xx, for the INVITE as it was sent (RFC 3261 §17.1.1.3): same Request-URI, only
-/// the topmost Via, the Route of the INVITE, To from the response.
+/// The ACK of a final response other than 2xx, for the INVITE as it was sent (RFC 3261 §17.1.1.3): same
+/// Request-URI, only the topmost Via, the Route of the INVITE, To from the response.
 pub fn ack_for(invite: &Message, response: &Message) -> Bytes {
     let to = response.header(Header::To).unwrap_or_default();
     beside(invite, b"ACK", to, None)
@@ -150,7 +154,8 @@ fn beside(invite: &Message, method: &[u8], to: &[u8], reason: Option<&[u8]>) -> 
 fn put_top_via(to: &mut Vec<u8>, bytes: &[u8], line: &Line, via: &ViaParts, source: Option<SocketAddr>) {
     let Some(source) = source else { return put_line(to, bytes, line) };
     let mut at = line.start;
-    let mut cuts = [via.received.map(|param| (param.whole, None)), via.rport.map(|param| (param.whole, Some(source)))];
+    let mut cuts =
+        [via.received.map(|param| (param.whole, None)), via.rport.map(|param| (param.whole, Some(source)))];
     cuts.sort_by_key(|cut| cut.map(|(span, _)| span.start));
     for (span, port_of) in cuts.into_iter().flatten() {
         let kept = Span { start: at, end: span.start }.of(bytes);
@@ -179,4 +184,125 @@ fn put_line(to: &mut Vec<u8>, bytes: &[u8], line: &Line) {
 
 fn put(to: &mut Vec<u8>, pieces: &[&[u8]]) {
     pieces.iter().for_each(|piece| to.extend_from_slice(piece));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Limits, Method};
+
+    const INVITE: &str = "INVITE sip:b@h;x SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.1;received=192.0.2.66 ;rport=1;branch=z9hG4bK1,\r\n \
+        SIP/2.0/TCP 192.0.2.2;branch=z9hG4bK0\r\n\
+        v: SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK00\r\nMax-Forwards: 70\r\nRoute: <sip:p1;lr>, <sip:p2;lr>\r\n\
+        Record-Route: <sip:r2;lr>\r\nRecord-Route: <sip:r1;lr>\r\nTimestamp: 54\r\n\
+        From: \"A\" <sip:a@h>;tag=1\r\nt:\r\n <sip:b@h>\r\ni: x@h\r\nCSeq: 7 INVITE\r\n\
+        Content-Length: 0\r\n\r\n";
+
+    fn message(text: &str) -> Message {
+        Message::parse(Bytes::from(text.to_owned()), &Limits::default()).unwrap()
+    }
+
+    fn text(bytes: &Bytes) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_response_copies_what_rfc3261_8_2_6_2_says() {
+        let ringing = text(&response(&message(INVITE), 180, None, Some("t9"), &[("X-Y", b"z")]));
+        assert_eq!(
+            ringing,
+            "SIP/2.0 180 Ringing\r\n\
+             Via: SIP/2.0/UDP 192.0.2.1;received=192.0.2.66 ;rport=1;branch=z9hG4bK1,\r\n \
+             SIP/2.0/TCP 192.0.2.2;branch=z9hG4bK0\r\nv: SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK00\r\n\
+             From: \"A\" <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=t9\r\ni: x@h\r\nCSeq: 7 INVITE\r\n\
+             Record-Route: <sip:r2;lr>\r\nRecord-Route: <sip:r1;lr>\r\nX-Y: z\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_100_has_the_timestamp_and_no_tag_and_a_failure_no_record_route() {
+        let trying = text(&response(&message(INVITE), 100, None, Some("t9"), &[]));
+        assert!(trying.contains("Timestamp: 54\r\n") && !trying.contains("t9"), "{trying}");
+        let busy = text(&response(&message(INVITE), 486, Some("Busy"), Some("t9"), &[]));
+        assert!(busy.starts_with("SIP/2.0 486 Busy\r\n") && !busy.contains("Record-Route"), "{busy}");
+        assert!(!busy.contains("Timestamp"), "{busy}");
+    }
+
+    #[test]
+    fn a_tag_that_is_there_stays() {
+        let request = message(&INVITE.replace("<sip:b@h>", "<sip:b@h>;tag=theirs"));
+        let answer = message(&text(&response(&request, 200, None, Some("ours"), &[])));
+        assert_eq!(answer.to_tag(), Some(&b"theirs"[..]));
+    }
+
+    #[test]
+    fn n29_the_topmost_via_tells_the_real_source() {
+        let source = "198.51.100.9:40000".parse().ok();
+        let answer = Reply { status: 500, source, ..Reply::default() }.to(&message(INVITE));
+        let answer = text(&answer);
+        assert!(
+            answer.contains(
+                "UDP 192.0.2.1 ;rport=40000;branch=z9hG4bK1;received=198.51.100.9,\r\n SIP/2.0/TCP"
+            ),
+            "{answer}"
+        );
+        let request = message(
+            &INVITE.replace(";received=192.0.2.66 ;rport=1;branch=z9hG4bK1", ";rport;received=192.0.2.66"),
+        );
+        let answer = text(&Reply { status: 500, source, ..Reply::default() }.to(&request));
+        assert!(answer.contains("192.0.2.1;rport=40000;received=198.51.100.9,"), "{answer}");
+    }
+
+    #[test]
+    fn a_body_brings_its_type_and_length() {
+        let request = message(INVITE);
+        let reply = Reply { status: 183, body: Some(("application/sdp", b"v=0\r\n")), ..Reply::default() };
+        let answer = message(&text(&reply.to(&request)));
+        assert_eq!(answer.body(), b"v=0\r\n");
+        assert_eq!(answer.header(Header::ContentType), Some(&b"application/sdp"[..]));
+    }
+
+    #[test]
+    fn the_ack_of_a_failure_goes_the_way_of_its_invite() {
+        let invite = message(INVITE);
+        let failure = message(&text(&response(&invite, 486, None, Some("t9"), &[])));
+        assert_eq!(
+            text(&ack_for(&invite, &failure)),
+            "ACK sip:b@h;x SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 192.0.2.1;received=192.0.2.66 ;rport=1;branch=z9hG4bK1\r\n\
+             Route: <sip:p1;lr>, <sip:p2;lr>\r\nMax-Forwards: 70\r\nFrom: \"A\" <sip:a@h>;tag=1\r\n\
+             To: <sip:b@h>;tag=t9\r\nCall-ID: x@h\r\nCSeq: 7 ACK\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_cancel_bears_the_branch_of_its_invite_and_a_reason() {
+        let invite = message(INVITE);
+        let reason = &b"SIP;cause=200;text=\"Call completed elsewhere\""[..];
+        let cancel = message(&text(&cancel_for(&invite, Some(reason))));
+        assert_eq!((cancel.method(), cancel.cseq()), (Method::Cancel, 7));
+        assert_eq!(cancel.top_via().branch(), invite.top_via().branch());
+        assert_eq!(cancel.values(Header::Via).count(), 1);
+        assert_eq!(cancel.to_tag(), None);
+        assert_eq!(cancel.header(Header::Reason), Some(reason));
+    }
+
+    #[test]
+    fn a_fault_is_answered_unless_it_is_of_an_ack_a_response_or_rubbish() {
+        let refused = |text: &str| {
+            Message::parse(Bytes::from(text.to_owned()), &Limits::default())
+                .err()
+                .and_then(|fault| fault_response(&fault))
+        };
+        let bad = INVITE.replace("CSeq: 7", "CSeq: x");
+        let answer = text(&refused(&bad).unwrap());
+        assert!(answer.starts_with("SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP 192.0.2.1;"), "{answer}");
+        assert!(answer.contains("To: <sip:b@h>;tag=refused\r\n"), "{answer}");
+        assert!(refused(&bad.replace("INVITE", "ACK")).is_none());
+        assert!(refused(&bad.replace("INVITE sip:b@h;x SIP/2.0", "SIP/2.0 200 OK")).is_none());
+        assert!(refused("GET / HTTP/1.1\r\nHost: x\r\n\r\n").is_none());
+        assert!(refused("\r\n\r\n").is_none());
+        assert!(refused("").is_none());
+    }
 }

@@ -27,15 +27,16 @@ macro_rules! headers {
 
 // The headers of an INVITE come first: the look-up goes from top to bottom.
 headers! {
-    Via "Via", From "From", To "To", CallId "Call-ID", CSeq "CSeq", MaxForwards "Max-Forwards", Contact "Contact",
-    ContentLength "Content-Length", ContentType "Content-Type", Route "Route", RecordRoute "Record-Route",
-    Allow "Allow", Supported "Supported", UserAgent "User-Agent", PAssertedIdentity "P-Asserted-Identity",
-    Privacy "Privacy", Expires "Expires", SessionExpires "Session-Expires", MinSe "Min-SE", Server "Server",
-    Require "Require", ProxyRequire "Proxy-Require", Reason "Reason", PPreferredIdentity "P-Preferred-Identity",
-    PCalledPartyId "P-Called-Party-ID", Diversion "Diversion", HistoryInfo "History-Info",
-    RetryAfter "Retry-After", Timestamp "Timestamp", ProxyAuthenticate "Proxy-Authenticate",
-    WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date", ReferTo "Refer-To",
-    Replaces "Replaces", RSeq "RSeq", RAck "RAck", MaxBreadth "Max-Breadth",
+    Via "Via", From "From", To "To", CallId "Call-ID", CSeq "CSeq", MaxForwards "Max-Forwards",
+    Contact "Contact", ContentLength "Content-Length", ContentType "Content-Type", Route "Route",
+    RecordRoute "Record-Route", Allow "Allow", Supported "Supported", UserAgent "User-Agent",
+    PAssertedIdentity "P-Asserted-Identity", Privacy "Privacy", Expires "Expires",
+    SessionExpires "Session-Expires", MinSe "Min-SE", Server "Server", Require "Require",
+    ProxyRequire "Proxy-Require", Reason "Reason", PPreferredIdentity "P-Preferred-Identity", PCalledPartyId "P-Called-Party-ID",
+    Diversion "Diversion", HistoryInfo "History-Info", RetryAfter "Retry-After", Timestamp "Timestamp",
+    ProxyAuthenticate "Proxy-Authenticate", WwwAuthenticate "WWW-Authenticate", Warning "Warning",
+    Subject "Subject", Date "Date", ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck",
+    MaxBreadth "Max-Breadth",
 }
 
 impl Header {

@@ -30,8 +30,8 @@ impl Line {
     }
 }
 
-/// What the head of a message looks like; `flaw` is the first thing found wrong, and reading goes on behind it so that an
-/// answer can be made.
+/// What the head of a message looks like; `flaw` is the first thing found wrong, and reading goes on behind
+/// it so that an answer can be made.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) start_line: Span,
@@ -48,8 +48,8 @@ pub(super) struct Head {
 /// A 900-octet INVITE from a telephone has 12 to 20 header lines; a longer one grows the index once or twice.
 const USUAL_LINES: usize = 24;
 
-/// Cuts the head into lines. LF alone ends a line as well as CRLF does: whoever comes behind us may read it so, and a header
-/// we had not seen could not be removed. A CR alone is a flaw for the same reason.
+/// Cuts the head into lines. LF alone ends a line as well as CRLF does: whoever comes behind us may read it
+/// so, and a header we had not seen could not be removed. A CR alone is a flaw for the same reason.
 pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
     let (first, mut at, mut open) = next_line(bytes, 0);
     let mut head = Head {
@@ -119,7 +119,8 @@ impl Head {
     }
 }
 
-/// The line at `at` without its end, where the next one begins, and whether the octets ran out before a line end.
+/// The line at `at` without its end, where the next one begins, and whether the octets ran out before a line
+/// end.
 fn next_line(bytes: &[u8], at: usize) -> (Span, usize, bool) {
     match memchr::memchr(b'\n', &bytes[at..]) {
         None => (Span::new(at, bytes.len()), bytes.len(), true),
@@ -157,7 +158,8 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The values of a comma-separated text; commas within quotes and within `<>` do not count. Ranges are within the text.
+/// The values of a comma-separated text; commas within quotes and within `<>` do not count. Ranges are within
+/// the text.
 pub fn split_values(text: &[u8]) -> Values<'_> {
     Values::of(text, Span::new(0, text.len()))
 }
@@ -169,10 +171,8 @@ impl<'a> Iterator for Values<'a> {
         while self.rest.start < self.rest.end {
             let text = self.rest.of(self.bytes);
             let length = value_length(text);
-            let found = trim_span(
-                self.bytes,
-                Span { start: self.rest.start, end: self.rest.start + offset(length) },
-            );
+            let found =
+                trim_span(self.bytes, Span { start: self.rest.start, end: self.rest.start + offset(length) });
             self.rest.start = (self.rest.start + offset(length) + 1).min(self.rest.end);
             if found.start < found.end {
                 return Some(Value { range: found.range(), bytes: found.of(self.bytes) });
@@ -182,7 +182,8 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// How many octets come before the first comma outside quotes and `<>`. A quote or bracket that never closes takes all.
+/// How many octets come before the first comma outside quotes and `<>`. A quote or bracket that never closes
+/// takes all.
 fn value_length(text: &[u8]) -> usize {
     let mut at = 0;
     while let Some(found) = memchr::memchr3(b',', b'"', b'<', &text[at..]) {
@@ -207,13 +208,13 @@ pub enum Extent {
     More,
     /// It has so many octets, counted from the beginning of the given ones, leading line ends included.
     Known(usize),
-    /// Its head ends behind so many octets, and where its body ends cannot be known: Content-Length is absent, doubled or
-    /// malformed. The text says which.
+    /// Its head ends behind so many octets, and where its body ends cannot be known: Content-Length is
+    /// absent, doubled or malformed. The text says which.
     Unknown(usize, &'static str),
 }
 
-/// Finds the end of the message at the beginning of `bytes`. It looks at every octet of the head once a call; whoever
-/// collects octets gives it the limit on them.
+/// Finds the end of the message at the beginning of `bytes`. It looks at every octet of the head once a call;
+/// whoever collects octets gives it the limit on them.
 pub fn extent(bytes: &[u8]) -> Extent {
     let lead = bytes.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
     let (_, mut at, mut open) = next_line(bytes, lead);
@@ -227,10 +228,9 @@ pub fn extent(bytes: &[u8]) -> Extent {
             return match (flaw, length) {
                 (Some(flaw), _) => Extent::Unknown(next, flaw),
                 (None, None) => Extent::Unknown(next, "no Content-Length"),
-                (None, Some(length)) => next.checked_add(length).map_or(
-                    Extent::Unknown(next, "a malformed Content-Length"),
-                    Extent::Known,
-                ),
+                (None, Some(length)) => next
+                    .checked_add(length)
+                    .map_or(Extent::Unknown(next, "a malformed Content-Length"), Extent::Known),
             };
         }
         if content.first().copied().is_some_and(is_lws) {

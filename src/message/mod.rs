@@ -1,8 +1,8 @@
-//! [pure] The wire view of a SIP message: the octets as received, an index of header ranges, and edits that leave every
-//! other octet alone.
+//! [pure] The wire view of a SIP message: the octets as received, an index of header ranges, and edits that
+//! leave every other octet alone.
 //!
-//! A proxy forwards what it does not understand (RFC 3261 §16.6), so nothing here is printed from a parsed form: what was
-//! not edited leaves the house exactly as it came in.
+//! A proxy forwards what it does not understand (RFC 3261 §16.6), so nothing here is printed from a parsed
+//! form: what was not edited leaves the house exactly as it came in.
 
 mod build;
 mod edit;
@@ -37,8 +37,8 @@ pub use uri::{Host, Scheme, Uri};
 pub use via::Via;
 pub use view::{Kind, Limits, Message};
 
-/// Why a piece of text (a URI, a name-addr, a Via) could not be read; the text says what is wrong, for logs and for the
-/// reason phrase of nothing.
+/// Why a piece of text (a URI, a name-addr, a Via) could not be read; the text says what is wrong, for logs
+/// and for the reason phrase of nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);

@@ -1,4 +1,5 @@
-//! `name-addr` and `addr-spec` with their parameters (RFC 3261 §20.10, §25.1): From, To, Contact, Route and the like.
+//! `name-addr` and `addr-spec` with their parameters (RFC 3261 §20.10, §25.1): From, To, Contact, Route and
+//! the like.
 
 use std::borrow::Cow;
 
@@ -39,8 +40,8 @@ impl<'a> NameAddr<'a> {
         Ok(Self { display, uri, params: params(trim(&text[open + close + 1..]))? })
     }
 
-    /// RFC 3261 §20.10: without `<>`, a URI with a comma, a question mark or a semicolon must not be written, so these
-    /// never belong to the URI.
+    /// RFC 3261 §20.10: without `<>`, a URI with a comma, a question mark or a semicolon must not be written,
+    /// so these never belong to the URI.
     fn parse_addr_spec(text: &'a [u8]) -> Result<Self, Malformed> {
         let end = memchr::memchr(b';', text).unwrap_or(text.len());
         let (uri, tail) = text.split_at(end);
@@ -52,8 +53,8 @@ impl<'a> NameAddr<'a> {
         Ok(Self { display: None, uri, params: params(tail)? })
     }
 
-    /// The display name without quotes and escapes. Octets that are no UTF-8 become U+FFFD; control characters stay and are
-    /// the reader's to remove.
+    /// The display name without quotes and escapes. Octets that are no UTF-8 become U+FFFD; control
+    /// characters stay and are the reader's to remove.
     pub fn display_text(&self) -> Option<Cow<'a, str>> {
         let display = self.display?;
         let Some(quoted) = display.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) else {
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn without_brackets_parameters_belong_to_the_header() {
-        let address = NameAddr::parse(b"sip:+19725552222@gw1.example.net;unknownparam ;  tag  =\r\n  9n").unwrap();
+        let address =
+            NameAddr::parse(b"sip:+19725552222@gw1.example.net;unknownparam ;  tag  =\r\n  9n").unwrap();
         assert_eq!(address.uri, b"sip:+19725552222@gw1.example.net");
         assert!(address.params.has("unknownparam"));
         assert_eq!(address.tag(), Some(&b"9n"[..]));

@@ -2,7 +2,8 @@
 
 use super::text::{is_lws, skip_lws, skip_quoted, skip_token, trim};
 
-/// Parameters in their order. What is no parameter is left out; who must be strict asks [`Params::are_well_formed`].
+/// Parameters in their order. What is no parameter is left out; who must be strict asks
+/// [`Params::are_well_formed`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Params<'a> {
     /// From the first semicolon on; empty when there is none.
@@ -30,9 +31,7 @@ impl<'a> Params<'a> {
 
     /// The value of the first parameter of that name, in any case: `Some(None)` when it has no value.
     pub fn get(&self, name: &str) -> Option<Option<&'a [u8]>> {
-        self.iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// Whether a parameter of that name is there.
@@ -113,8 +112,9 @@ fn piece(text: &[u8]) -> Piece<'_> {
     }
 }
 
-/// The position behind one strict parameter (`generic-param`) that begins at `at`, with the ends of its name and the span
-/// of its value; `None` when there is none. Via needs it: RFC 4475 §3.1.2.1 wants empty parameters refused there.
+/// The position behind one strict parameter (`generic-param`) that begins at `at`, with the ends of its name
+/// and the span of its value; `None` when there is none. Via needs it: RFC 4475 §3.1.2.1 wants empty
+/// parameters refused there.
 pub(super) fn strict_param(text: &[u8], at: usize) -> Option<StrictParam> {
     let name_end = skip_token(text, at);
     if name_end == at {

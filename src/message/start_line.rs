@@ -17,8 +17,8 @@ pub(super) fn is_response(line: &[u8]) -> bool {
     line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/")
 }
 
-/// Reads the line. Exactly one space stands between the parts; a lenient reader would have to repair the line before it
-/// forwards it (RFC 4475 §3.1.2.8 to §3.1.2.10).
+/// Reads the line. Exactly one space stands between the parts; a lenient reader would have to repair the line
+/// before it forwards it (RFC 4475 §3.1.2.8 to §3.1.2.10).
 pub(super) fn read(bytes: &[u8], span: Span) -> Result<StartLine, Flaw> {
     let line = span.of(bytes);
     if is_response(line) { read_status_line(line, span) } else { read_request_line(line, span) }

@@ -30,7 +30,8 @@ pub(super) fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// White space inside a value. CR and LF count because a line that was split at its end keeps them only in folds.
+/// White space inside a value. CR and LF count because a line that was split at its end keeps them only in
+/// folds.
 pub(super) const fn is_lws(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -86,8 +87,8 @@ pub(super) fn port(text: &[u8]) -> Option<u16> {
     decimal(text).and_then(|number| u16::try_from(number).ok()).filter(|number| *number != 0)
 }
 
-/// The position behind the closing quote of the quoted string that opens at `at`; `None` when it never closes. A
-/// backslash takes the next octet with it, whatever it is.
+/// The position behind the closing quote of the quoted string that opens at `at`; `None` when it never
+/// closes. A backslash takes the next octet with it, whatever it is.
 pub(super) fn skip_quoted(text: &[u8], at: usize) -> Option<usize> {
     let mut position = at + 1;
     loop {
@@ -100,8 +101,8 @@ pub(super) fn skip_quoted(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// An address literal without brackets. The three colons that RFC 5118 §4.10 reports from a faulty grammar are read as
-/// two.
+/// An address literal without brackets. The three colons that RFC 5118 §4.10 reports from a faulty grammar
+/// are read as two.
 pub(super) fn ip_literal(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 64)?;
     if let Ok(address) = text.parse::<Ipv4Addr>() {
@@ -119,8 +120,8 @@ pub(super) fn ip6(text: &str) -> Option<Ipv6Addr> {
     format!("{before}::{after}").parse().ok()
 }
 
-/// The text with each `%HH` replaced once by its octet; a `%` without two hexadecimal digits stays as it is. The result
-/// may hold any octet, NUL included.
+/// The text with each `%HH` replaced once by its octet; a `%` without two hexadecimal digits stays as it is.
+/// The result may hold any octet, NUL included.
 ///
 /// ```
 /// assert_eq!(&*toritsugi::message::percent_decode(b"%75se%72%"), b"user%");

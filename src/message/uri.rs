@@ -84,10 +84,19 @@ impl<'a> Uri<'a> {
     }
 
     fn bare(scheme: Scheme, opaque: &'a [u8]) -> Self {
-        Self { scheme, user: None, host: Host::Absent, port: None, params: Params::default(), headers: None, opaque }
+        Self {
+            scheme,
+            user: None,
+            host: Host::Absent,
+            port: None,
+            params: Params::default(),
+            headers: None,
+            opaque,
+        }
     }
 
-    /// RFC 3261 §19.1.1. The user part ends at the first `@`; a second one is refused, because others end it at the last.
+    /// RFC 3261 §19.1.1. The user part ends at the first `@`; a second one is refused, because others end it
+    /// at the last.
     fn parse_sip(scheme: Scheme, opaque: &'a [u8]) -> Result<Self, Malformed> {
         let (user, rest) = match memchr::memchr(b'@', opaque) {
             None => (None, opaque),
@@ -109,7 +118,15 @@ impl<'a> Uri<'a> {
         if !params.are_well_formed() {
             return Err(Malformed("a SIP URI with a bad parameter"));
         }
-        Ok(Self { scheme, user, host, port, params, headers: headers.split_first().map(|(_, text)| text), opaque })
+        Ok(Self {
+            scheme,
+            user,
+            host,
+            port,
+            params,
+            headers: headers.split_first().map(|(_, text)| text),
+            opaque,
+        })
     }
 
     fn parse_tel(opaque: &'a [u8]) -> Result<Self, Malformed> {
@@ -133,7 +150,9 @@ impl<'a> Host<'a> {
                 .map(Host::V6)
                 .ok_or(Malformed("a bad IPv6 literal"));
         }
-        if let Some(IpAddr::V4(address)) = text.first().filter(|octet| octet.is_ascii_digit()).and_then(|_| ip_literal(text)) {
+        if let Some(IpAddr::V4(address)) =
+            text.first().filter(|octet| octet.is_ascii_digit()).and_then(|_| ip_literal(text))
+        {
             return Ok(Host::V4(address));
         }
         // Underscores are not in the grammar, but in the names of many hosts.
@@ -144,7 +163,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The address, when it is a literal. An IPv4-mapped IPv6 address is given as the IPv4 address it stands for.
+    /// The address, when it is a literal. An IPv4-mapped IPv6 address is given as the IPv4 address it stands
+    /// for.
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Host::Name(_) | Host::Absent => None,
@@ -196,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_user_part_may_hold_nearly_anything() {
-        let uri = Uri::parse(b"sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com").unwrap();
+        let uri = Uri::parse(b"sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com")
+            .unwrap();
         assert_eq!(uri.user, Some(&b"1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"[..]));
         assert_eq!(uri.host, Host::Name("example.com"));
         let uri = Uri::parse(b"sip:user;par=u%40example.net@example.com").unwrap();

@@ -60,6 +60,13 @@ impl<'a> Via<'a> {
         self.parts.transport.of(self.bytes)
     }
 
+    /// Host and port as written (`sent-by`): what a transaction is matched by (RFC 3261 §17.2.3).
+    pub fn sent_by(&self) -> &'a [u8] {
+        let rest = &self.bytes[self.parts.host.start as usize..self.parts.whole.end as usize];
+        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        rest[..end].trim_ascii()
+    }
+
     /// The host of `sent-by` as written, brackets included.
     pub fn host_bytes(&self) -> &'a [u8] {
         self.parts.host.of(self.bytes)
@@ -80,8 +87,8 @@ impl<'a> Via<'a> {
         self.parts.branch.map(|span| span.of(self.bytes))
     }
 
-    /// Whether the branch begins with the magic cookie and goes on behind it; without, RFC 2543 matching applies
-    /// (RFC 3261 §17.2.3).
+    /// Whether the branch begins with the magic cookie and goes on behind it; without, RFC 2543 matching
+    /// applies (RFC 3261 §17.2.3).
     pub fn has_rfc3261_branch(&self) -> bool {
         self.branch().is_some_and(|branch| {
             branch.len() > MAGIC_COOKIE.len()
@@ -89,7 +96,8 @@ impl<'a> Via<'a> {
         })
     }
 
-    /// Whether the branch is the magic cookie and nothing else: it can tell no two requests apart (RFC 4475 §3.2.1).
+    /// Whether the branch is the magic cookie and nothing else: it can tell no two requests apart (RFC 4475
+    /// §3.2.1).
     pub(super) fn has_bare_cookie(&self) -> bool {
         self.branch().is_some_and(|branch| branch.eq_ignore_ascii_case(MAGIC_COOKIE))
     }
@@ -138,7 +146,8 @@ impl ViaParts {
         let mut at = skip_lws(text, host_end);
         if text.get(at) == Some(&b':') {
             let port_at = skip_lws(text, at + 1);
-            let port_end = port_at + text[port_at..].iter().take_while(|octet| octet.is_ascii_digit()).count();
+            let port_end =
+                port_at + text[port_at..].iter().take_while(|octet| octet.is_ascii_digit()).count();
             parts.port = Some(port(&text[port_at..port_end]).ok_or(Malformed("a Via with a bad port"))?);
             at = skip_lws(text, port_end);
         }
@@ -202,7 +211,9 @@ fn host_end(text: &[u8], at: usize) -> Result<usize, Malformed> {
     let length = if rest.first() == Some(&b'[') {
         memchr::memchr(b']', rest).map_or(0, |closing| closing + 1)
     } else {
-        rest.iter().position(|octet| is_lws(*octet) || matches!(octet, b':' | b';' | b',')).unwrap_or(rest.len())
+        rest.iter()
+            .position(|octet| is_lws(*octet) || matches!(octet, b':' | b';' | b','))
+            .unwrap_or(rest.len())
     };
     Host::parse(&rest[..length]).map_err(|_| Malformed("a Via with a bad host"))?;
     Ok(at + length)
@@ -214,8 +225,10 @@ mod tests {
 
     #[test]
     fn a_folded_via_with_blanks_everywhere_is_read() {
-        let via = Via::parse(b"SIP  /   2.0\r\n /UDP\r\n    192.0.2.2 : 5080 ;\r\n branch  =   z9hG4bK9ikj8 ; rport")
-            .unwrap();
+        let via = Via::parse(
+            b"SIP  /   2.0\r\n /UDP\r\n    192.0.2.2 : 5080 ;\r\n branch  =   z9hG4bK9ikj8 ; rport",
+        )
+        .unwrap();
         assert_eq!(via.transport(), b"UDP");
         assert_eq!(via.host_bytes(), b"192.0.2.2");
         assert_eq!(via.port(), Some(5080));
@@ -227,14 +240,14 @@ mod tests {
     #[test]
     fn every_parameter_we_act_on_is_read() {
         let via = Via::parse(
-            b"sip/2.0/tls [2001:db8::9]:5061;maddr=233.1.1.1;ttl=16;received=[2001:db8::1];RPORT=99;x=\"a;b\"",
+            b"sip/2.0/tls [2001:db8::9]:5061;maddr=233.1.1.1;ttl=16;received=[2001:db8::1];RPORT=9;x=\"a;b\"",
         )
         .unwrap();
         assert_eq!(via.host_bytes(), b"[2001:db8::9]");
         assert_eq!(via.maddr(), Some(&b"233.1.1.1"[..]));
         assert_eq!(via.ttl(), Some(16));
         assert_eq!(via.received(), "2001:db8::1".parse().ok());
-        assert_eq!(via.rport(), Some(Some(99)));
+        assert_eq!(via.rport(), Some(Some(9)));
         assert_eq!(via.branch(), None);
     }
 

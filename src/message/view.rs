@@ -34,8 +34,8 @@ pub enum Kind {
     Response,
 }
 
-/// A parsed message: the octets as received and an index of their ranges. No header text is copied; parsing allocates the
-/// index and nothing else.
+/// A parsed message: the octets as received and an index of their ranges. No header text is copied; parsing
+/// allocates the index and nothing else.
 #[derive(Clone, Debug)]
 pub struct Message {
     bytes: Bytes,
@@ -47,12 +47,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// Reads a datagram or a framed stream message. Line ends before it and octets behind the body Content-Length tells of
-    /// are cut off.
+    /// Reads a datagram or a framed stream message. Line ends before it and octets behind the body
+    /// Content-Length tells of are cut off.
     ///
     /// # Errors
     ///
-    /// A [`Fault`] for what RFC 3261 §16.3 item 1 has a proxy refuse: see `../shared/torture` in the tests for each case.
+    /// A [`Fault`] for what RFC 3261 §16.3 item 1 has a proxy refuse; RFC 4475 lists the cases.
     pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Self, Fault> {
         parse::parse(bytes, limits)
     }
@@ -109,7 +109,8 @@ impl Message {
         self.request_uri_span().of(&self.bytes)
     }
 
-    /// The value of the first line of that header, without outer white space; folds stay. `None` for `Header::Other`.
+    /// The value of the first line of that header, without outer white space; folds stay. `None` for
+    /// `Header::Other`.
     pub fn header(&self, name: Header) -> Option<&[u8]> {
         self.lines_of(name).next().map(|line| line.value.of(&self.bytes))
     }
@@ -126,17 +127,15 @@ impl Message {
 
     /// The value of the first line of the header of that name, long or compact, in any case.
     pub fn header_named(&self, name: &[u8]) -> Option<&[u8]> {
-        match Header::of(name) {
-            Header::Other => {
-                let wanted = long_name(name);
-                let is_it = |line: &&Line| {
-                    line.header == Header::Other
-                        && long_name(line.name(&self.bytes)).eq_ignore_ascii_case(wanted)
-                };
-                self.lines.iter().find(is_it).map(|line| line.value.of(&self.bytes))
-            }
-            known => self.header(known),
+        let known = Header::of(name);
+        if known != Header::Other {
+            return self.header(known);
         }
+        let wanted = long_name(name);
+        let is_it = |line: &&Line| {
+            line.header == Header::Other && long_name(line.name(&self.bytes)).eq_ignore_ascii_case(wanted)
+        };
+        self.lines.iter().find(is_it).map(|line| line.value.of(&self.bytes))
     }
 
     /// Name and value of each header line, in order; names as written.

@@ -1,0 +1,210 @@
+//! The tasks beside the call path: look-ups, names, records, and watching the directory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::customer::LookupFault;
+use crate::driver::{FromWorld, LookupJob, ResolveJob, Write};
+use crate::presence::{AgentId, StoredStatus};
+use crate::routing::Directory;
+use crate::storage::{Storage, StorageError, StoredPresence};
+use crate::telemetry::{Health, metric};
+
+/// How often the directory is compared with the database's version.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a name may take (N41).
+const NAME_WITHIN: Duration = Duration::from_secs(2);
+
+/// Between two tries to write to a database that is away.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What health calls the database.
+const DATABASE: &str = "database";
+
+/// Answers look-ups, each on its own task; the storage itself bounds how many are under way.
+pub(super) async fn look_up(
+    storage: Storage,
+    mut jobs: mpsc::Receiver<LookupJob>,
+    world: mpsc::Sender<FromWorld>,
+    health: Health,
+) {
+    let tasks = TaskTracker::new();
+    while let Some(job) = jobs.recv().await {
+        let (storage, world, health) = (storage.clone(), world.clone(), health.clone());
+        tasks.spawn(async move {
+            let begun = std::time::Instant::now();
+            let answer = storage.lookup(&job.e164).await;
+            metric::look_up(begun.elapsed(), &answer);
+            let answer = answer.map_err(|error| {
+                if !matches!(error, StorageError::Overloaded) {
+                    note_down(&health, &error);
+                }
+                match error {
+                    StorageError::Overloaded => LookupFault::Overloaded,
+                    _ => LookupFault::Down,
+                }
+            });
+            if answer.is_ok() {
+                note_up(&health);
+            }
+            // The driver is gone only when the process stops.
+            world.send(FromWorld::LookedUp(job.token, answer)).await.ok();
+        });
+    }
+}
+
+/// Resolves names by the system's resolver.
+pub(super) async fn resolve(mut jobs: mpsc::Receiver<ResolveJob>, world: mpsc::Sender<FromWorld>) {
+    let tasks = TaskTracker::new();
+    while let Some(job) = jobs.recv().await {
+        let world = world.clone();
+        tasks.spawn(async move {
+            let asked = tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), job.port)));
+            let addresses: Vec<SocketAddr> = match asked.await {
+                Ok(Ok(addresses)) => addresses.take(32).collect(),
+                Ok(Err(_)) | Err(_) => Vec::new(),
+            };
+            world.send(FromWorld::Resolved(job.token, addresses)).await.ok();
+        });
+    }
+}
+
+/// Keeps records, in order; while the database is away they wait here, the oldest giving way at the limit.
+pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, limit: usize, health: Health) {
+    let mut waiting: VecDeque<Write> = VecDeque::new();
+    let mut open = true;
+    while open || !waiting.is_empty() {
+        if waiting.is_empty() {
+            match jobs.recv().await {
+                Some(job) => waiting.push_back(job),
+                None => return,
+            }
+        }
+        while let Ok(job) = jobs.try_recv() {
+            waiting.push_back(job);
+        }
+        while waiting.len() > limit {
+            waiting.pop_front();
+            metric::write_dropped();
+        }
+        let Some(job) = waiting.front() else { continue };
+        match keep(&storage, job).await {
+            Ok(()) => {
+                waiting.pop_front();
+                note_up(&health);
+            }
+            Err(error) if error.is_temporary() => {
+                note_down(&health, &error);
+                if !open {
+                    return;
+                }
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            Err(error) => {
+                // Trying again would not help: the others must not wait for it.
+                tracing::error!(%error, "a record was refused by the database");
+                waiting.pop_front();
+            }
+        }
+        open = open && !jobs.is_closed();
+    }
+}
+
+async fn keep(storage: &Storage, job: &Write) -> Result<(), StorageError> {
+    match job {
+        Write::Status { stored, user } => storage.save_presence(&stored_presence(stored), user).await,
+        Write::Record(record) => storage.save_call(record).await,
+        Write::NoticeAcknowledged { call, notice, agent, at } => {
+            storage.save_notice_acknowledgement(call, notice, agent, *at).await
+        }
+    }
+}
+
+/// Reads agents, lines and statuses again when another process has changed the database.
+pub(super) async fn watch(
+    storage: Storage,
+    world: mpsc::Sender<FromWorld>,
+    health: Health,
+    mut seen: Option<i64>,
+    mut statuses: BTreeMap<AgentId, StoredStatus>,
+) {
+    let mut every = tokio::time::interval(WATCH_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let version = match storage.data_version().await {
+            Ok(version) => version,
+            Err(error) => {
+                note_down(&health, &error);
+                continue;
+            }
+        };
+        if seen == Some(version) {
+            continue;
+        }
+        match read_directory(&storage).await {
+            Ok((directory, read)) => {
+                seen = Some(version);
+                note_up(&health);
+                if world.send(FromWorld::Directory(Arc::new(directory))).await.is_err() {
+                    return;
+                }
+                for (agent, stored) in read {
+                    if statuses.get(&agent) != Some(&stored) {
+                        world.send(FromWorld::StoredStatus(stored.clone())).await.ok();
+                        statuses.insert(agent, stored);
+                    }
+                }
+            }
+            Err(error) => note_down(&health, &error),
+        }
+    }
+}
+
+/// Agents, lines and statuses as the database has them.
+pub(super) async fn read_directory(
+    storage: &Storage,
+) -> Result<(Directory, BTreeMap<AgentId, StoredStatus>), StorageError> {
+    let directory = storage.directory().await?;
+    let statuses = storage.presences().await?;
+    let statuses = statuses
+        .into_iter()
+        .map(|stored| {
+            let status = StoredStatus {
+                agent: stored.agent.clone(),
+                status: stored.status,
+                set_by: stored.set_by,
+                since: stored.since,
+            };
+            (stored.agent, status)
+        })
+        .collect();
+    Ok((directory, statuses))
+}
+
+fn stored_presence(stored: &StoredStatus) -> StoredPresence {
+    StoredPresence {
+        agent: stored.agent.clone(),
+        status: stored.status.clone(),
+        set_by: stored.set_by,
+        since: stored.since,
+    }
+}
+
+pub(super) fn note_down(health: &Health, error: &StorageError) {
+    if health.degrade(DATABASE, error.to_string()) {
+        tracing::error!(%error, "the database does not work; calls go on without cards");
+    }
+}
+
+fn note_up(health: &Health) {
+    if health.recover(DATABASE) {
+        tracing::info!("the database works again");
+    }
+}
