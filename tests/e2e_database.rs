@@ -55,6 +55,24 @@ fn with_the_database_file_ruined_every_call_is_routed_in_time() {
     house.all_calls_are_routed_in_time();
 }
 
+/// Without a database no line is known, so that every call is the PBX's; but it is not lost.
+#[test]
+fn a_server_that_never_had_its_database_sends_every_call_to_the_default_route() {
+    if !needs(&["sipp"]) {
+        return;
+    }
+    let mut site = Site::new("wrap_up_s = 0", "");
+    // A file stands where a folder would have to be: not even root can open that.
+    site.change("sqlite:toritsugi.db", "sqlite:toritsugi.toml/toritsugi.db");
+    let pbx = Phones::start(site.pbx(), PICK_UP);
+    site.serve_until("/healthz/live");
+    let numbers = (0..CALLS).map(|n| (caller(n).0, LINE.to_owned())).collect();
+    let callers = Sipp::new("uac", site.trunk(), numbers).rate(50).pause(Duration::from_millis(50));
+    let outcome = callers.run(site.sip(), site.folder());
+    assert_eq!(outcome, Outcome { successful: CALLS as u64, failed: 0 });
+    assert_eq!(pbx.count(What::Answered), CALLS);
+}
+
 struct House {
     phones: Phones,
     pbx: Phones,

@@ -143,8 +143,20 @@ impl Site {
         }
     }
 
+    /// Replaces a part of the configuration, which must be there.
+    pub fn change(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("it has been written");
+        assert!(text.contains(old), "{old} is not in the configuration");
+        std::fs::write(self.config(), text.replace(old, new)).expect("the folder is writable");
+    }
+
     /// Starts the server and waits until it says it is ready.
     pub fn serve(&mut self) {
+        self.serve_until("/healthz/ready");
+    }
+
+    /// Starts the server and waits until that path answers 200.
+    pub fn serve_until(&mut self, healthy: &str) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_toritsugi"));
         command.arg("serve").arg("--config").arg(self.config()).env("NO_COLOR", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -154,9 +166,9 @@ impl Site {
             if let Some(status) = server.ended() {
                 panic!("the server ended with {status}:\n{}", server.last_words());
             }
-            api.try_get("/healthz/ready").filter(|answer| answer.status == 200)
+            api.try_get(healthy).filter(|answer| answer.status == 200)
         });
-        assert!(ready.is_some(), "the server is not ready after {READY:?}:\n{}", server.last_words());
+        assert!(ready.is_some(), "no 200 from {healthy} after {READY:?}:\n{}", server.last_words());
         self.server = Some(server);
     }
 

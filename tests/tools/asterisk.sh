@@ -2,7 +2,7 @@
 # A real Asterisk for the tests: Debian unstable in a folder of its own (a chroot), because Debian's stable
 # releases have none.
 #
-#   asterisk.sh install   make it (idempotent; about 500 MB, a few minutes the first time)
+#   asterisk.sh install   make it (idempotent; about 350 MB, a minute or a few the first time)
 #   asterisk.sh path      print the folder; exit 1 when there is no working Asterisk in it
 #   asterisk.sh version   print its version
 #
