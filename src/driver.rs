@@ -6,6 +6,7 @@
 mod clock;
 mod handle;
 mod outlets;
+mod published;
 
 pub use clock::Clock;
 pub use handle::{EngineHandle, FromDesk, FromWorld};
@@ -16,8 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, Engine, Gauges, Input, Output, Refusal, ReplyToken, SendToken};
-use crate::telemetry::metric;
+use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken};
 use crate::transport::{Arrival, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
@@ -44,8 +44,6 @@ pub struct Driver {
     pub replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     /// The last reply token given.
     pub last_reply: u64,
-    /// What was published last.
-    pub published: metric::Published,
 }
 
 impl Driver {
@@ -180,8 +178,8 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        let gauges: Gauges = self.engine.gauges();
-        self.published.engine(self.engine.counters(), &gauges);
+        let samples = self.engine.take_samples();
+        published::publish(self.engine.counters(), &self.engine.gauges(), samples);
         self.replies.retain(|_, sender| !sender.is_closed());
     }
 }

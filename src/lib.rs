@@ -22,6 +22,7 @@ pub mod transport;
 // Above this line things are decided; below it they are done.
 
 pub mod api;
+pub mod app;
 pub mod cli;
 pub mod desk;
 pub mod driver;

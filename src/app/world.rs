@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::customer::LookupFault;
+use crate::customer::{CustomerCard, LookupFault};
 use crate::driver::{FromWorld, LookupJob, ResolveJob, Write};
 use crate::presence::{AgentId, StoredStatus};
 use crate::routing::Directory;
@@ -40,15 +40,12 @@ pub(super) async fn look_up(
         tasks.spawn(async move {
             let begun = std::time::Instant::now();
             let answer = storage.lookup(&job.e164).await;
-            metric::look_up(begun.elapsed(), &answer);
+            count_look_up(begun.elapsed(), &answer);
             let answer = answer.map_err(|error| {
                 if !matches!(error, StorageError::Overloaded) {
                     note_down(&health, &error);
                 }
-                match error {
-                    StorageError::Overloaded => LookupFault::Overloaded,
-                    _ => LookupFault::Down,
-                }
+                LookupFault::from(&error)
             });
             if answer.is_ok() {
                 note_up(&health);
@@ -91,7 +88,7 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
         }
         while waiting.len() > limit {
             waiting.pop_front();
-            metric::write_dropped();
+            metrics::counter!(metric::DROPPED_EVENTS, "queue" => "writes").increment(1);
         }
         let Some(job) = waiting.front() else { continue };
         match keep(&storage, job).await {
@@ -99,7 +96,7 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
                 waiting.pop_front();
                 note_up(&health);
             }
-            Err(error) if error.is_temporary() => {
+            Err(error) if is_temporary(&error) => {
                 note_down(&health, &error);
                 if !open {
                     return;
@@ -186,6 +183,31 @@ pub(super) async fn read_directory(
         })
         .collect();
     Ok((directory, statuses))
+}
+
+/// Whether the same write may succeed later.
+const fn is_temporary(error: &StorageError) -> bool {
+    match error {
+        StorageError::Unavailable(_)
+        | StorageError::Locked
+        | StorageError::Timeout
+        | StorageError::Overloaded
+        | StorageError::Corrupt(_)
+        | StorageError::Migration(_) => true,
+        StorageError::NotSupported(_) | StorageError::Conflict(_) | StorageError::Invalid(_) => false,
+    }
+}
+
+fn count_look_up(took: Duration, answer: &Result<Vec<CustomerCard>, StorageError>) {
+    let outcome = match answer.as_ref().map(Vec::len) {
+        Ok(0) => "none",
+        Ok(1) => "known",
+        Ok(_) => "several",
+        Err(StorageError::Overloaded) => "overloaded",
+        Err(_) => "down",
+    };
+    metrics::counter!(metric::LOOKUPS, "outcome" => outcome).increment(1);
+    metrics::histogram!(metric::LOOKUP).record(took.as_secs_f64());
 }
 
 fn stored_presence(stored: &StoredStatus) -> StoredPresence {

@@ -6,7 +6,6 @@ use crate::customer::{LookupAnswer, LookupFault};
 use crate::engine::{LookupToken, ResolveToken};
 use crate::events::{CallRecord, Event};
 use crate::presence::{AgentId, CallId, StoredStatus};
-use crate::telemetry::metric;
 
 /// A look-up to be done.
 #[derive(Clone, Debug)]
@@ -82,13 +81,13 @@ impl Outlets {
 
     pub(super) fn event(&self, event: Event) {
         if self.events.try_send(event).is_err() {
-            metric::event_dropped();
+            super::published::event_dropped();
         }
     }
 
     pub(super) fn write(&self, write: Write) {
         if self.writes.try_send(write).is_err() {
-            metric::write_dropped();
+            super::published::write_dropped();
             tracing::error!("a record could not be kept: the queue of the database is full");
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use slotmap::Key;
 
-use super::Engine;
+use super::{Engine, Samples};
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
 use super::input::{Output, ResolveToken};
 use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
@@ -144,8 +144,18 @@ impl Engine {
                 entry.timer_c = Some(handle);
             }
             self.counters.invites_forwarded += 1;
+            if branch.index == 0
+                && let Some(began) = self.began_of(branch.context)
+            {
+                Samples::note(&mut self.samples.invite_forward, self.now.moment.since(began));
+            }
         }
         self.start_client(client, bytes, actions);
+    }
+
+    fn began_of(&self, context: ContextKey) -> Option<crate::clock::Moment> {
+        let Purpose::Call(call) = self.tables.contexts.get(context)?.purpose else { return None };
+        self.tables.calls.get(call).map(|call| call.began)
     }
 
     /// A response reached the transaction user (RFC 3261 §16.7).

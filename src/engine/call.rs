@@ -150,6 +150,8 @@ pub struct Offer {
     pub progress: Progress,
     /// The card as the agent's screen has it.
     pub pop: Arc<PopDocument>,
+    /// When it was made.
+    pub began: Moment,
     /// When it stops being an offer.
     pub expires_at: Timestamp,
     /// The agent pressed "I take it": the phone's answer is awaited.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Engine;
+use super::{Engine, Samples};
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::forwarding::Rewrite;
@@ -12,10 +12,10 @@ use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, EventBody, WithdrawCause};
-use crate::identity::{Canonical, Presentation, read_called, read_caller};
+use crate::identity::{Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller};
 use crate::message::{Header, Message};
 use crate::presence::{AgentId, OfferId, Release};
-use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide, is_emergency};
+use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
 
 impl Engine {
@@ -27,12 +27,12 @@ impl Engine {
             return self.respond_status(server, 503, &[("Retry-After", b"5")]);
         }
         let called = self.called_number(peer, &message);
-        let emergency = is_emergency(&called.national, &self.settings.emergency);
+        let emergency = called.kind == NumberKind::Emergency;
         let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
         let caller = read_caller(
             &caller_headers(&message),
             self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),
-            &self.settings.numbering,
+            self.numbering_of(peer),
         );
         let bits = self.random_bits();
         let call = self.tables.calls.insert(Call {
@@ -76,7 +76,7 @@ impl Engine {
     fn look_up(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let number = match &entry.caller.presentation {
-            Presentation::Number(number) if number.may_be_customer() => number.e164.clone(),
+            Presentation::Number(number) if may_be_customer(number.kind) => number.e164.clone(),
             Presentation::Number(_)
             | Presentation::Withheld
             | Presentation::Payphone
@@ -182,6 +182,7 @@ impl Engine {
                 pop: Arc::clone(&pop),
                 expires_at,
                 taken_by_key: false,
+                began: self.now.moment,
                 timer: None,
             },
         );
@@ -212,6 +213,9 @@ impl Engine {
             current.id == *offer && matches!(current.progress, Progress::Announcing)
         });
         if waiting {
+            let offered = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
+            let waited = offered.map(|offer| self.now.moment.since(offer.began)).unwrap_or_default();
+            Samples::note(&mut self.samples.pop_announce, waited);
             self.invite_agent(call);
         }
     }
@@ -274,7 +278,7 @@ impl Engine {
     /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7).
     pub(super) fn is_emergency(&self, peer: usize, message: &Message) -> bool {
         message.method() == crate::message::Method::Invite
-            && is_emergency(&self.called_number(peer, message).national, &self.settings.emergency)
+            && self.called_number(peer, message).kind == NumberKind::Emergency
     }
 
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {
@@ -282,10 +286,29 @@ impl Engine {
         read_called(
             order,
             message.header(Header::PCalledPartyId),
-            message.header(Header::To),
+            message.header(Header::To).unwrap_or_default(),
             message.request_uri(),
-            &self.settings.numbering,
+            self.numbering_of(peer),
         )
+    }
+
+    fn numbering_of(&self, peer: usize) -> &TrunkContext {
+        self.settings.peers.get(peer).map_or(&self.settings.numbering, |peer| &peer.numbering)
+    }
+}
+
+/// Whether a number of this kind can be a customer's (caller-id rule: extensions and short codes never match).
+const fn may_be_customer(kind: NumberKind) -> bool {
+    match kind {
+        NumberKind::Fixed
+        | NumberKind::Mobile
+        | NumberKind::IpPhone
+        | NumberKind::Freephone
+        | NumberKind::NaviDial
+        | NumberKind::Premium
+        | NumberKind::Pager
+        | NumberKind::Foreign => true,
+        NumberKind::Emergency | NumberKind::Service | NumberKind::Extension | NumberKind::Unknown => false,
     }
 }
 

@@ -10,7 +10,12 @@ use crate::clock::Moment;
 pub struct Counters {
     pub calls_begun: u64,
     pub answered: u64,
+    pub completed: u64,
     pub abandoned: u64,
+    pub rejected: u64,
+    pub lost: u64,
+    pub accepted: u64,
+    pub withdrawn: u64,
     pub default_routed: u64,
     pub offers: u64,
     pub lease_refused: u64,
@@ -37,12 +42,35 @@ pub struct Counters {
 #[expect(missing_docs, reason = "each name is the table's name; telemetry describes them")]
 pub struct Gauges {
     pub calls: usize,
+    pub offers: usize,
     pub server_transactions: usize,
     pub client_transactions: usize,
     pub contexts: usize,
     pub timers: usize,
     pub names_awaited: usize,
     pub wrapping: usize,
+}
+
+/// Times measured since they were last taken; each list holds at most [`Samples::KEPT`].
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    /// From an INVITE's arrival to its first way out.
+    pub invite_forward: Vec<Duration>,
+    /// From a decision to its pop being written.
+    pub pop_announce: Vec<Duration>,
+    /// From an INVITE's arrival to an agent's answer.
+    pub answer: Vec<Duration>,
+}
+
+impl Samples {
+    /// How many of each are kept between two readings; more are not kept.
+    pub const KEPT: usize = 8192;
+
+    pub(super) fn note(list: &mut Vec<Duration>, sample: Duration) {
+        if list.len() < Self::KEPT {
+            list.push(sample);
+        }
+    }
 }
 
 /// How many answers strangers get: twenty in ten seconds, then silence (N28).

@@ -34,7 +34,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-pub use counters::{Counters, Gauges};
+pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use settings::{Peer, Settings};
@@ -80,6 +80,7 @@ pub struct Engine {
     strangers_answer: AnswerBudget,
     outputs: VecDeque<Output>,
     counters: Counters,
+    samples: Samples,
     draining: bool,
 }
 
@@ -122,6 +123,7 @@ impl Engine {
             strangers_answer: AnswerBudget::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            samples: Samples::default(),
             draining: false,
             settings,
         }
@@ -174,10 +176,16 @@ impl Engine {
         &self.counters
     }
 
+    /// The times measured since this was last asked.
+    pub fn take_samples(&mut self) -> Samples {
+        std::mem::take(&mut self.samples)
+    }
+
     /// How full the tables are.
     pub fn gauges(&self) -> Gauges {
         Gauges {
             calls: self.tables.calls.len(),
+            offers: self.tables.call_by_offer.len(),
             server_transactions: self.tables.servers.len(),
             client_transactions: self.tables.clients.len(),
             contexts: self.tables.contexts.len(),

@@ -1,6 +1,6 @@
 //! What responses, timers and the caller mean for a call and its agent.
 
-use super::Engine;
+use super::{Engine, Samples};
 use super::branches::COMPLETED_ELSEWHERE;
 use super::call::{Conversation, Phase, Progress};
 use super::context::{Aim, Purpose};
@@ -64,7 +64,7 @@ impl Engine {
             answered: self.now.moment,
             answered_at: self.now.wall,
         });
-        let id = entry.id.clone();
+        let (id, waited) = (entry.id.clone(), self.now.moment.since(entry.began));
         let limit = self.timers.insert(self.now.moment + self.settings.call_limit, Alarm::CallLimit(call));
         entry.timers.limit = Some(limit);
         let sla = entry.timers.sla.take();
@@ -77,6 +77,8 @@ impl Engine {
                 self.timers.cancel(handle);
             }
             self.tables.call_by_offer.remove(&offer.id);
+            self.counters.accepted += 1;
+            Samples::note(&mut self.samples.answer, waited);
             self.agents.answered(&offer.agent, &offer.id);
             if !offer.taken_by_key {
                 self.tell_agent(call, &offer.agent, None, EventBody::PopTaken { by: offer.agent.clone() });
@@ -159,7 +161,6 @@ impl Engine {
         }
         entry.status = Some(487);
         let waited_s = self.now.moment.since(entry.began).as_secs();
-        self.counters.abandoned += 1;
         self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
         self.finish_call(call, EndReason::Abandoned);
     }
@@ -198,6 +199,7 @@ impl Engine {
             self.timers.cancel(handle);
         }
         self.tables.call_by_offer.remove(&offer.id);
+        self.counters.withdrawn += 1;
         let status_before = self.agents.stored(&offer.agent);
         if let Some(release) = release {
             self.agents.release(&offer.agent, &offer.id, release, self.now);
@@ -277,6 +279,12 @@ impl Engine {
             if let Some(handle) = handle {
                 self.timers.cancel(handle);
             }
+        }
+        match reason {
+            EndReason::Completed => self.counters.completed += 1,
+            EndReason::Abandoned => self.counters.abandoned += 1,
+            EndReason::Rejected => self.counters.rejected += 1,
+            EndReason::Lost => self.counters.lost += 1,
         }
         let record = super::records::record_of(entry, Some((reason, self.now)));
         entry.phase = Phase::Over(reason);

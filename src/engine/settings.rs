@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::identity::CalledSource;
+use crate::identity::{CalledSource, TrunkContext};
 use crate::transaction::TimerSettings;
 
 /// Everything the engine is told at start and at reload.
@@ -45,10 +45,8 @@ pub struct Settings {
     pub calls: usize,
     /// Most transactions at once; one more request is refused with 503.
     pub transactions: usize,
-    /// The region numbers are read in, and emergency numbers beyond 110, 118 and 119.
-    pub numbering: crate::identity::TrunkContext,
-    /// Emergency numbers beyond our own list.
-    pub emergency: Vec<String>,
+    /// How numbers are read where no peer says otherwise.
+    pub numbering: TrunkContext,
     /// What to say.
     pub templates: std::sync::Arc<crate::guidance::Templates>,
     /// The site's time zone.
@@ -70,12 +68,20 @@ pub struct Peer {
     pub preloaded_route: bool,
     /// Calls a second; zero is no limit of its own.
     pub calls_per_s: u32,
+    /// How its numbers are read.
+    pub numbering: TrunkContext,
 }
 
 impl Settings {
-    /// The index of the peer that `address` belongs to; an IPv4 address mapped into IPv6 is the IPv4 address (N9).
+    /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped into
+    /// IPv6 is the IPv4 address (N9).
     pub fn peer_of(&self, address: IpAddr) -> Option<usize> {
         let address = address.to_canonical();
-        self.peers.iter().position(|peer| peer.addresses.iter().any(|net| net.contains(&address)))
+        let nets = self.peers.iter().enumerate().flat_map(|(index, peer)| {
+            peer.addresses.iter().map(move |net| (net, index))
+        });
+        nets.filter(|(net, _)| net.contains(&address))
+            .max_by_key(|(net, index)| (net.prefix_len(), std::cmp::Reverse(*index)))
+            .map(|(_, index)| index)
     }
 }
