@@ -24,9 +24,17 @@ const MARGIN_MS: u64 = 100;
 const PICK_UP: Behaviour = Behaviour::Answer { quiet: Duration::ZERO, ring: Duration::from_millis(20) };
 
 #[test]
-fn with_the_database_locked_every_call_is_routed_in_time() {
+fn with_the_database_locked_for_writers_every_call_is_routed_in_time() {
     let Some(house) = House::open(None) else { return };
-    let locked = Locked::new(&house.site.database());
+    let locked = Locked::for_writers(&house.site.database());
+    house.all_calls_are_routed_in_time();
+    drop(locked);
+}
+
+#[test]
+fn with_the_database_locked_for_everybody_every_call_is_routed_in_time() {
+    let Some(house) = House::open(None) else { return };
+    let locked = Locked::for_everybody(&house.site.database());
     house.all_calls_are_routed_in_time();
     drop(locked);
 }

@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use support::desk::Frame;
 use support::judge::{delayed, doubled_at_phones, doubled_on_screens, pop_leads};
+use support::locked::Locked;
 use support::needs::needs;
 use support::net::{Net, host};
 use support::phones::{Behaviour, PhoneEvent, Phones, What};
@@ -53,6 +55,36 @@ fn a_busy_phone_is_a_failed_call_for_the_caller() {
     let bench = Bench::new(Behaviour::Busy);
     assert_eq!(bench.calls("uac", 5), Outcome { successful: 0, failed: 5 });
     assert_eq!(bench.phones.count(What::Refused), 5);
+}
+
+#[test]
+fn a_database_locked_for_everybody_cannot_be_read_by_another_process() {
+    if !needs(&["python3"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    let database = folder.path().join("t.db");
+    let python = |script: &str| {
+        let output = Command::new("python3").arg("-c").arg(script).arg(&database).output();
+        let output = output.expect("python3 was found a moment ago");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    python(
+        "import sqlite3, sys, os\nc = sqlite3.connect(sys.argv[1])\nc.execute('pragma journal_mode=wal')\n\
+         c.execute('create table t(a)')\nc.commit()\nos._exit(0)",
+    );
+    let read = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], timeout=0.1)\n\
+         try: print('read', c.execute('select count(*) from t').fetchone()[0])\n\
+         except sqlite3.OperationalError as e: print(e)";
+    assert_eq!(python(read).trim(), "read 0");
+    let writers = Locked::for_writers(&database);
+    assert_eq!(python(read).trim(), "read 0", "in WAL mode a writer does not keep readers out");
+    drop(writers);
+    let everybody = Locked::for_everybody(&database);
+    // SQLite tries for some ten seconds before it says so.
+    assert_eq!(python(read).trim(), "locking protocol");
+    drop(everybody);
+    assert_eq!(python(read).trim(), "read 0");
 }
 
 #[test]
