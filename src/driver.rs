@@ -26,27 +26,32 @@ const BATCH: usize = 64;
 /// How often figures are published.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
-/// What a running driver is made of.
+/// The loop with everything it owns.
 pub struct Driver {
-    /// The engine.
-    pub engine: Engine,
-    /// The sockets.
-    pub transports: Transports,
-    /// The clocks.
-    pub clock: Clock,
-    /// Requests and reports from screens and integrations.
-    pub desk: mpsc::Receiver<FromDesk>,
-    /// Answers of look-ups, names, and changes of the directory.
-    pub world: mpsc::Receiver<FromWorld>,
-    /// Where outputs go.
-    pub outlets: Outlets,
-    /// Who waits for which answer.
-    pub replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
-    /// The last reply token given.
-    pub last_reply: u64,
+    engine: Engine,
+    transports: Transports,
+    clock: Clock,
+    desk: mpsc::Receiver<FromDesk>,
+    world: mpsc::Receiver<FromWorld>,
+    outlets: Outlets,
+    replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
+    last_reply: u64,
 }
 
 impl Driver {
+    /// A driver. `desk` brings requests and reports of screens and integrations, `world` the answers of look-ups
+    /// and names; outputs go to `outlets`.
+    pub fn new(
+        engine: Engine,
+        transports: Transports,
+        clock: Clock,
+        desk: mpsc::Receiver<FromDesk>,
+        world: mpsc::Receiver<FromWorld>,
+        outlets: Outlets,
+    ) -> Self {
+        Self { engine, transports, clock, desk, world, outlets, replies: HashMap::new(), last_reply: 0 }
+    }
+
     /// Runs until everybody who could send to it is gone, or `stop` says so and no INVITE is pending.
     pub async fn run(mut self, mut stop: oneshot::Receiver<Duration>) {
         let mut publish = tokio::time::interval(PUBLISH_EVERY);
@@ -85,15 +90,22 @@ impl Driver {
     }
 
     fn take_arrival(&mut self, arrival: Arrival) {
+        let mut to_close = None;
         let input = match arrival {
             Arrival::Message { flow, bytes } => Input::Received { flow, bytes },
-            Arrival::Unusable { flow, head, .. } => Input::Unusable { flow, head },
+            Arrival::Unusable { flow, head, end_known } => {
+                to_close = flow.connection.filter(|_| !end_known);
+                Input::Unusable { flow, head }
+            }
             Arrival::SendFailed { token, .. } => Input::SendFailed(SendToken(token)),
             Arrival::Closed { .. } => return,
         };
         let now = self.clock.now();
         self.engine.handle(now, input);
         self.drain();
+        if let Some(connection) = to_close {
+            self.transports.close(connection);
+        }
     }
 
     /// Screens and look-ups have their turn even while the sockets are never empty.

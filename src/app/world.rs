@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::customer::{CustomerCard, LookupFault};
@@ -124,43 +124,67 @@ async fn keep(storage: &Storage, job: &Write) -> Result<(), StorageError> {
 }
 
 /// Reads agents, lines and statuses again when another process has changed the database.
-pub(super) async fn watch(
-    storage: Storage,
-    world: mpsc::Sender<FromWorld>,
-    health: Health,
-    mut seen: Option<i64>,
-    mut statuses: BTreeMap<AgentId, StoredStatus>,
-) {
-    let mut every = tokio::time::interval(WATCH_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        let version = match storage.data_version().await {
-            Ok(version) => version,
-            Err(error) => {
-                note_down(&health, &error);
+pub(super) struct Watching {
+    /// The database.
+    pub storage: Storage,
+    /// To the engine.
+    pub world: mpsc::Sender<FromWorld>,
+    /// To screens and API.
+    pub directory: watch::Sender<Arc<Directory>>,
+    /// What degrades.
+    pub health: Health,
+}
+
+impl Watching {
+    /// Watches until nobody listens. `seen` and `statuses` are what the start has read.
+    pub async fn run(self, mut seen: Option<i64>, mut statuses: BTreeMap<AgentId, StoredStatus>) {
+        let mut every = tokio::time::interval(WATCH_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let version = match self.storage.data_version().await {
+                Ok(version) => version,
+                Err(error) => {
+                    note_down(&self.health, &error);
+                    continue;
+                }
+            };
+            if seen == Some(version) {
                 continue;
             }
-        };
-        if seen == Some(version) {
-            continue;
-        }
-        match read_directory(&storage).await {
-            Ok((directory, read)) => {
-                seen = Some(version);
-                note_up(&health);
-                if world.send(FromWorld::Directory(Arc::new(directory))).await.is_err() {
-                    return;
-                }
-                for (agent, stored) in read {
-                    if statuses.get(&agent) != Some(&stored) {
-                        world.send(FromWorld::StoredStatus(stored.clone())).await.ok();
-                        statuses.insert(agent, stored);
+            match read_directory(&self.storage).await {
+                Ok((directory, read)) => {
+                    seen = Some(version);
+                    note_up(&self.health);
+                    if !self.pass_on(Arc::new(directory), read, &mut statuses).await {
+                        return;
                     }
                 }
+                Err(error) => note_down(&self.health, &error),
             }
-            Err(error) => note_down(&health, &error),
         }
+    }
+
+    /// `false` when the engine is gone.
+    async fn pass_on(
+        &self,
+        directory: Arc<Directory>,
+        read: BTreeMap<AgentId, StoredStatus>,
+        statuses: &mut BTreeMap<AgentId, StoredStatus>,
+    ) -> bool {
+        self.directory.send_replace(Arc::clone(&directory));
+        if self.world.send(FromWorld::Directory(directory)).await.is_err() {
+            return false;
+        }
+        for (agent, stored) in read {
+            if statuses.get(&agent) != Some(&stored) {
+                if self.world.send(FromWorld::StoredStatus(stored.clone())).await.is_err() {
+                    return false;
+                }
+                statuses.insert(agent, stored);
+            }
+        }
+        true
     }
 }
 

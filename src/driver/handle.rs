@@ -66,8 +66,8 @@ impl EngineHandle {
         }
     }
 
-    /// Reports a written offer or a change of live screens; `false` when the queue is full (the engine's own 50 ms
-    /// limit covers a lost report of an offer).
+    /// Reports a written offer or a change of live screens; `false` when the queue is full (the engine's own
+    /// 50 ms limit covers a lost report of an offer).
     pub fn report(&self, report: FromDesk) -> bool {
         self.sender.try_send(report).is_ok()
     }

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use crate::customer::{LookupAnswer, LookupFault};
+use crate::desk::DeskHandle;
 use crate::engine::{LookupToken, ResolveToken};
 use crate::events::{CallRecord, Event};
 use crate::presence::{AgentId, CallId, StoredStatus};
@@ -53,10 +54,10 @@ pub enum Write {
 }
 
 /// The sending ends.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outlets {
     /// To the screens. Full: the event is lost and counted; the hub starts a new epoch.
-    pub events: mpsc::Sender<Event>,
+    pub events: DeskHandle,
     /// To the look-ups. Full: answered `overloaded`.
     pub lookups: mpsc::Sender<LookupJob>,
     /// To the resolver. Full: answered with no address.
@@ -80,7 +81,7 @@ impl Outlets {
     }
 
     pub(super) fn event(&self, event: Event) {
-        if self.events.try_send(event).is_err() {
+        if !self.events.publish(event) {
             super::published::event_dropped();
         }
     }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use super::Engine;
 use super::call::{Call, CustomerState, Phase};
 use super::tables::CallKey;
-use crate::customer::{CustomerCard, LookupFault, family_name, order_candidates};
+use crate::customer::{
+    ComplaintLevel, CustomerCard, LookupFault, Match, complaint_level, family_name, match_cards,
+};
 use crate::events::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo, MatchLevel,
     NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
 };
-use crate::guidance::{AbsentAssignee, GuidanceFacts, compose};
-use crate::identity::{Presentation, label};
+use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext};
+use crate::identity::{Presentation, Quality, label};
 use crate::presence::{AgentId, WhyNot};
-use crate::routing::OfferReason;
+use crate::routing::{Agent, OfferReason};
 
 /// What the agent may do with an offered call.
 const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
@@ -57,8 +59,9 @@ impl Engine {
 
     fn draw(&self, call: &Call, agent: &AgentId, offer: OfferInfo) -> PopDocument {
         let card = call.customer.card();
-        let assignee = card.and_then(|card| self.assignee_of(card, agent));
-        let guidance = compose(&self.guidance_facts(call, card, agent, assignee.as_ref()));
+        let absent = card.and_then(|card| self.absent_assignee(card, agent));
+        let assignee = card.and_then(|card| self.assignee_of(card, absent.as_ref()));
+        let guidance = self.settings.templates.compose(&self.guidance_facts(call, card, agent, absent));
         PopDocument {
             offer,
             caller: caller_info(call),
@@ -81,59 +84,64 @@ impl Engine {
         call: &'a Call,
         card: Option<&'a CustomerCard>,
         agent: &AgentId,
-        assignee: Option<&AssigneeInfo>,
+        absent: Option<AbsentAssignee<'a>>,
     ) -> GuidanceFacts<'a> {
-        let absent = assignee.filter(|assignee| assignee.state != "available" && assignee.id != *agent).and_then(
-            |assignee| {
-                let document = self.agents.document(&assignee.id, self.now)?;
-                Some(AbsentAssignee {
-                    name: self.directory.agents.get(&assignee.id)?.name.as_str(),
-                    reason: self.agents.effective_reason(&assignee.id),
-                    until: document.until,
-                    next_start: document.next_start,
-                })
-            },
-        );
         GuidanceFacts {
-            templates: &self.settings.templates,
-            at: self.now.wall,
-            time_zone: &self.settings.time_zone,
-            line: call.line.as_deref(),
-            agent_name: self.directory.agents.get(agent).map_or("", |agent| agent.name.as_str()),
-            customer_name: card.map(|card| card.name.as_str()),
-            complaint: card.is_some_and(|card| card.flags.iter().any(|flag| flag.code == "complaint")),
-            superior_demanded: false,
+            now: self.now.wall,
+            zone: &self.settings.time_zone,
+            agent: self.directory.agents.get(agent).map(person_of),
+            line: call.line.as_deref().map(|line| LineWords {
+                client: &line.client,
+                greeting_ja: line.greeting_ja.as_deref(),
+                greeting_en: line.greeting_en.as_deref(),
+            }),
+            customer: card.map(|card| Person { name: &card.name, kana: card.kana.as_deref() }),
             absent,
+            speech: speech_of(card),
         }
     }
 
-    /// Who looks after the customer, and whether they are there; nothing when it is the agent who is asked.
-    fn assignee_of(&self, card: &CustomerCard, asked: &AgentId) -> Option<AssigneeInfo> {
+    /// The assignee, when they cannot take the call and somebody else is asked.
+    fn absent_assignee(&self, card: &CustomerCard, asked: &AgentId) -> Option<AbsentAssignee<'_>> {
+        let id = card.assignee.as_ref().filter(|id| *id != asked)?;
+        let agent = self.directory.agents.get(id)?;
+        self.agents.offerable(id).err()?;
+        let document = self.agents.document(id, self.now)?;
+        let (stored, state) = (self.agents.stored(id)?, self.agents.state(id)?);
+        Some(AbsentAssignee {
+            person: person_of(agent),
+            role: agent.role,
+            cause: Cause::observe(&stored.status, &state).unwrap_or(Cause::OfflineUnknown),
+            until: document.until,
+            next_start: document.next_start,
+            successor: None,
+        })
+    }
+
+    /// Who looks after the customer, and whether they are there.
+    fn assignee_of(
+        &self,
+        card: &CustomerCard,
+        absent: Option<&AbsentAssignee<'_>>,
+    ) -> Option<AssigneeInfo> {
         let id = card.assignee.as_ref()?;
         let agent = self.directory.agents.get(id)?;
-        let document = self.agents.document(id, self.now)?;
-        let state = match self.agents.offerable(id) {
-            _ if id == asked => "available",
-            Ok(()) => "available",
-            Err(WhyNot::OnCall | WhyNot::Offered | WhyNot::WrapUp) => "busy",
-            Err(_) => "absent",
+        let spoken = absent.map(|absent| self.settings.templates.spoken_of(absent, speech_of(Some(card))).clone());
+        let state = match (absent, self.agents.offerable(id)) {
+            (None, _) | (Some(_), Ok(())) => "available",
+            (Some(_), Err(WhyNot::OnCall | WhyNot::Offered | WhyNot::WrapUp)) => "busy",
+            (Some(_), Err(_)) => "absent",
         };
-        let reason = self.agents.effective_reason(id);
-        let complaint = card.flags.iter().any(|flag| flag.code == "complaint");
-        let spoken = (state != "available").then(|| {
-            let context = crate::guidance::SpokenContext { complaint, superior_demanded: false };
-            self.settings.templates.spoken(reason.as_ref(), context)
-        });
         Some(AssigneeInfo {
             id: id.clone(),
             name: family_name(&agent.name).to_owned(),
             role: agent.role,
             state: state.to_owned(),
-            reason: (state != "available").then(|| reason.as_ref().map(ToString::to_string)).flatten(),
+            reason: absent.and_then(|_| self.agents.effective_reason(id)).map(|reason| reason.to_string()),
             spoken: spoken.as_ref().map(|spoken| spoken.ja.clone()),
             spoken_en: spoken.map(|spoken| spoken.en),
-            until: document.until,
-            next_start: document.next_start,
+            until: absent.and_then(|absent| absent.until),
+            next_start: absent.and_then(|absent| absent.next_start),
             why_assignee: "account_owner".to_owned(),
         })
     }
@@ -219,6 +227,18 @@ impl Engine {
     }
 }
 
+fn person_of(agent: &Agent) -> Person<'_> {
+    Person { name: &agent.name, kana: agent.kana.as_deref() }
+}
+
+/// Which wording the customer's flags allow.
+fn speech_of(card: Option<&CustomerCard>) -> SpeechContext {
+    SpeechContext {
+        complaint: card.map_or(ComplaintLevel::None, |card| complaint_level(&card.flags)),
+        ..SpeechContext::default()
+    }
+}
+
 fn caller_info(call: &Call) -> CallerInfo {
     let presentation = &call.caller.presentation;
     let (number, labels) = match presentation {
@@ -260,18 +280,22 @@ fn match_info(state: &CustomerState) -> MatchInfo {
                 }),
                 candidates: Vec::new(),
             },
-            None if cards.is_empty() => none,
-            None => MatchInfo {
-                level: MatchLevel::Several,
-                count: cards.len(),
-                customer: None,
-                candidates: order_candidates(cards)
-                    .into_iter()
-                    .map(|card| Candidate { id: card.id.clone(), name: card.name.clone(), kana: card.kana.clone() })
-                    .collect(),
+            None => match match_cards(cards.clone(), Quality::Certain) {
+                Match::Several { candidates, count } => MatchInfo {
+                    level: MatchLevel::Several,
+                    count,
+                    customer: None,
+                    candidates: candidates.iter().map(candidate).collect(),
+                },
+                Match::None | Match::Known(_) | Match::Likely(_) => none,
             },
         },
     }
+}
+
+/// A candidate shows name and reading, nothing else (caller-id: nothing private before the choice).
+fn candidate(card: &CustomerCard) -> Candidate {
+    Candidate { id: card.id.clone(), name: card.name.clone(), kana: card.kana.clone() }
 }
 
 fn notices_of(call: &Call, card: &CustomerCard) -> Vec<NoticeInfo> {

@@ -99,7 +99,7 @@ mod tests {
     fn v5_only_what_a_proxy_may_change_is_changed() {
         let before = "INVITE sip:0312345678@pbx SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
                       Max-Forwards: 68\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\nCSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody";
-        let after = forwarded(before, &|forward| Forward { record_route: &RECORD_ROUTE, ..forward });
+        let after = forwarded(before, &|forward| Forward { record_route: &*RECORD_ROUTE, ..forward });
         assert_eq!(
             after,
             "INVITE sip:0312345678@pbx SIP/2.0\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew\r\nRecord-Route: <sip:us:5060;lr>\r\n\

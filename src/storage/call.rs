@@ -17,8 +17,8 @@ pub struct CallFilter {
 }
 
 impl Storage {
-    /// Stores a record under the call's id; storing it again changes nothing, and a record without an end never takes
-    /// the place of one with an end.
+    /// Stores a record under the call's id; storing it again changes nothing, and a record without an end
+    /// never takes the place of one with an end.
     ///
     /// # Errors
     /// As every write.

@@ -39,8 +39,8 @@ impl Storage {
     /// The customers that have this number, at most twenty. Only ever called with a number the caller sent.
     ///
     /// # Errors
-    /// Fails fast when the database is locked, missing or damaged, and with [`StorageError::Overloaded`] when too many
-    /// look-ups wait; see [`crate::customer::LookupFault`].
+    /// Fails fast when the database is locked, missing or damaged, and with [`StorageError::Overloaded`] when
+    /// too many look-ups wait; see [`crate::customer::LookupFault`].
     pub async fn lookup(&self, e164: &str) -> Result<Vec<CustomerCard>, StorageError> {
         let _place = self.place()?;
         self.within(async {
@@ -153,8 +153,8 @@ async fn contact_rows(
     Ok(query.fetch_all(connection).await?)
 }
 
-/// Debug builds only: `TORITSUGI_TEST_LOOKUP_DELAY_MS` makes every look-up that slow, so that drills can show what a
-/// call does with a database that takes its time.
+/// Debug builds only: `TORITSUGI_TEST_LOOKUP_DELAY_MS` makes every look-up that slow, so that drills can show
+/// what a call does with a database that takes its time.
 async fn delay_for_tests() {
     #[cfg(debug_assertions)]
     if let Some(delay_ms) =

@@ -1,10 +1,10 @@
 //! The database file, its connections, and what happens when it goes away.
 //!
-//! There are two pools: a few read-only connections for look-ups and lists, and one connection that writes, since
-//! SQLite has one writer anyway. Before work the file behind the path is compared with the one the connections have
-//! open; when it was replaced (restored, recreated) both pools are made anew, and when it is missing the answer is
-//! [`StorageError::Unavailable`] at once. A missing file is never created here: an empty database in the place of a
-//! lost one would hide the loss.
+//! There are two pools: a few read-only connections for look-ups and lists, and one connection that writes,
+//! since SQLite has one writer anyway. Before work the file behind the path is compared with the one the
+//! connections have open; when it was replaced (restored, recreated) both pools are made anew, and when it is
+//! missing the answer is [`StorageError::Unavailable`] at once. A missing file is never created here: an
+//! empty database in the place of a lost one would hide the loss.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::StorageError;
 
-/// The schema, compiled in. A newer version's additions do not stop an older program: schemas only grow (F18).
+/// The schema, compiled in. A newer version's additions do not stop an older program: schemas only grow
+/// (F18).
 static MIGRATOR: Migrator = {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.ignore_missing = true;
@@ -39,8 +40,8 @@ pub struct StorageSettings {
     pub look_up_busy_timeout_ms: u64,
     /// How long a write waits for a lock, in milliseconds. An import holds the lock for seconds.
     pub busy_timeout_ms: u64,
-    /// After this any operation but an import answers [`StorageError::Timeout`], in milliseconds. Longer than the
-    /// call's own deadline, so that a late answer can still enrich the pop.
+    /// After this any operation but an import answers [`StorageError::Timeout`], in milliseconds. Longer than
+    /// the call's own deadline, so that a late answer can still enrich the pop.
     pub query_timeout_ms: u64,
     /// Look-ups under way or waiting; one more is answered [`StorageError::Overloaded`].
     pub max_queue: usize,
@@ -100,7 +101,8 @@ impl Storage {
     /// Opens a database that exists and has this build's schema; creates and changes nothing.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when there is no file, [`StorageError::Migration`] when its schema is older.
+    /// [`StorageError::Unavailable`] when there is no file, [`StorageError::Migration`] when its schema is
+    /// older.
     pub async fn open(settings: &StorageSettings) -> Result<Self, StorageError> {
         let storage = Self::offline(settings);
         storage.within(storage.check_schema()).await?;
@@ -111,7 +113,8 @@ impl Storage {
     /// Opens the database; creates the file when it is missing and brings the schema up to date.
     ///
     /// # Errors
-    /// [`StorageError::NotSupported`] for another engine, [`StorageError::Migration`] when the schema cannot be made.
+    /// [`StorageError::NotSupported`] for another engine, [`StorageError::Migration`] when the schema cannot
+    /// be made.
     pub async fn create_and_migrate(settings: &StorageSettings) -> Result<Self, StorageError> {
         let storage = Self::offline(settings);
         create_private_file(storage.path()?)?;
@@ -134,8 +137,8 @@ impl Storage {
         }
     }
 
-    /// A number that is different when another process has committed a change, and never smaller than before. Our
-    /// own writes leave it as it is.
+    /// A number that is different when another process has committed a change, and never smaller than before.
+    /// Our own writes leave it as it is.
     ///
     /// # Errors
     /// As every read; the number is then unknown, not unchanged.
@@ -153,8 +156,8 @@ impl Storage {
         self.inner.queue.try_acquire().map_err(|_| StorageError::Overloaded)
     }
 
-    /// Bounds an operation in time and, when it failed on a database that is no longer what it was, lets the next one
-    /// start from fresh connections.
+    /// Bounds an operation in time and, when it failed on a database that is no longer what it was, lets the
+    /// next one start from fresh connections.
     pub(super) async fn within<T>(
         &self,
         work: impl Future<Output = Result<T, StorageError>>,
@@ -292,7 +295,8 @@ impl Pools {
     }
 
     async fn run_migrations(&self) -> Result<(), StorageError> {
-        // Two processes may start at once: whoever comes second fails on a table that exists, looks again and is done.
+        // Two processes may start at once: whoever comes second fails on a table that exists, looks again and
+        // is done.
         let mut last = run_migrations_once(&self.writer).await;
         for _ in 0..2 {
             match last {
@@ -325,7 +329,8 @@ async fn run_migrations_once(writer: &SqlitePool) -> Result<(), StorageError> {
 fn pool_options(settings: &StorageSettings) -> PoolOptions<Sqlite> {
     PoolOptions::new()
         .acquire_timeout(Duration::from_millis(settings.query_timeout_ms))
-        // Connections to a file do not grow old, and a ping before each query would cost as much as the query.
+        // Connections to a file do not grow old, and a ping before each query would cost as much as the
+        // query.
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

@@ -37,7 +37,8 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Whether fresh connections may help, because these ones look at something that is no database of ours (any more).
+    /// Whether fresh connections may help, because these ones look at something that is no database of ours
+    /// (any more).
     pub(super) fn suggests_reconnect(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Corrupt(_) => true,

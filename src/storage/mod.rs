@@ -1,8 +1,8 @@
 //! [io] The database: one file per aggregate, and the only room with SQL.
 //!
-//! Every statement is constant text; what comes from outside reaches the database as bound values only (N71). Look-ups
-//! have read-only connections of their own, so that a blocked writer never blocks a call; every answer is bounded in
-//! time, and the room recovers by itself when the database comes back.
+//! Every statement is constant text; what comes from outside reaches the database as bound values only (N71).
+//! Look-ups have read-only connections of their own, so that a blocked writer never blocks a call; every
+//! answer is bounded in time, and the room recovers by itself when the database comes back.
 
 mod audit;
 mod call;

@@ -17,8 +17,8 @@ pub struct Page<T> {
 /// Most items of one page, whatever was asked for.
 pub const PAGE_LIMIT: u32 = 500;
 
-/// The place between two rows of a list that is ordered by moment and key, both descending. A cursor only ever becomes
-/// two bound values, so a forged one can at most start the list elsewhere.
+/// The place between two rows of a list that is ordered by moment and key, both descending. A cursor only
+/// ever becomes two bound values, so a forged one can at most start the list elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     /// The moment of the last row of the page before.

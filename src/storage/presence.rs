@@ -54,6 +54,20 @@ impl Storage {
     }
 }
 
+/// Somebody's status inside a transaction.
+pub(super) async fn of(
+    connection: &mut SqliteConnection,
+    agent: &AgentId,
+) -> Result<Option<StoredPresence>, StorageError> {
+    let row: Option<PresenceRow> = sqlx::query_as(
+        "SELECT agent, status, reason, until, next_start, set_by, since FROM presence WHERE agent = ?1",
+    )
+    .bind(agent.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(StoredPresence::try_from).transpose()
+}
+
 /// Stores a status and its audit row inside somebody's transaction.
 pub(super) async fn put(
     connection: &mut SqliteConnection,

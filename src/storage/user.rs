@@ -98,8 +98,8 @@ impl Storage {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`StorageError::Conflict`] when the name is taken or there is no such agent, [`StorageError::Invalid`] when an
-    /// agent's user names no agent.
+    /// [`StorageError::Conflict`] when the name is taken or there is no such agent, [`StorageError::Invalid`]
+    /// when an agent's user names no agent.
     pub async fn add_user(&self, user: &NewUser) -> Result<(), StorageError> {
         if user.role == UserRole::Agent && user.agent.is_none() {
             return Err(StorageError::Invalid("the role agent needs the id of an agent".to_owned()));
@@ -237,8 +237,8 @@ impl Storage {
     }
 }
 
-/// Hashes a password with argon2id (19 MiB, two passes, a random salt) into a PHC string. Takes tens of milliseconds:
-/// not for an async thread.
+/// Hashes a password with argon2id (19 MiB, two passes, a random salt) into a PHC string. Takes tens of
+/// milliseconds: not for an async thread.
 ///
 /// # Errors
 /// [`StorageError::Invalid`] when the password is too long for the algorithm.

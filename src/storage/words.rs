@@ -1,4 +1,5 @@
-//! How moments and closed lists are written in columns. One word per variant, never a number that must be looked up.
+//! How moments and closed lists are written in columns. One word per variant, never a number that must be
+//! looked up.
 
 use jiff::Timestamp;
 

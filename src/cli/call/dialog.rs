@@ -81,8 +81,8 @@ enum State {
     Ringing {
         until: Moment,
     },
-    /// A CANCEL is out; the INVITE's final answer is awaited. No repeat: CANCEL waits for a provisional response
-    /// (RFC 3261 §9.1) that did not come yet.
+    /// A CANCEL is out and the INVITE's final answer awaited. Without a repeat, CANCEL still waits for a
+    /// provisional response (RFC 3261 §9.1), or was answered.
     Cancelling {
         repeat: Option<Repeat>,
         until: Moment,
@@ -392,7 +392,7 @@ impl TestCall {
 }
 
 impl Remote {
-    /// Where a request of the dialog goes: the first route, else the target (RFC 3261 §12.2.1.1), when literal.
+    /// Where a request of the dialog goes, when literal: first route, else target (RFC 3261 §12.2.1.1).
     fn address(&self) -> Option<SocketAddr> {
         address_of(self.routes.first().map_or(self.target.as_str(), |route| uri_of(route)))
     }

@@ -205,8 +205,8 @@ fn report(ending: &Ending, via: &Via) -> Result<(), Failure> {
         }
         Ending::Refused { status_line } => Err(Failure::of(format!("the call was refused: {status_line}"))),
         Ending::NobodyAnswered => Err(Failure::of(format!(
-            "nobody answered at {}:{} within {} s; does toritsugi listen there, and is this machine's address in \
-             a [[sip.peer]]?",
+            "nobody answered at {}:{} within {} s; does toritsugi listen there, and is this machine's \
+             address in a [[sip.peer]]?",
             via.protocol,
             via.target,
             SILENCE.as_secs()

@@ -1,6 +1,7 @@
 //! The few SIP messages a test caller writes, and as much of others' as it must read.
 //!
-//! Written apart from the wire view on purpose: a test tool that shares its parser with what it tests finds less.
+//! Written apart from the wire view on purpose: a test tool that shares its parser with what it tests finds
+//! less.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};

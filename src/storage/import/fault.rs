@@ -62,12 +62,10 @@ impl Faults {
         }
     }
 
-    /// Adds those of another pass over the same file.
-    pub(super) fn append(&mut self, other: Self) {
-        self.total += other.total;
-        self.shown.extend(other.shown);
+    /// In the order of the file: references are checked after everything else.
+    pub(super) fn by_line(mut self) -> Self {
         self.shown.sort_by_key(|fault| fault.line);
-        self.shown.truncate(FAULTS_SHOWN);
+        self
     }
 }
 

@@ -52,13 +52,15 @@ fn ok() -> Vec<u8> {
     response(
         "200 OK",
         "INVITE",
-        "Record-Route: <sip:192.0.2.2;lr>, <sip:192.0.2.1:5060;lr;c=1>\r\nContact: <sip:a102@192.0.2.50:5070>\r\n",
+        "Record-Route: <sip:192.0.2.2;lr>, <sip:192.0.2.1:5060;lr;c=1>\r\n\
+         Contact: <sip:a102@192.0.2.50:5070>\r\n",
     )
 }
 
 fn request(method: &str) -> Vec<u8> {
     format!(
-        "{method} sip:toritsugi-call@192.0.2.9:40000 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-r\r\n\
+        "{method} sip:toritsugi-call@192.0.2.9:40000 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-r\r\n\
          Via: SIP/2.0/UDP 192.0.2.50;branch=z9hG4bK-s\r\nFrom: <sip:0120123456@x>;tag=t1\r\n\
          To: <sip:0312345678@x>;tag=f1\r\nCall-ID: test-1@192.0.2.9\r\nCSeq: 7 {method}\r\n\
          Content-Length: 0\r\n\r\n"
