@@ -316,7 +316,7 @@ fn shorten(value: &mut Value) {
     }
 }
 
-pub(super) fn to_value(value: &impl Serialize) -> Value {
+pub(crate) fn to_value(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("our own types have text keys and finite numbers")
 }
 
