@@ -1,0 +1,342 @@
+//! `[sip]`: where SIP is spoken, with whom, and how much of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::address::{Host, HostPort, Listen, NextHop, Protocol};
+use super::document::Section;
+
+/// Where a trunk says what was dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CalledNumberSource {
+    /// `P-Called-Party-ID` (RFC 7315 §4.2).
+    PCalledPartyId,
+    /// `To`.
+    To,
+    /// The Request-URI.
+    RequestUri,
+}
+
+/// Somebody who may send requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// For logs, metrics and rules.
+    pub name: String,
+    /// Where it sends from. IPv4-mapped IPv6 networks are kept as IPv4 (N9).
+    pub addresses: Vec<IpNet>,
+    /// Whether its `P-Asserted-Identity` is believed, and whether it gets ours.
+    pub trust_identity: bool,
+    /// Where the called number stands, in the order of looking.
+    pub called_number: Vec<CalledNumberSource>,
+    /// Whether a Route that is not ours is followed in an initial request.
+    pub preloaded_route: bool,
+    /// Whether its numbers may be `81…` without a plus.
+    pub bare_country_code: bool,
+    /// New calls a second; `None`: no limit of its own.
+    pub calls_per_s: Option<u32>,
+}
+
+/// `[sip.limits]`: how much is held at most; each has an answer when it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of one message; longer: 413, or the connection closes.
+    pub message_bytes: usize,
+    /// Header lines of one message; more: 400.
+    pub headers: usize,
+    /// A message begun on a stream must be whole by then.
+    pub stream_message_timeout: Duration,
+    /// Transactions at one time; above: 503.
+    pub transactions: usize,
+    /// Calls at one time; above: 503 (emergency calls pass).
+    pub calls: usize,
+    /// How long a call is followed without a BYE before its record is closed as lost.
+    pub call_age: Duration,
+    /// Stream connections in all; above: a new one is closed, shares of peers are kept free.
+    pub connections: usize,
+    /// Stream connections from one address.
+    pub connections_per_source: usize,
+    /// A stream connection without a message is closed after this.
+    pub connection_idle: Duration,
+    /// Octets waiting for a peer that does not read; above: the connection closes.
+    pub send_queue_bytes: usize,
+    /// Short answers a second to all who are no peers; above: silence.
+    pub refusals_per_s: u32,
+}
+
+/// `[sip.tls]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM chain.
+    pub certificate: PathBuf,
+    /// PEM key.
+    pub key: PathBuf,
+}
+
+/// `[sip]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sip {
+    /// Where SIP is received; never empty.
+    pub listen: Vec<Listen>,
+    /// What Via and Record-Route say.
+    pub advertise: HostPort,
+    /// Where a call goes when nothing else applies.
+    pub default_route: NextHop,
+    /// Who may send; empty: nobody.
+    pub peers: Vec<Peer>,
+    /// Limits.
+    pub limits: Limits,
+    /// Certificate and key, when there are any.
+    pub tls: Option<Tls>,
+}
+
+impl Sip {
+    /// The peer that sends from this address. The narrowest network wins; an IPv4-mapped address counts as IPv4.
+    pub fn peer_of(&self, source: IpAddr) -> Option<&Peer> {
+        let source = source.to_canonical();
+        let matches = self.peers.iter().flat_map(|peer| peer.addresses.iter().map(move |net| (net, peer)));
+        matches
+            .filter(|(net, _)| net.contains(&source))
+            .max_by_key(|(net, _)| net.prefix_len())
+            .map(|(_, peer)| peer)
+    }
+
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let default = Self::default();
+        let listen = section.texts("listen", default.listen, Listen::from_str);
+        if listen.is_empty() {
+            section.fault_at(
+                "listen",
+                "is empty; name at least one address, for example \"udp:127.0.0.1:5060\"",
+            );
+        }
+        let sip = Self {
+            advertise: read_advertise(section, &listen, default.advertise),
+            listen,
+            default_route: section.text("default_route", default.default_route, NextHop::from_str),
+            peers: section.sections("peer").iter().map(Peer::read).collect(),
+            limits: Limits::read(&section.section("limits")),
+            tls: read_tls(&section.section("tls")),
+        };
+        sip.check(section);
+        section.refuse_unknown_keys();
+        sip
+    }
+
+    fn check(&self, section: &Section<'_>) {
+        if self.tls.is_none() && self.listen.iter().any(|listen| listen.protocol == Protocol::Tls) {
+            section.fault_at("listen", "has a tls: address; set certificate and key in [sip.tls]");
+        }
+        for (peer, section) in self.peers.iter().zip(section.sections("peer")) {
+            if self.peers.iter().filter(|other| other.name == peer.name).count() > 1 {
+                section.fault_at("name", "is used by two peers; give each its own");
+            }
+            let others = self.peers.iter().filter(|other| other.name != peer.name);
+            if others.flat_map(|other| &other.addresses).any(|net| peer.addresses.contains(net)) {
+                section.fault_at(
+                    "addresses",
+                    "shares a network with another peer; only one of them can be meant",
+                );
+            }
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 5060));
+        Self {
+            listen: vec![
+                Listen { protocol: Protocol::Udp, address },
+                Listen { protocol: Protocol::Tcp, address },
+            ],
+            advertise: HostPort { host: Host::Ip(address.ip()), port: 5060 },
+            default_route: NextHop {
+                uri: "sip:127.0.0.1:5080".to_owned(),
+                target: HostPort { host: Host::Ip(address.ip()), port: 5080 },
+                protocol: Protocol::Udp,
+            },
+            peers: Vec::new(),
+            limits: Limits::default(),
+            tls: None,
+        }
+    }
+}
+
+impl Limits {
+    fn read(section: &Section<'_>) -> Self {
+        let default = Self::default();
+        let limits = Self {
+            message_bytes: section.number("message_bytes", 1_500..=1_048_576, default.message_bytes),
+            headers: section.number("headers", 16..=4_096, default.headers),
+            stream_message_timeout: section.seconds(
+                "stream_message_timeout_s",
+                1..=60,
+                default.stream_message_timeout,
+            ),
+            transactions: section.number("transactions", 16..=10_000_000, default.transactions),
+            calls: section.number("calls", 1..=1_000_000, default.calls),
+            call_age: section.hours("call_age_h", 1..=168, default.call_age),
+            connections: section.number("connections", 1..=100_000, default.connections),
+            connections_per_source: section.number(
+                "connections_per_source",
+                1..=100_000,
+                default.connections_per_source,
+            ),
+            connection_idle: section.seconds("connection_idle_s", 10..=86_400, default.connection_idle),
+            send_queue_bytes: section.number(
+                "send_queue_bytes",
+                65_536..=67_108_864,
+                default.send_queue_bytes,
+            ),
+            refusals_per_s: section.number("refusals_per_s", 0..=100_000, default.refusals_per_s),
+        };
+        section.refuse_unknown_keys();
+        limits
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 65_535,
+            headers: 256,
+            stream_message_timeout: Duration::from_secs(10),
+            transactions: 200_000,
+            calls: 20_000,
+            call_age: Duration::from_secs(24 * 3600),
+            connections: 4_096,
+            connections_per_source: 256,
+            connection_idle: Duration::from_secs(3600),
+            send_queue_bytes: 1_048_576,
+            refusals_per_s: 200,
+        }
+    }
+}
+
+impl Peer {
+    /// A peer of this name that may send from nowhere yet, with the defaults of every other key.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            addresses: Vec::new(),
+            trust_identity: false,
+            called_number: vec![
+                CalledNumberSource::PCalledPartyId,
+                CalledNumberSource::To,
+                CalledNumberSource::RequestUri,
+            ],
+            preloaded_route: false,
+            bare_country_code: false,
+            calls_per_s: None,
+        }
+    }
+
+    fn read(section: &Section<'_>) -> Self {
+        let default = Self::named("");
+        let peer = Self {
+            name: section.text("name", default.name, peer_name),
+            addresses: section.texts("addresses", default.addresses, network),
+            trust_identity: section.flag("trust_identity", default.trust_identity),
+            called_number: section.texts(
+                "called_number",
+                default.called_number,
+                CalledNumberSource::from_str,
+            ),
+            preloaded_route: section.flag("preloaded_route", default.preloaded_route),
+            bare_country_code: section.flag("bare_country_code", default.bare_country_code),
+            calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
+        };
+        if !section.has("name") {
+            section.fault_at("name", "is missing; give the peer a name, for example \"carrier\"");
+        }
+        if peer.addresses.is_empty() {
+            section.fault_at(
+                "addresses",
+                "is empty; name the networks it sends from, for example \"192.0.2.0/28\"",
+            );
+        }
+        if peer.called_number.is_empty() {
+            section.fault_at("called_number", "is empty; name at least \"request-uri\"");
+        }
+        section.refuse_unknown_keys();
+        peer
+    }
+}
+
+/// Without `advertise` the first listening address is told to others, as long as it means one host.
+fn read_advertise(section: &Section<'_>, listen: &[Listen], default: HostPort) -> HostPort {
+    let first = listen.first().map(|listen| listen.address);
+    let from_listen = first.map(|address| HostPort { host: Host::Ip(address.ip()), port: address.port() });
+    let advertise = section.text("advertise", from_listen.unwrap_or(default), HostPort::from_str);
+    let unusable =
+        advertise.port == 0 || advertise.address().is_some_and(|address| address.ip().is_unspecified());
+    if unusable {
+        let key = if section.has("advertise") { "advertise" } else { "listen" };
+        section.fault_at(
+            key,
+            "cannot be told to others; set advertise to the HOST:PORT they reach this node at",
+        );
+    }
+    advertise
+}
+
+fn read_tls(section: &Section<'_>) -> Option<Tls> {
+    let certificate = section.optional("certificate", None, |text| Ok(section.resolve(text)));
+    let key = section.optional("key", None, |text| Ok(section.resolve(text)));
+    section.refuse_unknown_keys();
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            section.fault_at("certificate", "needs `sip.tls.key` beside it");
+            None
+        }
+        (None, Some(_)) => {
+            section.fault_at("key", "needs `sip.tls.certificate` beside it");
+            None
+        }
+    }
+}
+
+fn peer_name(text: &str) -> Result<String, String> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(sound) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name has 1 to 64 letters, digits, `-`, `_` or `.`".to_owned())
+    }
+}
+
+/// A network in CIDR form, or one address. `::ffff:192.0.2.0/120` means `192.0.2.0/24`.
+fn network(text: &str) -> Result<IpNet, String> {
+    let bad = || format!("\"{text}\" is not a network; write it like \"192.0.2.0/28\" or \"2001:db8::/64\"");
+    let net = match text.parse::<IpNet>() {
+        Ok(net) => net,
+        Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| bad())?),
+    };
+    let net = match net {
+        IpNet::V6(v6) => match (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96)) {
+            (Some(v4), Some(prefix)) => IpNet::V4(Ipv4Net::new(v4, prefix).map_err(|_| bad())?),
+            _ => net,
+        },
+        IpNet::V4(_) => net,
+    };
+    Ok(net.trunc())
+}
+
+impl FromStr for CalledNumberSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "p-called-party-id" => Ok(Self::PCalledPartyId),
+            "to" => Ok(Self::To),
+            "request-uri" => Ok(Self::RequestUri),
+            _ => Err(format!("\"{text}\" is not p-called-party-id, to or request-uri")),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Every figure the house keeps: name, kind and meaning. No label ever holds anything a caller sent (N82).
+
+/// Calls that ended. Label `outcome`: `completed`, `abandoned`, `rejected`, `lost`.
+pub const CALLS: &str = "toritsugi_calls_total";
+/// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
+pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
+/// Messages dropped without an answer. Label `reason`.
+pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
+/// Messages that could not be sent. Label `reason`.
+pub const SEND_FAILURES: &str = "toritsugi_send_failures_total";
+/// Decisions. Label `rule`: the rule that chose.
+pub const DECISIONS: &str = "toritsugi_decisions_total";
+/// Offers that ended. Label `outcome`: `accepted`, `refused`, `timed_out`, `withdrawn`.
+pub const OFFERS: &str = "toritsugi_offers_total";
+/// Screen-pops. Label `event`: `offered`, `taken`, `withdrawn`, `missed`, `closed`.
+pub const POPS: &str = "toritsugi_pops_total";
+/// Look-ups. Label `outcome`: `known`, `several`, `none`, `deadline`, `down`, `overloaded`.
+pub const LOOKUPS: &str = "toritsugi_lookups_total";
+/// Events dropped because a queue was full. Label `queue`.
+pub const DROPPED_EVENTS: &str = "toritsugi_dropped_events_total";
+/// Sockets closed by us. Label `code`: the close code.
+pub const CLOSED_SOCKETS: &str = "toritsugi_closed_sockets_total";
+/// Log lines that were not written. Label `reason`: `held_back`, `queue_full`.
+pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
+
+/// Transactions now.
+pub const TRANSACTIONS: &str = "toritsugi_transactions";
+/// Calls now.
+pub const LIVE_CALLS: &str = "toritsugi_live_calls";
+/// Offers now.
+pub const LIVE_OFFERS: &str = "toritsugi_live_offers";
+/// Timers now.
+pub const TIMERS: &str = "toritsugi_timers";
+/// Stream connections now.
+pub const CONNECTIONS: &str = "toritsugi_connections";
+/// WebSockets now.
+pub const SOCKETS: &str = "toritsugi_websockets";
+/// What waits in a queue now. Label `queue`.
+pub const QUEUE_DEPTH: &str = "toritsugi_queue_depth";
+/// 1 while a part does not work. Label `part`.
+pub const DEGRADED: &str = "toritsugi_degraded";
+
+/// From the arrival of an INVITE to its way out.
+pub const INVITE_FORWARD: &str = "toritsugi_invite_forward_seconds";
+/// From the decision to the pop written to the agent's socket.
+pub const POP_ANNOUNCE: &str = "toritsugi_pop_announce_seconds";
+/// How long a look-up took.
+pub const LOOKUP: &str = "toritsugi_lookup_seconds";
+/// From the arrival of an INVITE to a person's answer.
+pub const ANSWER: &str = "toritsugi_answer_seconds";
+
+/// What a figure does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Seconds, in buckets.
+    Histogram,
+}
+
+/// All of them, with the words Prometheus shows.
+pub const ALL: [(Kind, &str, &str); 23] = [
+    (Kind::Counter, CALLS, "Calls that ended, by outcome."),
+    (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
+    (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
+    (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
+    (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),
+    (Kind::Counter, OFFERS, "Offers to agents that ended, by outcome."),
+    (Kind::Counter, POPS, "Screen-pops, by event."),
+    (Kind::Counter, LOOKUPS, "Customer look-ups, by outcome."),
+    (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
+    (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
+    (Kind::Counter, DROPPED_LOG_LINES, "Log lines that were not written, by reason."),
+    (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),
+    (Kind::Gauge, LIVE_CALLS, "Calls now."),
+    (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
+    (Kind::Gauge, TIMERS, "Timers now."),
+    (Kind::Gauge, CONNECTIONS, "SIP stream connections now."),
+    (Kind::Gauge, SOCKETS, "WebSockets now."),
+    (Kind::Gauge, QUEUE_DEPTH, "What waits in a queue now, by queue."),
+    (Kind::Gauge, DEGRADED, "1 while a part does not work, by part."),
+    (Kind::Histogram, INVITE_FORWARD, "Seconds from the arrival of an INVITE to its way out."),
+    (Kind::Histogram, POP_ANNOUNCE, "Seconds from a decision to the pop written to the agent's socket."),
+    (Kind::Histogram, LOOKUP, "Seconds a customer look-up took."),
+    (Kind::Histogram, ANSWER, "Seconds from the arrival of an INVITE to a person's answer."),
+];
+
+/// Upper bounds of the buckets, in seconds: fine where the promises are (5, 50, 150 and 400 ms, 10 s).
+pub const BUCKETS_S: [f64; 18] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.4, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0,
+];
+
+/// Tells the recorder what each figure means.
+pub(super) fn describe() {
+    for (kind, name, words) in ALL {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(name, words),
+            Kind::Gauge => metrics::describe_gauge!(name, words),
+            Kind::Histogram => metrics::describe_histogram!(name, metrics::Unit::Seconds, words),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_end_as_prometheus_expects() {
+        for (index, (kind, name, words)) in ALL.iter().enumerate() {
+            assert!(ALL[index + 1..].iter().all(|other| other.1 != *name), "{name} stands twice");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_seconds"), *kind == Kind::Histogram, "{name}");
+            assert!(words.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_in_the_list() {
+        let declared =
+            include_str!("metric.rs").lines().filter(|line| line.contains(": &str = \"toritsugi_"));
+        assert_eq!(declared.count(), ALL.len());
+    }
+
+    #[test]
+    fn buckets_rise() {
+        assert!(BUCKETS_S.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}
