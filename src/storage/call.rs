@@ -71,7 +71,8 @@ impl Storage {
                  ORDER BY started_at DESC, id DESC LIMIT ?3",
             ),
             (None, Some(_)) => sqlx::query_as(
-                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND customer = ?5 \
+                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND \
+                 customer = ?5 \
                  ORDER BY started_at DESC, id DESC LIMIT ?3",
             ),
             (Some(_), Some(_)) => sqlx::query_as(

@@ -280,7 +280,8 @@ impl Storage {
         let wanted = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
         if applied < wanted {
             return Err(StorageError::Migration(format!(
-                "the schema is at version {applied}, this program needs {wanted}; `serve`, `import` and `user add` \
+                "the schema is at version {applied}, this program needs {wanted}; `serve`, `import` and \
+                 `user add` \
                  bring it up to date"
             )));
         }
@@ -346,7 +347,7 @@ fn connect_options(url: &str) -> Result<SqliteConnectOptions, StorageError> {
         return Err(StorageError::NotSupported("use sqlite:PATH, with the path of a file".to_owned()));
     }
     SqliteConnectOptions::from_str(url)
-        .map(|options| options.foreign_keys(true).disable_statement_logging())
+        .map(|options| options.foreign_keys(true).row_buffer_size(500).disable_statement_logging())
         .map_err(|error| StorageError::NotSupported(error.to_string()))
 }
 

@@ -208,3 +208,6 @@ impl Parsed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
