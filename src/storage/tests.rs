@@ -335,6 +335,14 @@ async fn another_engine_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_path_may_hold_any_character() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("顧客 100%? 3%20.db");
+    Storage::create_and_migrate(&StorageSettings::for_file(&path)).await.expect("a new database");
+    assert!(path.exists());
+}
+
+#[tokio::test]
 async fn two_processes_may_migrate_at_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = StorageSettings::new(format!("sqlite:{}", folder.path().join("t.db").display()));
