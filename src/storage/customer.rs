@@ -33,7 +33,8 @@ macro_rules! cards_of {
              FROM matched m CROSS JOIN customer_numbers n WHERE n.customer = m.id AND n.e164 IS NOT NULL \
              UNION ALL SELECT 2, n.customer, n.loudness, n.at, n.id, n.body, n.author, NULL, NULL \
              FROM matched m CROSS JOIN notices n WHERE n.customer = m.id \
-             UNION ALL SELECT 3, f.customer, f.position, f.code, CAST(f.level AS TEXT), f.since, NULL, NULL, NULL \
+             UNION ALL SELECT 3, f.customer, f.position, f.code, CAST(f.level AS TEXT), f.since, \
+             NULL, NULL, NULL \
              FROM matched m CROSS JOIN flags f WHERE f.customer = m.id"
         )
     };
