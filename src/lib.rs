@@ -26,6 +26,7 @@ pub mod engine;
 
 // Above this line things are decided; below it they are done.
 
+pub mod demo;
 pub mod driver;
 pub mod storage;
 pub mod desk;
