@@ -18,7 +18,6 @@ mod sessions;
 mod status;
 mod store;
 
-pub use health::Health;
 pub use problem::Problem;
 pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, router};
 pub use serve::{ServeSettings, serve};

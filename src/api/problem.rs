@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::engine::{ErrorCode, Refusal};
 use crate::storage::StorageError;
+use crate::telemetry::metric;
 
 /// One error answer. Nothing in it tells what a stranger may not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +135,7 @@ impl From<StorageError> for Problem {
             | StorageError::Corrupt(_)
             | StorageError::Migration(_)
             | StorageError::NotSupported(_) => {
-                metrics::counter!("toritsugi_api_storage_failures_total").increment(1);
+                metrics::counter!(metric::REFUSED_REQUESTS, "reason" => "database").increment(1);
                 Self::unavailable()
             }
         }

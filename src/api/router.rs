@@ -14,10 +14,11 @@ use axum::routing::{get, post, put};
 use tokio::sync::watch;
 
 use super::credentials::guard;
-use super::{Health, Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page};
+use super::{Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page};
 use crate::desk::{self, WsState};
 use crate::driver::EngineHandle;
 use crate::routing::Directory;
+use crate::telemetry::Health;
 
 /// Octets of a request's body.
 const BODY_BYTES: usize = 64 * 1024;
@@ -58,7 +59,7 @@ pub struct ApiState {
     /// Agents and lines.
     pub directory: watch::Receiver<Arc<Directory>>,
     /// How the node is.
-    pub health: watch::Receiver<Health>,
+    pub health: Health,
     /// Our own cleaner of numbers.
     pub normalise: Normalise,
     /// The state of `/ws/v1`.

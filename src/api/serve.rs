@@ -107,7 +107,6 @@ async fn connection(
         }
     };
     if let Err(error) = served {
-        metrics::counter!("toritsugi_http_connections_broken_total").increment(1);
         tracing::debug!(%error, "an HTTP connection broke");
     }
 }

@@ -24,6 +24,7 @@ use crate::events::{CallRecord, EndReason};
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, OfferId, PresenceDocument, Role, SetBy};
 use crate::routing::{Agent, Directory};
 use crate::storage::{CallFilter, Page, StorageError, StoredSession, User, UserRole};
+use crate::telemetry::Health;
 
 /// A whole edge on loopback.
 pub(crate) struct Edge {
@@ -34,7 +35,7 @@ pub(crate) struct Edge {
     pub(crate) engine: Arc<FakeEngine>,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) directory: watch::Sender<Arc<Directory>>,
-    pub(crate) health: watch::Sender<Health>,
+    pub(crate) health: Health,
     _stop: tokio_util::sync::DropGuard,
 }
 
@@ -67,7 +68,8 @@ impl Edge {
         let engine = Arc::new(FakeEngine::default());
         tokio::spawn(Arc::clone(&engine).run(from_desk, report_sender));
         let (directory, directory_receiver) = watch::channel(Arc::new(directory()));
-        let (health, health_receiver) = watch::channel(Health::default());
+        let health = Health::new();
+        health.set_ready(true);
         let (desk, task) = Desk::new(settings, handle.clone(), directory_receiver.clone());
         tokio::spawn(task.run());
         let store = Arc::new(FakeStore::new());
@@ -77,7 +79,7 @@ impl Edge {
             store: store.clone(),
             engine: handle.clone(),
             directory: directory_receiver,
-            health: health_receiver,
+            health: health.clone(),
             normalise: Arc::new(|text| {
                 let digits: String = text.chars().filter(char::is_ascii_digit).collect();
                 (digits.len() > 5).then(|| format!("+81{}", digits.trim_start_matches('0')))

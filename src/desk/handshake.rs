@@ -16,6 +16,7 @@ use super::socket;
 use crate::api::{Problem, Session, Sessions, credentials};
 use crate::driver::EngineHandle;
 use crate::events::wire::SUBPROTOCOL;
+use crate::telemetry::metric;
 
 /// What every socket shares.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ pub async fn upgrade(
 ) -> Response {
     match admit(&state, &uri, &headers).await {
         Err(problem) => {
-            metrics::counter!("toritsugi_desk_refused_total", "code" => problem.code()).increment(1);
+            metrics::counter!(metric::REFUSED_REQUESTS, "reason" => problem.code()).increment(1);
             problem.into_response()
         }
         Ok(session) => match upgrade {

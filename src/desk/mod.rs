@@ -13,7 +13,6 @@ mod room;
 mod settings;
 mod socket;
 
-pub use clock::Clock;
 pub use handshake::{OriginRefusal, WsState, check_origin, upgrade};
 pub use room::{Desk, DeskHandle};
 pub use settings::DeskSettings;

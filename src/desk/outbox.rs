@@ -141,7 +141,6 @@ impl Outbox {
             inner.coalesce();
         }
         if self.is_over(&inner) {
-            metrics::counter!("toritsugi_desk_slow_consumers_total").increment(1);
             inner.shut(Close::SlowConsumer);
             drop(inner);
             self.closed.notify_one();

@@ -20,6 +20,7 @@ use crate::events::wire::{ResumeEntry, StreamEntry, as_replay};
 use crate::events::{Audience, Event, Frame, Hub, Position};
 use crate::presence::{AgentId, CallId, PresenceDocument};
 use crate::routing::Directory;
+use crate::telemetry::metric;
 
 /// Requests of sockets waiting for the room.
 const REQUESTS: usize = 1_024;
@@ -29,6 +30,8 @@ const TURN: usize = 64;
 const TICK: Duration = Duration::from_millis(200);
 /// Offers whose painting is awaited, at most.
 const RENDERS: usize = 4_096;
+/// From a pop's way into the sockets' queues to a client's word that it is painted.
+const RENDER: &str = "toritsugi_pop_render_seconds";
 
 /// A cheap handle on the desk.
 #[derive(Clone)]
@@ -93,7 +96,6 @@ pub struct Desk {
     requests: mpsc::Receiver<ToRoom>,
     directory: watch::Receiver<Arc<Directory>>,
     lost: Arc<Mutex<Lost>>,
-    live: Arc<AtomicUsize>,
     to_self: mpsc::WeakSender<ToRoom>,
     members: BTreeMap<SocketId, Member>,
     by_stream: BTreeMap<Audience, BTreeSet<SocketId>>,
@@ -128,12 +130,11 @@ struct Render {
 }
 
 impl DeskHandle {
-    /// Hands an event over; never waits. When the queue is full the event is lost and counted, and its streams start
-    /// a new life, so that clients take a snapshot.
+    /// Hands an event over; never waits. When the queue is full the event is lost (`false`, for the caller to
+    /// count), and its streams start a new life, so that clients take a snapshot.
     pub fn publish(&self, event: Event) -> bool {
         let Err(refused) = self.events.try_send(event) else { return true };
         let event = refused.into_inner();
-        metrics::counter!("toritsugi_desk_events_lost_total").increment(1);
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         for audience in event.audience {
             lost.streams.entry(audience).or_default().extend(event.call.clone());
@@ -200,7 +201,6 @@ impl Desk {
             requests,
             directory,
             lost: Arc::clone(&lost),
-            live: Arc::clone(&live),
             to_self: request_sender.downgrade(),
             members: BTreeMap::new(),
             by_stream: BTreeMap::new(),
@@ -422,7 +422,7 @@ impl Desk {
     fn rendered(&mut self, ids: &[String]) {
         for id in ids {
             if let Some(render) = self.renders.remove(id) {
-                metrics::histogram!("toritsugi_pop_render_seconds").record(render.at.elapsed().as_secs_f64());
+                metrics::histogram!(RENDER).record(render.at.elapsed().as_secs_f64());
             }
         }
     }
@@ -487,9 +487,9 @@ impl Desk {
             self.report_screens(agent, live);
         }
         self.look_after_renders();
-        metrics::gauge!("toritsugi_desk_sockets").set(count(self.members.len()));
-        metrics::gauge!("toritsugi_desk_buffered_events").set(count(self.hub.buffered()));
-        metrics::gauge!("toritsugi_desk_events_waiting").set(count(self.events.len()));
+        metrics::gauge!(metric::SOCKETS).set(count(self.members.len()));
+        metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "replay").set(count(self.hub.buffered()));
+        metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "events").set(count(self.events.len()));
     }
 
     /// An offer that nobody painted is sent again to the agent's other tabs, once, while it is offered.
@@ -510,7 +510,7 @@ impl Desk {
             })
             .collect();
         for (owner, frame) in late {
-            metrics::counter!("toritsugi_pop_render_late_total").increment(1);
+            metrics::counter!(metric::POPS, "event" => "render_late").increment(1);
             let lead = self.leads.get(&owner).copied();
             for socket in self.sockets_of(&owner).into_iter().filter(|socket| Some(*socket) != lead) {
                 if let Some(member) = self.members.get(&socket) {

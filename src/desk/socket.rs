@@ -21,6 +21,7 @@ use crate::api::{Session, rights};
 use crate::driver::FromDesk;
 use crate::engine::{ErrorCode, Refusal};
 use crate::events::wire::{self, ClientFrame, Hello, SUBPROTOCOL, time_text};
+use crate::telemetry::metric;
 
 /// Streams a `hello` may ask for.
 const RESUMES: usize = 64;
@@ -46,7 +47,7 @@ pub(super) async fn serve(web_socket: WebSocket, state: WsState, session: Option
         Err(close) => close,
     };
     if let End::Ours(close) = close {
-        metrics::counter!("toritsugi_desk_closes_total", "code" => close.code().to_string()).increment(1);
+        metrics::counter!(metric::CLOSED_SOCKETS, "code" => close.code().to_string()).increment(1);
         line.close(close, state.settings.grace).await;
     }
 }
@@ -192,7 +193,7 @@ impl Socket {
         self.line.write(items.into_iter().map(|item| item.text).collect()).await?;
         for offer in announcements.iter().filter_map(|announcement| announcement.take()) {
             if !self.state.engine.report(FromDesk::Announced(offer)) {
-                metrics::counter!("toritsugi_desk_reports_lost_total").increment(1);
+                metrics::counter!(metric::DROPPED_EVENTS, "queue" => "reports").increment(1);
             }
         }
         Ok(())
@@ -227,7 +228,7 @@ impl Socket {
             None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Vec::new(),
         };
         if !ids.is_empty() && !self.state.desk.tell_now(ToRoom::Rendered(ids)) {
-            metrics::counter!("toritsugi_desk_acks_lost_total").increment(1);
+            metrics::counter!(metric::DROPPED_EVENTS, "queue" => "acks").increment(1);
         }
     }
 

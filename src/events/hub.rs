@@ -19,7 +19,7 @@ use crate::presence::{AgentId, CallId, PresenceDocument};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubSettings {
     /// An event is kept at least this long …
-    pub keep: Duration,
+    pub keep_for: Duration,
     /// … and until this many newer ones came, whichever is later.
     pub keep_events: usize,
     /// The hard limit per stream, whatever the two above say.
@@ -31,7 +31,7 @@ pub struct HubSettings {
 impl Default for HubSettings {
     fn default() -> Self {
         Self {
-            keep: Duration::from_secs(600),
+            keep_for: Duration::from_secs(600),
             keep_events: 2_000,
             at_most_events: 10_000,
             streams: 20_000,
@@ -197,7 +197,7 @@ impl Hub {
 
     const fn depth(&self) -> Depth {
         Depth {
-            keep: self.settings.keep,
+            keep: self.settings.keep_for,
             keep_events: self.settings.keep_events,
             at_most: self.settings.at_most_events,
         }
