@@ -16,7 +16,10 @@ pub async fn live() -> Json<Value> {
 /// `GET /healthz/ready`: `ready`, `degraded` with reasons (still 200), or `draining`.
 #[utoipa::path(
     get, path = "/healthz/ready", tag = "health",
-    responses((status = 200, description = "Ready or degraded, with reasons"), (status = 503, description = "Draining"))
+    responses(
+        (status = 200, description = "Ready or degraded, with reasons"),
+        (status = 503, description = "Draining"),
+    )
 )]
 pub async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Value>) {
     let health = state.health.snapshot();

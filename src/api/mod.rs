@@ -1,4 +1,5 @@
-//! [io] REST for people's screens, administrators and integrations; the web client; the way to the desk's socket.
+//! [io] REST for people's screens, administrators and integrations; the web client; the way to the desk's
+//! socket.
 
 mod agents;
 mod attempts;

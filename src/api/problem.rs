@@ -127,7 +127,9 @@ impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Invalid(_) => Self::malformed("An argument is not usable"),
-            StorageError::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", "It contradicts what is there"),
+            StorageError::Conflict(_) => {
+                Self::new(StatusCode::CONFLICT, "conflict", "It contradicts what is there")
+            }
             StorageError::Unavailable(_)
             | StorageError::Locked
             | StorageError::Timeout

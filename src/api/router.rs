@@ -68,7 +68,8 @@ pub struct ApiState {
     pub settings: Arc<ApiSettings>,
 }
 
-/// Everything that is served. What is not in `open` needs a session: a new route is closed until somebody opens it.
+/// Everything that is served. What is not in `open` needs a session: a new route is closed until somebody
+/// opens it.
 pub fn router(state: ApiState) -> Router {
     let open = Router::new()
         .route("/api/v1/sessions", post(log_in::create))
@@ -100,7 +101,11 @@ pub fn router(state: ApiState) -> Router {
 }
 
 async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take this method")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This address does not take this method",
+    )
 }
 
 /// Host, tokens in the URL, and the time a request may take.
@@ -110,8 +115,12 @@ async fn around(State(state): State<ApiState>, request: Request, next: Next) -> 
             .into_response();
     }
     if request.uri().query().is_some_and(has_token) {
-        return Problem::new(StatusCode::BAD_REQUEST, "token_in_url", "A token never belongs into an address")
-            .into_response();
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "token_in_url",
+            "A token never belongs into an address",
+        )
+        .into_response();
     }
     match tokio::time::timeout(state.settings.request_within, next.run(request)).await {
         Ok(response) => response,
@@ -124,7 +133,16 @@ async fn around(State(state): State<ApiState>, request: Request, next: Next) -> 
 /// N58: addresses end up in logs, proxies and histories.
 fn has_token(query: &str) -> bool {
     const NAMES: [&str; 10] = [
-        "token", "access_token", "auth", "authorization", "bearer", "jwt", "session", "ticket", "password", "api_key",
+        "token",
+        "access_token",
+        "auth",
+        "authorization",
+        "bearer",
+        "jwt",
+        "session",
+        "ticket",
+        "password",
+        "api_key",
     ];
     query.split('&').any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Log-ins: sessions, tickets, and who is behind a token.
 //!
-//! A token is 256 random bits; only its SHA-256 is kept, in memory and in the database. A session that was looked up
-//! once needs no database, so that screens stay up when it is gone.
+//! A token is 256 random bits; only its SHA-256 is kept, in memory and in the database. A session that was
+//! looked up once needs no database, so that screens stay up when it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -264,7 +264,8 @@ impl Sessions {
         Some(Some(session))
     }
 
-    /// Keeps a session; when another request was faster, its one is the one, so that revoking reaches all sockets.
+    /// Keeps a session; when another request was faster, its one is the one, so that revoking reaches all
+    /// sockets.
     fn remember(&self, session: Arc<Session>) -> Arc<Session> {
         let mut known = lock(&self.inner.known);
         if known.ended.contains(&session.token_hash) {

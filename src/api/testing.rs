@@ -1,5 +1,7 @@
 //! For tests of the edge: a listener on loopback, a store in memory and an engine that answers from a script.
 
+#![expect(clippy::unwrap_in_result, reason = "a test helper: what fails here fails the test")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -201,7 +203,9 @@ impl FakeEngine {
             | Request::TakePop { rev, .. }
             | Request::DeclinePop { rev, .. }
             | Request::ChooseCustomer { rev, .. } => Ok(Answer::Done { rev: Some(rev + 1) }),
-            Request::AcknowledgeNotice { .. } | Request::FinishWrapUp { .. } => Ok(Answer::Done { rev: None }),
+            Request::AcknowledgeNotice { .. } | Request::FinishWrapUp { .. } => {
+                Ok(Answer::Done { rev: None })
+            }
             Request::Presences => Ok(Answer::Presences(
                 directory()
                     .agents
@@ -273,9 +277,9 @@ impl FakeStore {
 
     fn answer<'a, T: Send + 'a>(&self, value: T) -> Answering<'a, T> {
         let down = self.down.load(Ordering::Relaxed);
-        Box::pin(async move {
-            if down { Err(StorageError::Unavailable("gone".to_owned())) } else { Ok(value) }
-        })
+        Box::pin(
+            async move { if down { Err(StorageError::Unavailable("gone".to_owned())) } else { Ok(value) } },
+        )
     }
 }
 
@@ -377,7 +381,9 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         end_reason: ended.then_some(EndReason::Completed),
         status: None,
         talk_s: 0,
-        traces: vec![serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"})],
+        traces: vec![
+            serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
+        ],
     }
 }
 
@@ -396,7 +402,10 @@ pub(crate) fn directory() -> Directory {
         agent("a117", Role::Agent, &["t1"]),
         agent("a200", Role::Supervisor, &["t1", "t2"]),
     ];
-    Directory { agents: agents.into_iter().map(|agent| (agent.id.clone(), agent)).collect(), ..Directory::default() }
+    Directory {
+        agents: agents.into_iter().map(|agent| (agent.id.clone(), agent)).collect(),
+        ..Directory::default()
+    }
 }
 
 fn customer() -> Option<CustomerCard> {

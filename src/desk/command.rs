@@ -92,7 +92,10 @@ fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Request, Refus
     };
     let by = rights::may_set_presence(session.role, own.as_ref(), &agent)?;
     if frame.data.as_ref().and_then(|data| data.get("next")).is_some_and(|next| *next != json!(false)) {
-        return Err(validation("next はまだ使えません", "Queueing a state during a call is not available yet"));
+        return Err(validation(
+            "next はまだ使えません",
+            "Queueing a state during a call is not available yet",
+        ));
     }
     let state = required(frame, "state")?;
     let (until, next_start) = (short(frame, "until")?, short(frame, "next_start")?);

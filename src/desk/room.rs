@@ -1,16 +1,17 @@
 //! The room: one task that owns the hub and knows every socket. Nothing in it waits for a socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
+use super::handle::{DeskHandle, Joined, Joining, Lost, SocketId, ToRoom};
 use super::outbox::{Announcement, Close, Item, Outbox};
 use super::settings::DeskSettings;
 use crate::api::{Session, rights};
@@ -18,7 +19,7 @@ use crate::driver::{EngineHandle, FromDesk};
 use crate::engine::{Answer, Request};
 use crate::events::wire::{ResumeEntry, StreamEntry, as_replay};
 use crate::events::{Audience, Event, Frame, Hub, Position};
-use crate::presence::{AgentId, CallId, PresenceDocument};
+use crate::presence::{AgentId, CallId};
 use crate::routing::Directory;
 use crate::telemetry::metric;
 
@@ -32,59 +33,6 @@ const TICK: Duration = Duration::from_millis(200);
 const RENDERS: usize = 4_096;
 /// From a pop's way into the sockets' queues to a client's word that it is painted.
 const RENDER: &str = "toritsugi_pop_render_seconds";
-
-/// A cheap handle on the desk.
-#[derive(Clone)]
-pub struct DeskHandle {
-    events: mpsc::Sender<Event>,
-    requests: mpsc::Sender<ToRoom>,
-    lost: Arc<Mutex<Lost>>,
-    live: Arc<AtomicUsize>,
-    settings: Arc<DeskSettings>,
-}
-
-/// What did not fit the queue: whose streams, and which cards can no longer be trusted.
-#[derive(Debug, Default)]
-struct Lost {
-    streams: BTreeMap<Audience, BTreeSet<CallId>>,
-}
-
-/// What a socket asks of the room.
-pub(super) enum ToRoom {
-    /// A socket has said hello.
-    Join(Box<Joining>),
-    /// A socket is gone.
-    Leave(SocketId),
-    /// A socket wants to be the lead.
-    TakeLead(SocketId),
-    /// A client has painted these events.
-    Rendered(Vec<String>),
-    /// All presences, as the engine answered.
-    Presences(Vec<PresenceDocument>),
-    /// Everybody is to go, and to come back after about so many milliseconds.
-    Drain(u64),
-}
-
-/// A socket that wants in.
-pub(super) struct Joining {
-    pub(super) session: Arc<Session>,
-    pub(super) visible: bool,
-    pub(super) resume: Vec<ResumeEntry>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) reply: oneshot::Sender<Result<Joined, Close>>,
-}
-
-/// A socket that is in.
-pub(super) struct Joined {
-    pub(super) socket: SocketId,
-    pub(super) streams: Vec<StreamEntry>,
-    pub(super) lead: bool,
-    pub(super) texts: Vec<Bytes>,
-}
-
-/// One socket, in the order of joining.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SocketId(u64);
 
 /// The task's state. Made by [`Desk::new`], consumed by [`Desk::run`].
 pub struct Desk {
@@ -127,56 +75,6 @@ struct Render {
     frame: Arc<Frame>,
     at: Instant,
     resent: bool,
-}
-
-impl DeskHandle {
-    /// Hands an event over; never waits. When the queue is full the event is lost (`false`, for the caller to
-    /// count), and its streams start a new life, so that clients take a snapshot.
-    pub fn publish(&self, event: Event) -> bool {
-        let Err(refused) = self.events.try_send(event) else { return true };
-        let event = refused.into_inner();
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        for audience in event.audience {
-            lost.streams.entry(audience).or_default().extend(event.call.clone());
-        }
-        false
-    }
-
-    /// Sends everybody away with close 4512 and a time to come back, spread up to `retry_ms`. New sockets get the same.
-    pub async fn drain(&self, retry_ms: u64) {
-        self.tell(ToRoom::Drain(retry_ms)).await;
-    }
-
-    pub(super) fn settings(&self) -> Arc<DeskSettings> {
-        Arc::clone(&self.settings)
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.live.load(Ordering::Relaxed) >= self.settings.sockets
-    }
-
-    /// Counts a socket for as long as the guard lives.
-    pub(super) fn enter(&self) -> LiveSocket {
-        self.live.fetch_add(1, Ordering::Relaxed);
-        LiveSocket(Arc::clone(&self.live))
-    }
-
-    pub(super) async fn tell(&self, request: ToRoom) -> bool {
-        self.requests.send(request).await.is_ok()
-    }
-
-    pub(super) fn tell_now(&self, request: ToRoom) -> bool {
-        self.requests.try_send(request).is_ok()
-    }
-}
-
-/// One counted socket.
-pub(super) struct LiveSocket(Arc<AtomicUsize>);
-
-impl Drop for LiveSocket {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Desk {
@@ -296,7 +194,8 @@ impl Desk {
         }
     }
 
-    /// A snapshot needs the agent's presence. When the hub has not seen it, the engine is asked once for all who wait.
+    /// A snapshot needs the agent's presence. When the hub has not seen it, the engine is asked once for all
+    /// who wait.
     fn join_or_wait(&mut self, joining: Joining) {
         let known = joining.session.agent.as_ref().is_none_or(|agent| self.hub.knows_presence(agent));
         if known {
@@ -309,7 +208,8 @@ impl Desk {
         let (engine, to_self) = (self.engine.clone(), self.to_self.clone());
         tokio::spawn(async move {
             let answer = engine.ask(Request::Presences).await;
-            let documents = if let Ok(Answer::Presences(documents)) = answer { documents } else { Vec::new() };
+            let documents =
+                if let Ok(Answer::Presences(documents)) = answer { documents } else { Vec::new() };
             if let Some(room) = to_self.upgrade()
                 && room.send(ToRoom::Presences(documents)).await.is_err()
             {
@@ -358,7 +258,8 @@ impl Desk {
         (siblings >= self.settings.sockets_per_agent).then_some(Close::Rate)
     }
 
-    /// What the socket gets of each stream it may see, and `stream.closed` for what it asked for and may not (N60).
+    /// What the socket gets of each stream it may see, and `stream.closed` for what it asked for and may not
+    /// (N60).
     fn attach_all(&mut self, streams: &[Audience], resume: &[ResumeEntry]) -> (Vec<StreamEntry>, Vec<Bytes>) {
         let now = self.clock.now();
         let (mut entries, mut texts) = (Vec::new(), Vec::new());
@@ -391,7 +292,8 @@ impl Desk {
             }
         } else if self.leads.get(&member.owner) == Some(&socket) {
             // The last one that came and is seen, or else the last one that came.
-            let seen = left.iter().rev().find(|one| self.members.get(one).is_some_and(|member| member.visible));
+            let seen =
+                left.iter().rev().find(|one| self.members.get(one).is_some_and(|member| member.visible));
             if let Some(heir) = seen.or(left.last()).copied() {
                 self.leads.insert(member.owner, heir);
                 self.tell_lead(heir, true);
@@ -497,7 +399,8 @@ impl Desk {
         let within = self.settings.render_within;
         let (hub, settled) = (&self.hub, |render: &Render| render.at.elapsed() > within * 10);
         self.renders.retain(|_, render| {
-            let shown = render.frame.call.as_ref().is_some_and(|call| hub.calls(&render.frame.stream).contains(call));
+            let shown =
+                render.frame.call.as_ref().is_some_and(|call| hub.calls(&render.frame.stream).contains(call));
             shown && !settled(render)
         });
         let late: Vec<(Owner, Arc<Frame>)> = self

@@ -1,4 +1,5 @@
-//! The hub: gives every event its streams, epoch, number and id, and knows what a client that comes back has missed.
+//! The hub: gives every event its streams, epoch, number and id, and knows what a client that comes back has
+//! missed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,8 +104,8 @@ impl Hub {
         Attached { epoch, seq, resumed, texts }
     }
 
-    /// Gives a stream a new life and returns what its clients need now. `doubtful` are cards whose events were
-    /// lost: they are no longer shown.
+    /// Gives a stream a new life and returns what its clients need now. `doubtful` are cards whose events
+    /// were lost: they are no longer shown.
     pub fn renew(&mut self, now: Now, audience: &Audience, doubtful: &[CallId]) -> Vec<Bytes> {
         let epoch = identifier::epoch(&mut self.random);
         if let Some(stream) = self.streams.get_mut(audience) {
@@ -121,7 +122,10 @@ impl Hub {
 
     /// The cards a stream shows now.
     pub fn calls(&self, audience: &Audience) -> Vec<CallId> {
-        self.streams.get(audience).map(|stream| stream.view.pops.keys().cloned().collect()).unwrap_or_default()
+        self.streams
+            .get(audience)
+            .map(|stream| stream.view.pops.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Whether the agent's presence is known here, so that a snapshot can show it.
@@ -139,7 +143,8 @@ impl Hub {
         }
     }
 
-    /// An event that belongs to a socket, not to a stream: it has no number. `stream` names one when it is about it.
+    /// An event that belongs to a socket, not to a stream: it has no number. `stream` names one when it is
+    /// about it.
     pub fn socket_event(&mut self, now: Now, name: &str, stream: Option<&str>, data: &Value) -> Bytes {
         let id = identifier::ulid(now.wall, &mut self.random);
         let at = time_text(now.wall);

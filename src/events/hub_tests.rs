@@ -417,7 +417,11 @@ fn pop() -> PopDocument {
             label_ja: Some("非通知".into()),
             label_en: Some("Withheld".into()),
         },
-        dialled: DialledInfo { number: "0120-123-456".into(), client: "cl-7".into(), client_name: "青葉".into() },
+        dialled: DialledInfo {
+            number: "0120-123-456".into(),
+            client: "cl-7".into(),
+            client_name: "青葉".into(),
+        },
         matched: MatchInfo { level: MatchLevel::None, count: 0, customer: None, candidates: vec![] },
         notices: vec![],
         flags: vec![],

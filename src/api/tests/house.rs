@@ -49,7 +49,8 @@ async fn n67_no_spelling_of_a_path_gets_around_the_guard() {
         assert!(!reply.body.contains("a102") && !reply.body.contains("[package]"), "{path}");
     }
     let host = edge.address;
-    let absolute = format!("GET http://{host}/api/v1/agents HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let absolute =
+        format!("GET http://{host}/api/v1/agents HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     assert_eq!(edge.raw(&absolute).await.status, 401);
     assert_eq!(edge.raw("GET /api/v1/agents HTTP/1.0\r\n\r\n").await.status, 401);
 }
@@ -134,7 +135,8 @@ async fn n34_a_request_that_does_not_come_is_not_waited_for() {
     let begun = Instant::now();
     let head = edge.raw("GET / HTTP/1.1\r\nHost: x\r\n").await;
     assert!([0, 408].contains(&head.status), "{head:?}");
-    let body = "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    let body = "POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Content-Length: 9\r\n\r\n{";
     assert_eq!(edge.raw(body).await.status, 408);
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(200));

@@ -131,8 +131,7 @@ async fn with_user() -> Edge {
 }
 
 async fn add_user(edge: &Edge) {
-    let password_hash =
-        tokio::task::spawn_blocking(|| hash_password("正しい合言葉").unwrap()).await.unwrap();
+    let password_hash = tokio::task::spawn_blocking(|| hash_password("正しい合言葉").unwrap()).await.unwrap();
     let user = User {
         name: "takahashi".to_owned(),
         role: UserRole::Agent,

@@ -73,7 +73,9 @@ async fn m019_the_history_has_pages() {
 #[tokio::test]
 async fn n71_a_parameter_that_is_not_ours_is_400() {
     let edge = Edge::start().await;
-    for query in ["calls?order=id;drop", "calls?limit=0", "calls?limit=501", "calls?limit=x", "calls?state=dead"] {
+    for query in
+        ["calls?order=id;drop", "calls?limit=0", "calls?limit=501", "calls?limit=x", "calls?state=dead"]
+    {
         let reply = edge.as_user(SUPERVISOR, "GET", &format!("/api/v1/{query}"), "").await;
         assert_eq!((reply.status, reply.code()), (400, "malformed".to_owned()), "{query}");
     }

@@ -39,9 +39,17 @@ async fn n66_every_route_answers_every_role_as_the_table_says() {
     assert_eq!(documented(&document), TABLE.iter().map(|row| (row.0, row.1)).collect::<Vec<_>>().sorted());
 
     for (method, path, body, cells) in TABLE {
-        let id = if path.contains("calls") { "c-1" } else if path.contains("customers") { "cu-88" } else { "a117" };
+        let id = if path.contains("calls") {
+            "c-1"
+        } else if path.contains("customers") {
+            "cu-88"
+        } else {
+            "a117"
+        };
         let path = path.replace("{id}", id);
-        for (token, expected) in [None, Some(AGENT), Some(SUPERVISOR), Some(MANAGER), Some(ADMIN)].iter().zip(cells) {
+        for (token, expected) in
+            [None, Some(AGENT), Some(SUPERVISOR), Some(MANAGER), Some(ADMIN)].iter().zip(cells)
+        {
             let method = method.to_uppercase();
             // Failed log-ins are limited, and this is not the test of that.
             if path == "/api/v1/sessions" && token.is_some() {
@@ -139,7 +147,8 @@ async fn m002_what_cannot_be_a_presence_is_422_and_what_is_malformed_400() {
         assert_eq!((reply.status, reply.code()), (status, code.to_owned()), "{body}");
     }
     assert_eq!(edge.engine.asked(), []);
-    let unknown = edge.as_user(SUPERVISOR, "PUT", "/api/v1/agents/a999/presence", r#"{"status":"offline"}"#).await;
+    let unknown =
+        edge.as_user(SUPERVISOR, "PUT", "/api/v1/agents/a999/presence", r#"{"status":"offline"}"#).await;
     assert_eq!((unknown.status, unknown.code()), (404, "not_found".to_owned()));
 }
 

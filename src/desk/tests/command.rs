@@ -26,12 +26,30 @@ async fn every_command_about_a_call_becomes_its_request() {
     assert_eq!(taken, json!({"v": 1, "kind": "reply", "replies_to": "1", "ok": true, "data": {"rev": 3}}));
     let clone = || (agent.clone(), call.clone());
     let expected = [
-        { let (agent, call) = clone(); Request::TakePop { agent, call, rev } },
-        { let (agent, call) = clone(); Request::ClaimPop { agent, call, rev } },
-        { let (agent, call) = clone(); Request::DeclinePop { agent, call, rev, reason: "policy_complaint".into() } },
-        { let (agent, call) = clone(); Request::ChooseCustomer { agent, call, rev, customer: CustomerId::new("cu-88") } },
-        { let (agent, call) = clone(); Request::AcknowledgeNotice { agent, call, notice: "n-3".into() } },
-        { let (agent, call) = clone(); Request::FinishWrapUp { agent, call } },
+        {
+            let (agent, call) = clone();
+            Request::TakePop { agent, call, rev }
+        },
+        {
+            let (agent, call) = clone();
+            Request::ClaimPop { agent, call, rev }
+        },
+        {
+            let (agent, call) = clone();
+            Request::DeclinePop { agent, call, rev, reason: "policy_complaint".into() }
+        },
+        {
+            let (agent, call) = clone();
+            Request::ChooseCustomer { agent, call, rev, customer: CustomerId::new("cu-88") }
+        },
+        {
+            let (agent, call) = clone();
+            Request::AcknowledgeNotice { agent, call, notice: "n-3".into() }
+        },
+        {
+            let (agent, call) = clone();
+            Request::FinishWrapUp { agent, call }
+        },
     ];
     assert_eq!(edge.engine.asked(), expected);
 }
@@ -91,7 +109,8 @@ async fn n61_a_malformed_command_is_refused_with_validation_and_reaches_nobody()
     .enumerate()
     {
         let mut frame = frame;
-        (frame["v"], frame["kind"], frame["id"]) = (json!(1), json!("command"), json!(format!("01JD{number}")));
+        (frame["v"], frame["kind"], frame["id"]) =
+            (json!(1), json!("command"), json!(format!("01JD{number}")));
         client.send(frame.clone()).await;
         let reply = client.until("reply").await;
         assert_eq!(reply["replies_to"], frame["id"]);
