@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::outbox::{Close, Outbox};
 use super::settings::DeskSettings;
 use crate::api::Session;
+use crate::engine::Request;
 use crate::events::wire::{ResumeEntry, StreamEntry};
 use crate::events::{Audience, Event};
-use crate::presence::{CallId, PresenceDocument};
+use crate::presence::{AgentId, CallId, PresenceDocument};
 
 /// A cheap handle on the desk.
 #[derive(Clone)]
@@ -42,6 +43,10 @@ pub(super) enum ToRoom {
     Rendered(Vec<String>),
     /// All presences, as the engine answered.
     Presences(Vec<PresenceDocument>),
+    /// This status is wanted when the agent is next idle; `false` answers that they are idle now.
+    SetNext(AgentId, Request, oneshot::Sender<bool>),
+    /// A status was set at once: what was wanted for later is not any more.
+    ForgetNext(AgentId),
     /// Everybody is to go, and to come back after about so many milliseconds.
     Drain(u64),
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::{Rng, RngExt};
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::handle::{DeskHandle, Joined, Joining, Lost, SocketId, ToRoom};
@@ -18,8 +18,8 @@ use crate::api::{Session, rights};
 use crate::driver::{EngineHandle, FromDesk};
 use crate::engine::{Answer, Request};
 use crate::events::wire::{ResumeEntry, StreamEntry, as_replay};
-use crate::events::{Audience, Event, Frame, Hub, Position};
-use crate::presence::{AgentId, CallId};
+use crate::events::{Audience, Event, EventBody, Frame, Hub, Position};
+use crate::presence::{AgentId, CallId, PresenceDocument};
 use crate::routing::Directory;
 use crate::telemetry::metric;
 
@@ -51,6 +51,7 @@ pub struct Desk {
     waiting: Vec<Joining>,
     renders: BTreeMap<String, Render>,
     unreported: BTreeMap<AgentId, bool>,
+    next_statuses: BTreeMap<AgentId, Request>,
     next_socket: u64,
     drain: Option<u64>,
 }
@@ -106,6 +107,7 @@ impl Desk {
             waiting: Vec::new(),
             renders: BTreeMap::new(),
             unreported: BTreeMap::new(),
+            next_statuses: BTreeMap::new(),
             next_socket: 0,
             drain: None,
         };
@@ -148,6 +150,9 @@ impl Desk {
     }
 
     fn publish(&mut self, event: &Event) {
+        if let EventBody::PresenceChanged(document) = &event.body {
+            self.set_now_if_idle(document);
+        }
         for frame in self.hub.publish(self.clock.now(), event) {
             let announce = frame.announce.clone().map(|offer| Arc::new(Announcement::new(offer)));
             let sockets = self.by_stream.get(&*frame.stream).map_or(0, BTreeSet::len);
@@ -166,6 +171,31 @@ impl Desk {
                 self.renders.insert(frame.id.clone(), render);
             }
         }
+    }
+
+    /// A status for after the call waits for the agent's next idle moment.
+    fn set_next(&mut self, agent: AgentId, request: Request, reply: oneshot::Sender<bool>) {
+        // Who is not known to be busy is not waited for: the engine knows better.
+        let busy = self.hub.observed_state(&agent).is_some_and(|state| state != "idle");
+        if busy {
+            self.next_statuses.insert(agent.clone(), request);
+        }
+        if reply.send(busy).is_err() {
+            self.next_statuses.remove(&agent);
+        }
+    }
+
+    fn set_now_if_idle(&mut self, document: &PresenceDocument) {
+        if document.state != "idle" {
+            return;
+        }
+        let Some(request) = self.next_statuses.remove(&document.agent) else { return };
+        let engine = self.engine.clone();
+        tokio::spawn(async move {
+            if let Err(refusal) = engine.ask(request).await {
+                tracing::warn!(code = ?refusal.code, "a status that was set for after a call was refused");
+            }
+        });
     }
 
     fn push(&self, frame: &Arc<Frame>, announce: Option<&Arc<Announcement>>) {
@@ -189,6 +219,10 @@ impl Desk {
                 for joining in std::mem::take(&mut self.waiting) {
                     self.join(joining);
                 }
+            }
+            ToRoom::SetNext(agent, request, reply) => self.set_next(agent, request, reply),
+            ToRoom::ForgetNext(agent) => {
+                self.next_statuses.remove(&agent);
             }
             ToRoom::Drain(retry_ms) => self.drain(retry_ms),
         }

@@ -19,7 +19,8 @@ use super::line::{End, Incoming, Line};
 use super::outbox::{Close, Item, Outbox};
 use crate::api::{Session, rights};
 use crate::driver::FromDesk;
-use crate::engine::{ErrorCode, Refusal};
+use crate::engine::{ErrorCode, Refusal, Request};
+use crate::events::ulid;
 use crate::events::wire::{self, ClientFrame, Hello, SUBPROTOCOL, time_text};
 use crate::telemetry::metric;
 
@@ -304,7 +305,7 @@ impl Socket {
     async fn warn_of_expiry(&mut self, expires: Timestamp) -> Result<(), End> {
         let at = time_text(Timestamp::now());
         let frame = json!({"v": wire::VERSION, "kind": "event", "type": "auth.expiring",
-            "id": format!("{}-{}", self.session.label(), expires.as_second()), "at": at, "ack": "none",
+            "id": ulid(Timestamp::now(), &mut rand::rng()), "at": at, "ack": "none",
             "data": {"expires": time_text(expires)}});
         self.line.write(vec![frame.to_string().into()]).await
     }
@@ -323,7 +324,19 @@ async fn carry_out(
             Err(Refusal::of(ErrorCode::Unauthorized, "ログインし直してください", "Log in again"))
         }
         Ok(Action::Ask(request)) => {
-            state.engine.ask(request).await.map(|answer| command::answer_data(&answer))
+            if let Request::SetPresence { agent, .. } = &request {
+                state.desk.tell(ToRoom::ForgetNext(agent.clone())).await;
+            }
+            ask(state, request).await
+        }
+        Ok(Action::SetNext(agent, request)) => {
+            let (reply, queued) = oneshot::channel();
+            state.desk.tell(ToRoom::SetNext(agent, request.clone(), reply)).await;
+            if queued.await.unwrap_or(false) {
+                Ok(json!({"queued": true}))
+            } else {
+                ask(state, request).await
+            }
         }
         Ok(Action::TakeLead) => {
             state.desk.tell(ToRoom::TakeLead(socket)).await;
@@ -342,6 +355,10 @@ async fn carry_out(
         Ok(data) => wire::reply_ok(id, &data),
         Err(refusal) => wire::reply_refused(id, &refusal),
     }
+}
+
+async fn ask(state: &WsState, request: Request) -> Result<Value, Refusal> {
+    state.engine.ask(request).await.map(|answer| command::answer_data(&answer))
 }
 
 /// The result of the running command; waits for ever when there is none.

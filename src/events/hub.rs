@@ -134,6 +134,12 @@ impl Hub {
         self.streams.get(&audience).is_some_and(|stream| stream.view.presences.contains_key(agent))
     }
 
+    /// The observed state of an agent (`idle`, `on_call` …), as far as it is known here.
+    pub fn observed_state(&self, agent: &AgentId) -> Option<&str> {
+        let stream = self.streams.get(&Audience::Agent(agent.clone()))?;
+        stream.view.presences.get(agent).map(|document| document.state.as_str())
+    }
+
     /// Tells the hub a presence it has not seen change. What it has seen is newer and stays.
     pub fn learn_presence(&mut self, document: PresenceDocument) {
         let audience = Audience::Agent(document.agent.clone());

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::{Client, pop};
-use crate::api::testing::{ADMIN, AGENT, Edge, SUPERVISOR};
+use super::{Client, event, pop};
+use crate::api::testing::{ADMIN, AGENT, Edge, SUPERVISOR, presence_of};
 use crate::desk::DeskSettings;
 use crate::engine::{ErrorCode, Refusal, Request};
+use crate::events::EventBody;
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, SetBy};
 
 #[tokio::test]
@@ -160,6 +161,34 @@ async fn presence_is_set_for_oneself_by_hand_and_for_others_by_supervisors_only(
         user: "suzuki".into(),
     };
     assert_eq!(edge.engine.asked().last(), Some(&expected));
+}
+
+#[tokio::test]
+async fn a_status_for_after_the_call_waits_for_the_idle_moment() {
+    let edge = Edge::start().await;
+    let mut client = Client::agent(&edge).await;
+    let mut busy = presence_of("a102", &AgentStatus::Available, SetBy::Manual);
+    busy.state = "on_call".to_owned();
+    edge.desk.publish(event("a102", EventBody::PresenceChanged(busy.clone())));
+    client.until("event").await;
+    let wish = json!({"state": "away", "reason": "break", "next": true});
+
+    let queued = client.command("presence.set", "1", wish.clone()).await;
+    assert_eq!((&queued["ok"], &queued["data"]), (&json!(true), &json!({"queued": true})));
+    busy.state = "wrap_up".to_owned();
+    edge.desk.publish(event("a102", EventBody::PresenceChanged(busy.clone())));
+    client.until("event").await;
+    assert_eq!(edge.engine.asked(), [], "wrap-up belongs to the call");
+
+    busy.state = "idle".to_owned();
+    edge.desk.publish(event("a102", EventBody::PresenceChanged(busy)));
+    client.until("event").await;
+    // The engine answers in order: behind this request stands the one that waited.
+    let now = client.command("presence.set", "2", json!({"state": "available", "next": true})).await;
+    assert_eq!(now["data"]["presence"]["status"], "available", "who is idle does not wait");
+    let asked = edge.engine.asked();
+    let reasons = asked.iter().filter(|one| format!("{one:?}").contains("Break")).count();
+    assert_eq!((asked.len(), reasons), (2, 1));
 }
 
 #[tokio::test]
