@@ -1,7 +1,7 @@
 //! [io] Configuration: one TOML file, read and checked once into typed values.
 //!
-//! Nothing behind this room parses a string again, and nothing starts on half a configuration: every fault of the file
-//! is found in one pass, each with its line.
+//! Nothing behind this room parses a string again, and nothing starts on half a configuration: every fault of
+//! the file is found in one pass, each with its line.
 
 mod address;
 mod document;

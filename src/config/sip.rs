@@ -94,7 +94,7 @@ pub struct Sip {
 }
 
 impl Sip {
-    /// The peer that sends from this address. The narrowest network wins; an IPv4-mapped address counts as IPv4.
+    /// The peer that sends from this address. The narrowest network wins; IPv4-mapped ones count as IPv4.
     pub fn peer_of(&self, source: IpAddr) -> Option<&Peer> {
         let source = source.to_canonical();
         let matches = self.peers.iter().flat_map(|peer| peer.addresses.iter().map(move |net| (net, peer)));

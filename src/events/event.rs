@@ -40,8 +40,8 @@ pub enum Audience {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventBody {
-    /// A call is offered. With `announce` the engine waits (50 ms at most) until the frame has been written to the
-    /// agent's socket before it lets the INVITE go: whoever writes it reports the offer's id back.
+    /// A call is offered. With `announce` the engine waits (50 ms at most) until the frame has been written
+    /// to the agent's socket, and only then lets the INVITE go: whoever writes it reports the offer's id.
     PopOffered {
         /// The offer.
         offer: OfferId,

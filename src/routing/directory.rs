@@ -44,7 +44,7 @@ pub struct Line {
     pub assigned_first: bool,
 }
 
-/// Agents and lines, as last read from the database. Ordered maps: the same directory always decides the same.
+/// Agents and lines, as last read from the database. Ordered maps: one directory always decides the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// By id.

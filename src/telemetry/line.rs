@@ -123,12 +123,8 @@ pub(super) fn text(head: &Head<'_>, fields: &Fields, colour: bool) -> String {
     };
     let mut line = format!("{:.3} {begin}{:5}{end} {}", head.at, head.level.as_str(), fields.message);
     for (name, value) in &fields.rest {
-        let piece = match value {
-            Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '=']) => {
-                format!(" {name}={text}")
-            }
-            _ => format!(" {name}={value}"),
-        };
+        let bare = value.as_str().filter(|text| !text.is_empty() && !text.contains([' ', '"', '=']));
+        let piece = bare.map_or_else(|| format!(" {name}={value}"), |text| format!(" {name}={text}"));
         if line.len() + piece.len() < limit_of(head.level) {
             line.push_str(&piece);
         }

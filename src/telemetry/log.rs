@@ -45,7 +45,7 @@ pub struct LogGuard {
     writer: SyncSender<ToWriter>,
 }
 
-/// Begins to log to standard error: JSON, one object a line; text on a terminal, coloured unless `NO_COLOR` is set.
+/// Begins to log to standard error: JSON, one object a line; text on a terminal, plain with `NO_COLOR`.
 pub fn init_log(settings: &Log) -> Result<LogGuard, LogError> {
     let (sender, receiver) = sync_channel(QUEUE);
     let limiter = Arc::new(Limiter::new(settings.lines_per_s));
@@ -201,8 +201,8 @@ fn level_of(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// A panic is a bug of ours: one line with its place. Formatted messages may quote what a caller sent, so only
-/// literal ones are written (N82).
+/// A panic is a bug of ours: one line with its place. Formatted messages may quote what a caller sent, so
+/// only literal ones are written (N82).
 fn log_panic(info: &PanicHookInfo<'_>) {
     let place = info.location().map_or_else(String::new, ToString::to_string);
     let why = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)");

@@ -6,9 +6,7 @@ mod line;
 mod log;
 pub mod metric;
 mod page;
-mod pii;
 
 pub use health::{DegradedPart, Health, HealthSnapshot};
 pub use log::{LogError, LogGuard, init_log};
 pub use page::{MetricsError, MetricsPage};
-pub use pii::Pii;
