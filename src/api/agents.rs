@@ -21,7 +21,8 @@ use crate::routing::Agent;
 pub struct Wish {
     /// `available`, `away` or `offline`.
     status: String,
-    /// `day_off`, `sick`, `meeting`, `other_case`, `break`, `left_for_day`, `out` or `custom:NAME`; with `away` only.
+    /// `day_off`, `sick`, `meeting`, `other_case`, `break`, `left_for_day`, `out` or `custom:NAME`; with
+    /// `away` only.
     reason: Option<String>,
     /// Expected back, RFC 3339.
     until: Option<String>,
@@ -44,8 +45,12 @@ pub async fn list(State(state): State<ApiState>) -> Result<Json<Value>, Problem>
 
 /// `GET /api/v1/agents/{id}`.
 #[utoipa::path(
-    get, path = "/api/v1/agents/{id}", tag = "agents", params(("id" = String, Path, description = "The agent's id")),
-    responses((status = 200, description = "The agent with presence"), (status = 404, description = "No such agent"))
+    get, path = "/api/v1/agents/{id}", tag = "agents",
+    params(("id" = String, Path, description = "The agent's id")),
+    responses(
+        (status = 200, description = "The agent with presence"),
+        (status = 404, description = "No such agent"),
+    )
 )]
 pub async fn one(State(state): State<ApiState>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let id = AgentId::new(id);

@@ -13,8 +13,8 @@ const PER_SOURCE: u32 = 30;
 /// The most users and sources remembered, each. Beyond, the oldest is forgotten.
 const REMEMBERED: usize = 10_000;
 
-/// Counts of failures. An attempt counts as failed from its beginning until it succeeds, so that many at once do not
-/// slip past.
+/// Counts of failures. An attempt counts as failed from its beginning until it succeeds, so that many at once
+/// do not slip past.
 #[derive(Debug, Default)]
 pub struct Attempts {
     users: BTreeMap<String, Count>,
@@ -33,7 +33,8 @@ impl Attempts {
     /// # Errors
     /// The time until the next one is allowed.
     pub fn begin(&mut self, now: Instant, user: &str, source: IpAddr) -> Result<(), Duration> {
-        let waits = [wait(self.users.get(user), now, PER_USER), wait(self.sources.get(&source), now, PER_SOURCE)];
+        let waits =
+            [wait(self.users.get(user), now, PER_USER), wait(self.sources.get(&source), now, PER_SOURCE)];
         if let Some(wait) = waits.into_iter().flatten().max() {
             return Err(wait);
         }

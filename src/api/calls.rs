@@ -73,7 +73,8 @@ pub async fn list(
 
 /// `GET /api/v1/calls/{id}`.
 #[utoipa::path(
-    get, path = "/api/v1/calls/{id}", tag = "calls", params(("id" = String, Path, description = "Our call id")),
+    get, path = "/api/v1/calls/{id}", tag = "calls",
+    params(("id" = String, Path, description = "Our call id")),
     responses((status = 200, description = "The call"), (status = 404, description = "No such call"))
 )]
 pub async fn one(
@@ -86,7 +87,8 @@ pub async fn one(
 
 /// `GET /api/v1/calls/{id}/trace`: every rule looked at, for each decision.
 #[utoipa::path(
-    get, path = "/api/v1/calls/{id}/trace", tag = "calls", params(("id" = String, Path, description = "Our call id")),
+    get, path = "/api/v1/calls/{id}/trace", tag = "calls",
+    params(("id" = String, Path, description = "Our call id")),
     responses((status = 200, description = "The decisions"), (status = 404, description = "No such call"))
 )]
 pub async fn trace(
@@ -134,7 +136,10 @@ async fn live_calls(
         })
     };
     let of_customer = |call: &CallRecord| {
-        wanted.customer.as_deref().is_none_or(|id| call.customer.as_ref().is_some_and(|one| one.as_str() == id))
+        wanted
+            .customer
+            .as_deref()
+            .is_none_or(|id| call.customer.as_ref().is_some_and(|one| one.as_str() == id))
     };
     Ok(calls
         .into_iter()

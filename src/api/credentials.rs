@@ -41,8 +41,8 @@ pub fn cookie(headers: &HeaderMap) -> Option<&str> {
     tokens.next().is_none().then_some(token)
 }
 
-/// Lets a request through when it has a session, and gives the handler the session as an extension. Writes with a
-/// cookie need the CSRF token; a Bearer does not, because no other site can make a browser send it.
+/// Lets a request through when it has a session, and gives the handler the session as an extension. Writes
+/// with a cookie need the CSRF token; a Bearer does not, because no other site can make a browser send it.
 ///
 /// # Errors
 /// 401 without a session, 403 without the CSRF token, 503 when the session cannot be looked up.
@@ -56,7 +56,11 @@ pub async fn guard(
     Ok(next.run(request).await)
 }
 
-async fn authenticate(state: &ApiState, method: &Method, headers: &HeaderMap) -> Result<Arc<Session>, Problem> {
+async fn authenticate(
+    state: &ApiState,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Arc<Session>, Problem> {
     if let Some(token) = bearer(headers) {
         return state.sessions.of_token(token?).await?.ok_or_else(Problem::unauthorized);
     }

@@ -67,7 +67,10 @@ pub async fn one(
 #[utoipa::path(
     get, path = "/api/v1/customers/{id}/contacts", tag = "customers",
     params(("id" = String, Path, description = "The customer's id"), Part),
-    responses((status = 200, description = "The history, newest first"), (status = 404, description = "No such customer"))
+    responses(
+        (status = 200, description = "The history, newest first"),
+        (status = 404, description = "No such customer"),
+    )
 )]
 pub async fn contacts(
     State(state): State<ApiState>,

@@ -17,6 +17,7 @@ use super::router::PeerAddress;
 use super::sessions::LogInRefusal;
 use super::{ApiState, Problem, Session, rights};
 use crate::events::wire::time_text;
+use crate::telemetry::metric;
 
 /// Octets of a name and a password, at most.
 const NAME_LENGTH: usize = 256;
@@ -114,7 +115,7 @@ fn cookie(token: &str, secure: bool, max_age_s: Option<u32>) -> HeaderValue {
 }
 
 fn refuse(refusal: LogInRefusal) -> Problem {
-    metrics::counter!("toritsugi_api_log_in_refused_total").increment(1);
+    metrics::counter!(metric::REFUSED_REQUESTS, "reason" => "log_in").increment(1);
     match refusal {
         LogInRefusal::Credentials => {
             Problem::new(StatusCode::UNAUTHORIZED, "credentials", "Unknown name or wrong password")

@@ -1,4 +1,5 @@
-//! [io] REST for people's screens, administrators and integrations; the web client; the way to the desk's socket.
+//! [io] REST for people's screens, administrators and integrations; the web client; the way to the desk's
+//! socket.
 
 mod agents;
 mod attempts;
@@ -18,7 +19,6 @@ mod sessions;
 mod status;
 mod store;
 
-pub use health::Health;
 pub use problem::Problem;
 pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, router};
 pub use serve::{ServeSettings, serve};

@@ -7,7 +7,10 @@ use super::{agents, calls, customers, health, log_in};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "toritsugi", description = "Screen-pop and routing for SIP calls. Errors are problem+json (RFC 9457)."),
+    info(
+        title = "toritsugi",
+        description = "Screen-pop and routing for SIP calls. Errors are problem+json (RFC 9457)."
+    ),
     paths(
         log_in::create,
         log_in::current,
@@ -30,7 +33,10 @@ use super::{agents, calls, customers, health, log_in};
 struct Document;
 
 /// `GET /api/openapi.json`.
-#[utoipa::path(get, path = "/api/openapi.json", tag = "about", responses((status = 200, description = "This document")))]
+#[utoipa::path(
+    get, path = "/api/openapi.json", tag = "about",
+    responses((status = 200, description = "This document"))
+)]
 pub async fn document() -> Json<utoipa::openapi::OpenApi> {
     Json(Document::openapi())
 }

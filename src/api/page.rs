@@ -15,7 +15,8 @@ struct Built;
 /// What `/` says when the client is not built in.
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>toritsugi</title>\
 <h1>toritsugi</h1><p>The server runs. This build has no web client in it: run <code>make web</code> (or \
-<code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>), then build again with <code>cargo build</code>.</p>\
+<code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>), then build again \
+with <code>cargo build</code>.</p>\
 <p lang=\"ja\">サーバーは動作中です。画面は <code>make web</code> の後、再度ビルドすると使えます。</p>\
 <p>API: <a href=\"/api/openapi.json\">/api/openapi.json</a></p></html>";
 
@@ -31,7 +32,8 @@ pub async fn serve(method: Method, uri: Uri) -> Response {
             let kind = HeaderValue::from_str(file.metadata.mimetype())
                 .unwrap_or(HeaderValue::from_static("application/octet-stream"));
             // Names of assets carry a hash of their content; the page itself does not.
-            let keep = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+            let keep =
+                if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
             let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, HeaderValue::from_static(keep))];
             (StatusCode::OK, headers, file.data.into_owned()).into_response()
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::engine::{ErrorCode, Refusal};
 use crate::storage::StorageError;
+use crate::telemetry::metric;
 
 /// One error answer. Nothing in it tells what a stranger may not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +127,9 @@ impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Invalid(_) => Self::malformed("An argument is not usable"),
-            StorageError::Conflict(_) => Self::new(StatusCode::CONFLICT, "conflict", "It contradicts what is there"),
+            StorageError::Conflict(_) => {
+                Self::new(StatusCode::CONFLICT, "conflict", "It contradicts what is there")
+            }
             StorageError::Unavailable(_)
             | StorageError::Locked
             | StorageError::Timeout
@@ -134,7 +137,7 @@ impl From<StorageError> for Problem {
             | StorageError::Corrupt(_)
             | StorageError::Migration(_)
             | StorageError::NotSupported(_) => {
-                metrics::counter!("toritsugi_api_storage_failures_total").increment(1);
+                metrics::counter!(metric::REFUSED_REQUESTS, "reason" => "database").increment(1);
                 Self::unavailable()
             }
         }

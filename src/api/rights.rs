@@ -1,7 +1,7 @@
 //! Who may do what. Default deny: a right that is not written here does not exist.
 //!
-//! Roles build on each other from agent over supervisor to manager; an administrator runs the system and may set
-//! presence and read everything, but takes no calls unless the user also has an agent.
+//! Roles build on each other from agent over supervisor to manager; an administrator runs the system and may
+//! set presence and read everything, but takes no calls unless the user also has an agent.
 
 use crate::engine::{ErrorCode, Refusal};
 use crate::events::{Audience, CallRecord};
@@ -41,7 +41,8 @@ pub fn streams(role: UserRole, agent: Option<&AgentId>, directory: &Directory) -
     streams
 }
 
-/// With what priority the user may set that agent's presence: everybody their own, supervisors and above anybody's.
+/// With what priority the user may set that agent's presence: everybody their own, supervisors and above
+/// anybody's.
 ///
 /// # Errors
 /// `forbidden` for a plain agent and somebody else.
@@ -52,8 +53,8 @@ pub fn may_set_presence(role: UserRole, own: Option<&AgentId>, whose: &AgentId) 
     if sees_all(role) { Ok(SetBy::Supervisor) } else { Err(forbidden()) }
 }
 
-/// Whether the user may see a call. Plain agents see those they were offered, and those that nobody was offered:
-/// nobody's call may be explained to everybody.
+/// Whether the user may see a call. Plain agents see those they were offered, and those that nobody was
+/// offered: nobody's call may be explained to everybody.
 pub fn may_see_call(role: UserRole, agent: Option<&AgentId>, call: &CallRecord) -> bool {
     sees_all(role)
         || (call.agent.is_none() && call.offered_to.is_empty())

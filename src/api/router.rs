@@ -14,10 +14,11 @@ use axum::routing::{get, post, put};
 use tokio::sync::watch;
 
 use super::credentials::guard;
-use super::{Health, Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page};
+use super::{Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page};
 use crate::desk::{self, WsState};
 use crate::driver::EngineHandle;
 use crate::routing::Directory;
+use crate::telemetry::Health;
 
 /// Octets of a request's body.
 const BODY_BYTES: usize = 64 * 1024;
@@ -58,7 +59,7 @@ pub struct ApiState {
     /// Agents and lines.
     pub directory: watch::Receiver<Arc<Directory>>,
     /// How the node is.
-    pub health: watch::Receiver<Health>,
+    pub health: Health,
     /// Our own cleaner of numbers.
     pub normalise: Normalise,
     /// The state of `/ws/v1`.
@@ -67,7 +68,8 @@ pub struct ApiState {
     pub settings: Arc<ApiSettings>,
 }
 
-/// Everything that is served. What is not in `open` needs a session: a new route is closed until somebody opens it.
+/// Everything that is served. What is not in `open` needs a session: a new route is closed until somebody
+/// opens it.
 pub fn router(state: ApiState) -> Router {
     let open = Router::new()
         .route("/api/v1/sessions", post(log_in::create))
@@ -99,7 +101,11 @@ pub fn router(state: ApiState) -> Router {
 }
 
 async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address does not take this method")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This address does not take this method",
+    )
 }
 
 /// Host, tokens in the URL, and the time a request may take.
@@ -109,8 +115,12 @@ async fn around(State(state): State<ApiState>, request: Request, next: Next) -> 
             .into_response();
     }
     if request.uri().query().is_some_and(has_token) {
-        return Problem::new(StatusCode::BAD_REQUEST, "token_in_url", "A token never belongs into an address")
-            .into_response();
+        return Problem::new(
+            StatusCode::BAD_REQUEST,
+            "token_in_url",
+            "A token never belongs into an address",
+        )
+        .into_response();
     }
     match tokio::time::timeout(state.settings.request_within, next.run(request)).await {
         Ok(response) => response,
@@ -123,7 +133,16 @@ async fn around(State(state): State<ApiState>, request: Request, next: Next) -> 
 /// N58: addresses end up in logs, proxies and histories.
 fn has_token(query: &str) -> bool {
     const NAMES: [&str; 10] = [
-        "token", "access_token", "auth", "authorization", "bearer", "jwt", "session", "ticket", "password", "api_key",
+        "token",
+        "access_token",
+        "auth",
+        "authorization",
+        "bearer",
+        "jwt",
+        "session",
+        "ticket",
+        "password",
+        "api_key",
     ];
     query.split('&').any(|pair| {
         let name = pair.split('=').next().unwrap_or_default();

@@ -107,13 +107,13 @@ async fn connection(
         }
     };
     if let Err(error) = served {
-        metrics::counter!("toritsugi_http_connections_broken_total").increment(1);
         tracing::debug!(%error, "an HTTP connection broke");
     }
 }
 
-/// A connection that, when we end it with something unread in it, reads on for a moment. Otherwise the kernel would
-/// answer the rest with a reset, and the other side would lose the answer or close frame that says what was wrong.
+/// A connection that, when we end it with something unread in it, reads on for a moment. Otherwise the kernel
+/// would answer the rest with a reset, and the other side would lose the answer or close frame that says what
+/// was wrong.
 struct Lingering(Option<TcpStream>);
 
 impl Lingering {
@@ -124,7 +124,9 @@ impl Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let (Some(mut stream), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (Some(mut stream), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
         runtime.spawn(async move {
             if tokio::io::AsyncWriteExt::shutdown(&mut stream).await.is_err() {
                 return;
@@ -150,7 +152,11 @@ impl AsyncRead for Lingering {
 }
 
 impl AsyncWrite for Lingering {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.stream()?.poll_write(context, data)
     }
 

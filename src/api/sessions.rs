@@ -1,7 +1,7 @@
 //! Log-ins: sessions, tickets, and who is behind a token.
 //!
-//! A token is 256 random bits; only its SHA-256 is kept, in memory and in the database. A session that was looked up
-//! once needs no database, so that screens stay up when it is gone.
+//! A token is 256 random bits; only its SHA-256 is kept, in memory and in the database. A session that was
+//! looked up once needs no database, so that screens stay up when it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -264,7 +264,8 @@ impl Sessions {
         Some(Some(session))
     }
 
-    /// Keeps a session; when another request was faster, its one is the one, so that revoking reaches all sockets.
+    /// Keeps a session; when another request was faster, its one is the one, so that revoking reaches all
+    /// sockets.
     fn remember(&self, session: Arc<Session>) -> Arc<Session> {
         let mut known = lock(&self.inner.known);
         if known.ended.contains(&session.token_hash) {
@@ -338,4 +339,63 @@ fn dummy_hash() -> &'static str {
 /// A panic under the lock leaves plain data that is still whole: every change is one call on a map.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::storage::{NewUser, Storage, StorageSettings};
+
+    #[tokio::test]
+    async fn a_log_in_outlives_the_process_and_a_log_out_does_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("test.db").display());
+        let token = {
+            let storage = Storage::create_and_migrate(&StorageSettings::new(&url)).await.unwrap();
+            let password_hash = hash_password("合言葉").unwrap();
+            let (name, role) = ("root".to_owned(), UserRole::Admin);
+            storage.add_user(&NewUser { name, role, agent: None, password_hash }).await.unwrap();
+            let log_in = sessions(storage, Duration::from_secs(60)).log_in("root", "合言葉", HERE).await;
+            log_in.unwrap().0
+        };
+
+        let storage = Storage::open(&StorageSettings::new(&url)).await.unwrap();
+        let again = sessions(storage.clone(), Duration::ZERO);
+        let session = again.of_token(&token).await.unwrap().expect("the session was kept");
+        assert_eq!((session.user.as_str(), session.role), ("root", UserRole::Admin));
+
+        again.end(&session).await.unwrap();
+        let later = sessions(storage, Duration::ZERO);
+        assert!(later.of_token(&token).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_good_for_its_time_only() {
+        let storage = Storage::offline(&StorageSettings::new("sqlite:/nonexistent/test.db"));
+        let (strict, sessions) =
+            (sessions(storage.clone(), Duration::ZERO), sessions(storage, Duration::from_secs(60)));
+        let stored = StoredSession {
+            token_hash: [0; 32],
+            user: "root".to_owned(),
+            agent: None,
+            role: UserRole::Admin,
+            csrf: String::new(),
+            expires_at: Timestamp::MAX,
+        };
+        let session = Arc::new(Session::of(stored));
+        let late = strict.issue_ticket(&session);
+        assert!(strict.redeem_ticket(&late).is_none());
+        let ticket = sessions.issue_ticket(&session);
+        session.revoked.cancel();
+        assert!(sessions.redeem_ticket(&ticket).is_none(), "nor longer than its session");
+    }
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn sessions(storage: Storage, ticket_lasts: Duration) -> Sessions {
+        let settings = SessionSettings { ticket_lasts, ..SessionSettings::default() };
+        Sessions::new(Arc::new(storage), settings)
+    }
 }

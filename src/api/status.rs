@@ -105,13 +105,19 @@ mod tests {
 
     #[test]
     fn m002_every_reason_of_the_list_is_read_and_no_other() {
-        for word in ["day_off", "sick", "meeting", "other_case", "break", "left_for_day", "out", "custom:研修"] {
+        for word in
+            ["day_off", "sick", "meeting", "other_case", "break", "left_for_day", "out", "custom:研修"]
+        {
             let read = read_status("away", Some(word), None, None).unwrap();
             let AgentStatus::Away(absence) = read else { panic!("{word} is an absence") };
             assert_eq!(serde_json::to_value(&absence.reason).unwrap(), word);
         }
         for word in ["lunch", "rona", "custom:", "custom:\u{7}", "Break", ""] {
-            assert_eq!(read_status("away", Some(word), None, None), Err(StatusFault::UnknownReason), "{word}");
+            assert_eq!(
+                read_status("away", Some(word), None, None),
+                Err(StatusFault::UnknownReason),
+                "{word}"
+            );
         }
     }
 

@@ -1,5 +1,7 @@
 //! For tests of the edge: a listener on loopback, a store in memory and an engine that answers from a script.
 
+#![expect(clippy::unwrap_in_result, reason = "a test helper: what fails here fails the test")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +26,7 @@ use crate::events::{CallRecord, EndReason};
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, OfferId, PresenceDocument, Role, SetBy};
 use crate::routing::{Agent, Directory};
 use crate::storage::{CallFilter, Page, StorageError, StoredSession, User, UserRole};
+use crate::telemetry::Health;
 
 /// A whole edge on loopback.
 pub(crate) struct Edge {
@@ -34,7 +37,7 @@ pub(crate) struct Edge {
     pub(crate) engine: Arc<FakeEngine>,
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) directory: watch::Sender<Arc<Directory>>,
-    pub(crate) health: watch::Sender<Health>,
+    pub(crate) health: Health,
     _stop: tokio_util::sync::DropGuard,
 }
 
@@ -67,7 +70,8 @@ impl Edge {
         let engine = Arc::new(FakeEngine::default());
         tokio::spawn(Arc::clone(&engine).run(from_desk, report_sender));
         let (directory, directory_receiver) = watch::channel(Arc::new(directory()));
-        let (health, health_receiver) = watch::channel(Health::default());
+        let health = Health::new();
+        health.set_ready(true);
         let (desk, task) = Desk::new(settings, handle.clone(), directory_receiver.clone());
         tokio::spawn(task.run());
         let store = Arc::new(FakeStore::new());
@@ -77,7 +81,7 @@ impl Edge {
             store: store.clone(),
             engine: handle.clone(),
             directory: directory_receiver,
-            health: health_receiver,
+            health: health.clone(),
             normalise: Arc::new(|text| {
                 let digits: String = text.chars().filter(char::is_ascii_digit).collect();
                 (digits.len() > 5).then(|| format!("+81{}", digits.trim_start_matches('0')))
@@ -199,7 +203,9 @@ impl FakeEngine {
             | Request::TakePop { rev, .. }
             | Request::DeclinePop { rev, .. }
             | Request::ChooseCustomer { rev, .. } => Ok(Answer::Done { rev: Some(rev + 1) }),
-            Request::AcknowledgeNotice { .. } | Request::FinishWrapUp { .. } => Ok(Answer::Done { rev: None }),
+            Request::AcknowledgeNotice { .. } | Request::FinishWrapUp { .. } => {
+                Ok(Answer::Done { rev: None })
+            }
             Request::Presences => Ok(Answer::Presences(
                 directory()
                     .agents
@@ -271,9 +277,9 @@ impl FakeStore {
 
     fn answer<'a, T: Send + 'a>(&self, value: T) -> Answering<'a, T> {
         let down = self.down.load(Ordering::Relaxed);
-        Box::pin(async move {
-            if down { Err(StorageError::Unavailable("gone".to_owned())) } else { Ok(value) }
-        })
+        Box::pin(
+            async move { if down { Err(StorageError::Unavailable("gone".to_owned())) } else { Ok(value) } },
+        )
     }
 }
 
@@ -375,7 +381,9 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         end_reason: ended.then_some(EndReason::Completed),
         status: None,
         talk_s: 0,
-        traces: vec![serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"})],
+        traces: vec![
+            serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
+        ],
     }
 }
 
@@ -394,7 +402,10 @@ pub(crate) fn directory() -> Directory {
         agent("a117", Role::Agent, &["t1"]),
         agent("a200", Role::Supervisor, &["t1", "t2"]),
     ];
-    Directory { agents: agents.into_iter().map(|agent| (agent.id.clone(), agent)).collect(), ..Directory::default() }
+    Directory {
+        agents: agents.into_iter().map(|agent| (agent.id.clone(), agent)).collect(),
+        ..Directory::default()
+    }
 }
 
 fn customer() -> Option<CustomerCard> {

@@ -15,6 +15,8 @@ const SHORT: usize = 128;
 pub(super) enum Action {
     /// The engine is asked.
     Ask(Request),
+    /// This status is set once the agent's call and its wrap-up are over.
+    SetNext(AgentId, Request),
     /// This socket becomes the lead.
     TakeLead,
     /// The session gets a new end.
@@ -63,7 +65,7 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
             let (agent, call, _rev) = about_call(frame, session)?;
             Ok(Action::Ask(Request::FinishWrapUp { agent, call }))
         }
-        "presence.set" => set_presence(frame, session).map(Action::Ask),
+        "presence.set" => set_presence(frame, session),
         "lead.take" => Ok(Action::TakeLead),
         "auth.renew" => Ok(Action::Renew),
         _unknown => Err(validation("不明なコマンドです", "Unknown command")),
@@ -84,21 +86,26 @@ pub(super) fn validation(ja: &str, en: &str) -> Refusal {
     Refusal::of(ErrorCode::Validation, ja, en)
 }
 
-fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Request, Refusal> {
+fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {
     let own = session.agent.clone();
     let agent = match short(frame, "agent")? {
         Some(other) => AgentId::new(other),
         None => own.clone().ok_or_else(rights::forbidden)?,
     };
     let by = rights::may_set_presence(session.role, own.as_ref(), &agent)?;
-    if frame.data.as_ref().and_then(|data| data.get("next")).is_some_and(|next| *next != json!(false)) {
-        return Err(validation("next はまだ使えません", "Queueing a state during a call is not available yet"));
-    }
+    let next = match frame.data.as_ref().and_then(|data| data.get("next")) {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::Bool(true)) => true,
+        Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            return Err(validation("next は true か false です", "next is true or false"));
+        }
+    };
     let state = required(frame, "state")?;
     let (until, next_start) = (short(frame, "until")?, short(frame, "next_start")?);
     let status = read_status(state, short(frame, "reason")?, until, next_start)
         .map_err(|fault| validation(fault.ja(), fault.en()))?;
-    Ok(Request::SetPresence { agent, status, by, user: session.user.clone() })
+    let request = Request::SetPresence { agent: agent.clone(), status, by, user: session.user.clone() };
+    Ok(if next { Action::SetNext(agent, request) } else { Action::Ask(request) })
 }
 
 /// The asking agent, the call and the revision, all of which a command about a call needs.

@@ -16,6 +16,7 @@ use super::socket;
 use crate::api::{Problem, Session, Sessions, credentials};
 use crate::driver::EngineHandle;
 use crate::events::wire::SUBPROTOCOL;
+use crate::telemetry::metric;
 
 /// What every socket shares.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ pub async fn upgrade(
 ) -> Response {
     match admit(&state, &uri, &headers).await {
         Err(problem) => {
-            metrics::counter!("toritsugi_desk_refused_total", "code" => problem.code()).increment(1);
+            metrics::counter!(metric::REFUSED_REQUESTS, "reason" => problem.code()).increment(1);
             problem.into_response()
         }
         Ok(session) => match upgrade {
@@ -69,8 +70,9 @@ pub async fn upgrade(
     }
 }
 
-/// Whether the request's `Origin` may open a socket: our own host's, one on the list, or none when no cookie is
-/// involved (a program, which no other site can make speak for a user). `Ok(true)` when it is our own page.
+/// Whether the request's `Origin` may open a socket: our own host's, one on the list, or none when no cookie
+/// is involved (a program, which no other site can make speak for a user). `Ok(true)` when it is our own
+/// page.
 ///
 /// # Errors
 /// See [`OriginRefusal`].
@@ -88,7 +90,11 @@ pub fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<bool, Ori
     if is_own(origin, host) {
         return Ok(true);
     }
-    if allowed.iter().any(|one| one.eq_ignore_ascii_case(origin)) { Ok(false) } else { Err(OriginRefusal::Foreign) }
+    if allowed.iter().any(|one| one.eq_ignore_ascii_case(origin)) {
+        Ok(false)
+    } else {
+        Err(OriginRefusal::Foreign)
+    }
 }
 
 async fn admit(state: &WsState, uri: &Uri, headers: &HeaderMap) -> Result<Option<Arc<Session>>, Problem> {

@@ -1,5 +1,5 @@
-//! The bounded queue between the hub and one socket (F5, N35): when it is full, states are made fewer; when it is
-//! still full, the socket is closed. Nobody ever waits for a slow socket.
+//! The bounded queue between the hub and one socket (F5, N35): when it is full, states are made fewer; when
+//! it is still full, the socket is closed. Nobody ever waits for a slow socket.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,7 +141,6 @@ impl Outbox {
             inner.coalesce();
         }
         if self.is_over(&inner) {
-            metrics::counter!("toritsugi_desk_slow_consumers_total").increment(1);
             inner.shut(Close::SlowConsumer);
             drop(inner);
             self.closed.notify_one();
@@ -213,8 +212,8 @@ impl Outbox {
 }
 
 impl Inner {
-    /// Keeps only the latest of each state. The frame after a gap is marked as sent again, because live frames have
-    /// no gaps.
+    /// Keeps only the latest of each state. The frame after a gap is marked as sent again, because live
+    /// frames have no gaps.
     fn coalesce(&mut self) {
         let mut latest: BTreeMap<(Audience, String), usize> = BTreeMap::new();
         for (index, item) in self.queue.iter().enumerate() {

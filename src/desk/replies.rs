@@ -1,4 +1,5 @@
-//! Idempotent commands: the same id from the same user gets the same reply for ten minutes, and no second effect.
+//! Idempotent commands: the same id from the same user gets the same reply for ten minutes, and no second
+//! effect.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

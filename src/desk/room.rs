@@ -1,7 +1,7 @@
 //! The room: one task that owns the hub and knows every socket. Nothing in it waits for a socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,17 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
+use super::handle::{DeskHandle, Joined, Joining, Lost, SocketId, ToRoom};
 use super::outbox::{Announcement, Close, Item, Outbox};
 use super::settings::DeskSettings;
 use crate::api::{Session, rights};
 use crate::driver::{EngineHandle, FromDesk};
 use crate::engine::{Answer, Request};
 use crate::events::wire::{ResumeEntry, StreamEntry, as_replay};
-use crate::events::{Audience, Event, Frame, Hub, Position};
+use crate::events::{Audience, Event, EventBody, Frame, Hub, Position};
 use crate::presence::{AgentId, CallId, PresenceDocument};
 use crate::routing::Directory;
+use crate::telemetry::metric;
 
 /// Requests of sockets waiting for the room.
 const REQUESTS: usize = 1_024;
@@ -29,59 +31,8 @@ const TURN: usize = 64;
 const TICK: Duration = Duration::from_millis(200);
 /// Offers whose painting is awaited, at most.
 const RENDERS: usize = 4_096;
-
-/// A cheap handle on the desk.
-#[derive(Clone)]
-pub struct DeskHandle {
-    events: mpsc::Sender<Event>,
-    requests: mpsc::Sender<ToRoom>,
-    lost: Arc<Mutex<Lost>>,
-    live: Arc<AtomicUsize>,
-    settings: Arc<DeskSettings>,
-}
-
-/// What did not fit the queue: whose streams, and which cards can no longer be trusted.
-#[derive(Debug, Default)]
-struct Lost {
-    streams: BTreeMap<Audience, BTreeSet<CallId>>,
-}
-
-/// What a socket asks of the room.
-pub(super) enum ToRoom {
-    /// A socket has said hello.
-    Join(Box<Joining>),
-    /// A socket is gone.
-    Leave(SocketId),
-    /// A socket wants to be the lead.
-    TakeLead(SocketId),
-    /// A client has painted these events.
-    Rendered(Vec<String>),
-    /// All presences, as the engine answered.
-    Presences(Vec<PresenceDocument>),
-    /// Everybody is to go, and to come back after about so many milliseconds.
-    Drain(u64),
-}
-
-/// A socket that wants in.
-pub(super) struct Joining {
-    pub(super) session: Arc<Session>,
-    pub(super) visible: bool,
-    pub(super) resume: Vec<ResumeEntry>,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) reply: oneshot::Sender<Result<Joined, Close>>,
-}
-
-/// A socket that is in.
-pub(super) struct Joined {
-    pub(super) socket: SocketId,
-    pub(super) streams: Vec<StreamEntry>,
-    pub(super) lead: bool,
-    pub(super) texts: Vec<Bytes>,
-}
-
-/// One socket, in the order of joining.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SocketId(u64);
+/// From a pop's way into the sockets' queues to a client's word that it is painted.
+const RENDER: &str = "toritsugi_pop_render_seconds";
 
 /// The task's state. Made by [`Desk::new`], consumed by [`Desk::run`].
 pub struct Desk {
@@ -93,7 +44,6 @@ pub struct Desk {
     requests: mpsc::Receiver<ToRoom>,
     directory: watch::Receiver<Arc<Directory>>,
     lost: Arc<Mutex<Lost>>,
-    live: Arc<AtomicUsize>,
     to_self: mpsc::WeakSender<ToRoom>,
     members: BTreeMap<SocketId, Member>,
     by_stream: BTreeMap<Audience, BTreeSet<SocketId>>,
@@ -101,6 +51,7 @@ pub struct Desk {
     waiting: Vec<Joining>,
     renders: BTreeMap<String, Render>,
     unreported: BTreeMap<AgentId, bool>,
+    next_statuses: BTreeMap<AgentId, Request>,
     next_socket: u64,
     drain: Option<u64>,
 }
@@ -127,57 +78,6 @@ struct Render {
     resent: bool,
 }
 
-impl DeskHandle {
-    /// Hands an event over; never waits. When the queue is full the event is lost and counted, and its streams start
-    /// a new life, so that clients take a snapshot.
-    pub fn publish(&self, event: Event) -> bool {
-        let Err(refused) = self.events.try_send(event) else { return true };
-        let event = refused.into_inner();
-        metrics::counter!("toritsugi_desk_events_lost_total").increment(1);
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        for audience in event.audience {
-            lost.streams.entry(audience).or_default().extend(event.call.clone());
-        }
-        false
-    }
-
-    /// Sends everybody away with close 4512 and a time to come back, spread up to `retry_ms`. New sockets get the same.
-    pub async fn drain(&self, retry_ms: u64) {
-        self.tell(ToRoom::Drain(retry_ms)).await;
-    }
-
-    pub(super) fn settings(&self) -> Arc<DeskSettings> {
-        Arc::clone(&self.settings)
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.live.load(Ordering::Relaxed) >= self.settings.sockets
-    }
-
-    /// Counts a socket for as long as the guard lives.
-    pub(super) fn enter(&self) -> LiveSocket {
-        self.live.fetch_add(1, Ordering::Relaxed);
-        LiveSocket(Arc::clone(&self.live))
-    }
-
-    pub(super) async fn tell(&self, request: ToRoom) -> bool {
-        self.requests.send(request).await.is_ok()
-    }
-
-    pub(super) fn tell_now(&self, request: ToRoom) -> bool {
-        self.requests.try_send(request).is_ok()
-    }
-}
-
-/// One counted socket.
-pub(super) struct LiveSocket(Arc<AtomicUsize>);
-
-impl Drop for LiveSocket {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Desk {
     /// A desk and its handle. `directory` says who belongs to which group.
     pub fn new(
@@ -200,7 +100,6 @@ impl Desk {
             requests,
             directory,
             lost: Arc::clone(&lost),
-            live: Arc::clone(&live),
             to_self: request_sender.downgrade(),
             members: BTreeMap::new(),
             by_stream: BTreeMap::new(),
@@ -208,6 +107,7 @@ impl Desk {
             waiting: Vec::new(),
             renders: BTreeMap::new(),
             unreported: BTreeMap::new(),
+            next_statuses: BTreeMap::new(),
             next_socket: 0,
             drain: None,
         };
@@ -250,6 +150,9 @@ impl Desk {
     }
 
     fn publish(&mut self, event: &Event) {
+        if let EventBody::PresenceChanged(document) = &event.body {
+            self.set_now_if_idle(document);
+        }
         for frame in self.hub.publish(self.clock.now(), event) {
             let announce = frame.announce.clone().map(|offer| Arc::new(Announcement::new(offer)));
             let sockets = self.by_stream.get(&*frame.stream).map_or(0, BTreeSet::len);
@@ -268,6 +171,31 @@ impl Desk {
                 self.renders.insert(frame.id.clone(), render);
             }
         }
+    }
+
+    /// A status for after the call waits for the agent's next idle moment.
+    fn set_next(&mut self, agent: AgentId, request: Request, reply: oneshot::Sender<bool>) {
+        // Who is not known to be busy is not waited for: the engine knows better.
+        let busy = self.hub.observed_state(&agent).is_some_and(|state| state != "idle");
+        if busy {
+            self.next_statuses.insert(agent.clone(), request);
+        }
+        if reply.send(busy).is_err() {
+            self.next_statuses.remove(&agent);
+        }
+    }
+
+    fn set_now_if_idle(&mut self, document: &PresenceDocument) {
+        if document.state != "idle" {
+            return;
+        }
+        let Some(request) = self.next_statuses.remove(&document.agent) else { return };
+        let engine = self.engine.clone();
+        tokio::spawn(async move {
+            if let Err(refusal) = engine.ask(request).await {
+                tracing::warn!(code = ?refusal.code, "a status that was set for after a call was refused");
+            }
+        });
     }
 
     fn push(&self, frame: &Arc<Frame>, announce: Option<&Arc<Announcement>>) {
@@ -292,11 +220,16 @@ impl Desk {
                     self.join(joining);
                 }
             }
+            ToRoom::SetNext(agent, request, reply) => self.set_next(agent, request, reply),
+            ToRoom::ForgetNext(agent) => {
+                self.next_statuses.remove(&agent);
+            }
             ToRoom::Drain(retry_ms) => self.drain(retry_ms),
         }
     }
 
-    /// A snapshot needs the agent's presence. When the hub has not seen it, the engine is asked once for all who wait.
+    /// A snapshot needs the agent's presence. When the hub has not seen it, the engine is asked once for all
+    /// who wait.
     fn join_or_wait(&mut self, joining: Joining) {
         let known = joining.session.agent.as_ref().is_none_or(|agent| self.hub.knows_presence(agent));
         if known {
@@ -309,7 +242,8 @@ impl Desk {
         let (engine, to_self) = (self.engine.clone(), self.to_self.clone());
         tokio::spawn(async move {
             let answer = engine.ask(Request::Presences).await;
-            let documents = if let Ok(Answer::Presences(documents)) = answer { documents } else { Vec::new() };
+            let documents =
+                if let Ok(Answer::Presences(documents)) = answer { documents } else { Vec::new() };
             if let Some(room) = to_self.upgrade()
                 && room.send(ToRoom::Presences(documents)).await.is_err()
             {
@@ -358,7 +292,8 @@ impl Desk {
         (siblings >= self.settings.sockets_per_agent).then_some(Close::Rate)
     }
 
-    /// What the socket gets of each stream it may see, and `stream.closed` for what it asked for and may not (N60).
+    /// What the socket gets of each stream it may see, and `stream.closed` for what it asked for and may not
+    /// (N60).
     fn attach_all(&mut self, streams: &[Audience], resume: &[ResumeEntry]) -> (Vec<StreamEntry>, Vec<Bytes>) {
         let now = self.clock.now();
         let (mut entries, mut texts) = (Vec::new(), Vec::new());
@@ -391,7 +326,8 @@ impl Desk {
             }
         } else if self.leads.get(&member.owner) == Some(&socket) {
             // The last one that came and is seen, or else the last one that came.
-            let seen = left.iter().rev().find(|one| self.members.get(one).is_some_and(|member| member.visible));
+            let seen =
+                left.iter().rev().find(|one| self.members.get(one).is_some_and(|member| member.visible));
             if let Some(heir) = seen.or(left.last()).copied() {
                 self.leads.insert(member.owner, heir);
                 self.tell_lead(heir, true);
@@ -422,7 +358,7 @@ impl Desk {
     fn rendered(&mut self, ids: &[String]) {
         for id in ids {
             if let Some(render) = self.renders.remove(id) {
-                metrics::histogram!("toritsugi_pop_render_seconds").record(render.at.elapsed().as_secs_f64());
+                metrics::histogram!(RENDER).record(render.at.elapsed().as_secs_f64());
             }
         }
     }
@@ -487,9 +423,9 @@ impl Desk {
             self.report_screens(agent, live);
         }
         self.look_after_renders();
-        metrics::gauge!("toritsugi_desk_sockets").set(count(self.members.len()));
-        metrics::gauge!("toritsugi_desk_buffered_events").set(count(self.hub.buffered()));
-        metrics::gauge!("toritsugi_desk_events_waiting").set(count(self.events.len()));
+        metrics::gauge!(metric::SOCKETS).set(count(self.members.len()));
+        metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "replay").set(count(self.hub.buffered()));
+        metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "events").set(count(self.events.len()));
     }
 
     /// An offer that nobody painted is sent again to the agent's other tabs, once, while it is offered.
@@ -497,7 +433,8 @@ impl Desk {
         let within = self.settings.render_within;
         let (hub, settled) = (&self.hub, |render: &Render| render.at.elapsed() > within * 10);
         self.renders.retain(|_, render| {
-            let shown = render.frame.call.as_ref().is_some_and(|call| hub.calls(&render.frame.stream).contains(call));
+            let shown =
+                render.frame.call.as_ref().is_some_and(|call| hub.calls(&render.frame.stream).contains(call));
             shown && !settled(render)
         });
         let late: Vec<(Owner, Arc<Frame>)> = self
@@ -510,7 +447,7 @@ impl Desk {
             })
             .collect();
         for (owner, frame) in late {
-            metrics::counter!("toritsugi_pop_render_late_total").increment(1);
+            metrics::counter!(metric::POPS, "event" => "render_late").increment(1);
             let lead = self.leads.get(&owner).copied();
             for socket in self.sockets_of(&owner).into_iter().filter(|socket| Some(*socket) != lead) {
                 if let Some(member) = self.members.get(&socket) {

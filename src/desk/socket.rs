@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::WebSocket;
 use bytes::Bytes;
-use futures_util::SinkExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -14,26 +13,28 @@ use tokio::task::JoinHandle;
 
 use super::WsState;
 use super::command::{self, Action};
-use super::limits::{Bucket, FRAME_BYTES, HELLO_BYTES, too_deep};
+use super::handle::{Joined, Joining, SocketId, ToRoom};
+use super::limits::{Bucket, FRAME_BYTES, HELLO_BYTES};
+use super::line::{End, Incoming, Line};
 use super::outbox::{Close, Item, Outbox};
-use super::room::{Joined, Joining, SocketId, ToRoom};
 use crate::api::{Session, rights};
 use crate::driver::FromDesk;
-use crate::engine::{ErrorCode, Refusal};
+use crate::engine::{ErrorCode, Refusal, Request};
+use crate::events::ulid;
 use crate::events::wire::{self, ClientFrame, Hello, SUBPROTOCOL, time_text};
+use crate::telemetry::metric;
 
 /// Streams a `hello` may ask for.
 const RESUMES: usize = 64;
 /// Events one `ack` may name.
 const ACKS: usize = 256;
-/// How long the other side may take to answer a close.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves a socket to its end. `session` is there when the upgrade was authenticated.
 pub(super) async fn serve(web_socket: WebSocket, state: WsState, session: Option<Arc<Session>>) {
     let _live = state.desk.enter();
     let outbox = Arc::new(Outbox::new(&state.settings));
-    let mut line = Line { web_socket, outbox: Arc::clone(&outbox), write_within: state.settings.write_within };
+    let mut line =
+        Line { web_socket, outbox: Arc::clone(&outbox), write_within: state.settings.write_within };
     let close = match log_in(&mut line, &state, session, &outbox).await {
         Ok((session, joined)) => {
             let socket = joined.socket;
@@ -46,22 +47,8 @@ pub(super) async fn serve(web_socket: WebSocket, state: WsState, session: Option
         Err(close) => close,
     };
     if let End::Ours(close) = close {
-        metrics::counter!("toritsugi_desk_closes_total", "code" => close.code().to_string()).increment(1);
+        metrics::counter!(metric::CLOSED_SOCKETS, "code" => close.code().to_string()).increment(1);
         line.close(close, state.settings.grace).await;
-    }
-}
-
-/// How a socket ends.
-enum End {
-    /// The client went, or the line is dead.
-    Theirs,
-    /// We close it.
-    Ours(Close),
-}
-
-impl From<Close> for End {
-    fn from(close: Close) -> Self {
-        Self::Ours(close)
     }
 }
 
@@ -192,7 +179,7 @@ impl Socket {
         self.line.write(items.into_iter().map(|item| item.text).collect()).await?;
         for offer in announcements.iter().filter_map(|announcement| announcement.take()) {
             if !self.state.engine.report(FromDesk::Announced(offer)) {
-                metrics::counter!("toritsugi_desk_reports_lost_total").increment(1);
+                metrics::counter!(metric::DROPPED_EVENTS, "queue" => "reports").increment(1);
             }
         }
         Ok(())
@@ -227,7 +214,7 @@ impl Socket {
             None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Vec::new(),
         };
         if !ids.is_empty() && !self.state.desk.tell_now(ToRoom::Rendered(ids)) {
-            metrics::counter!("toritsugi_desk_acks_lost_total").increment(1);
+            metrics::counter!(metric::DROPPED_EVENTS, "queue" => "acks").increment(1);
         }
     }
 
@@ -239,7 +226,8 @@ impl Socket {
             return Err(Close::BadFrame.into());
         };
         if self.waiting.len() >= self.state.settings.commands_waiting {
-            let refusal = Refusal::of(ErrorCode::RateLimited, "混み合っています", "Too many commands at once");
+            let refusal =
+                Refusal::of(ErrorCode::RateLimited, "混み合っています", "Too many commands at once");
             return self.line.write(vec![wire::reply_refused(id, &refusal)]).await;
         }
         self.waiting.push_back(frame);
@@ -255,8 +243,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Commands of one socket are carried out one after the other, each in a task of its own: a command that was begun
-    /// is finished, and its reply kept, even when the socket goes.
+    /// Commands of one socket are carried out one after the other, each in a task of its own: a command that
+    /// was begun is finished, and its reply kept, even when the socket goes.
     fn start_next(&mut self) {
         if self.running.is_some() {
             return;
@@ -304,7 +292,11 @@ impl Socket {
         self.unanswered += 1;
         self.pings += 1;
         // After the second ping without an answer only the time for a pong is left.
-        let wait = if self.unanswered >= 2 { self.state.settings.pong_within } else { self.state.settings.ping_every };
+        let wait = if self.unanswered >= 2 {
+            self.state.settings.pong_within
+        } else {
+            self.state.settings.ping_every
+        };
         self.ping_at = Instant::now() + wait;
         self.line.write(vec![wire::ping(self.pings, Timestamp::now())]).await?;
         self.line.ping().await
@@ -313,7 +305,7 @@ impl Socket {
     async fn warn_of_expiry(&mut self, expires: Timestamp) -> Result<(), End> {
         let at = time_text(Timestamp::now());
         let frame = json!({"v": wire::VERSION, "kind": "event", "type": "auth.expiring",
-            "id": format!("{}-{}", self.session.label(), expires.as_second()), "at": at, "ack": "none",
+            "id": ulid(Timestamp::now(), &mut rand::rng()), "at": at, "ack": "none",
             "data": {"expires": time_text(expires)}});
         self.line.write(vec![frame.to_string().into()]).await
     }
@@ -331,14 +323,32 @@ async fn carry_out(
         Ok(_) if session.is_over() => {
             Err(Refusal::of(ErrorCode::Unauthorized, "ログインし直してください", "Log in again"))
         }
-        Ok(Action::Ask(request)) => state.engine.ask(request).await.map(|answer| command::answer_data(&answer)),
+        Ok(Action::Ask(request)) => {
+            if let Request::SetPresence { agent, .. } = &request {
+                state.desk.tell(ToRoom::ForgetNext(agent.clone())).await;
+            }
+            ask(state, request).await
+        }
+        Ok(Action::SetNext(agent, request)) => {
+            let (reply, queued) = oneshot::channel();
+            state.desk.tell(ToRoom::SetNext(agent, request.clone(), reply)).await;
+            if queued.await.unwrap_or(false) {
+                Ok(json!({"queued": true}))
+            } else {
+                ask(state, request).await
+            }
+        }
         Ok(Action::TakeLead) => {
             state.desk.tell(ToRoom::TakeLead(socket)).await;
             Ok(json!({"lead": true}))
         }
         Ok(Action::Renew) => match state.sessions.renew(session).await {
             Ok(expires) => Ok(json!({"expires": time_text(expires)})),
-            Err(_) => Err(Refusal::of(ErrorCode::Unavailable, "延長できません", "The session cannot be renewed now")),
+            Err(_) => Err(Refusal::of(
+                ErrorCode::Unavailable,
+                "延長できません",
+                "The session cannot be renewed now",
+            )),
         },
     };
     match outcome {
@@ -347,124 +357,14 @@ async fn carry_out(
     }
 }
 
+async fn ask(state: &WsState, request: Request) -> Result<Value, Refusal> {
+    state.engine.ask(request).await.map(|answer| command::answer_data(&answer))
+}
+
 /// The result of the running command; waits for ever when there is none.
 async fn finished(running: &mut Option<JoinHandle<Bytes>>) -> Option<Bytes> {
     match running {
         Some(task) => task.await.ok(),
         None => std::future::pending().await,
     }
-}
-
-/// What a client sent.
-enum Incoming {
-    /// A frame of the protocol.
-    Frame(ClientFrame),
-    /// A ping or pong of the WebSocket itself, which the library has answered.
-    Control,
-}
-
-/// The WebSocket with our limits.
-struct Line {
-    web_socket: WebSocket,
-    outbox: Arc<Outbox>,
-    write_within: Duration,
-}
-
-impl Line {
-    /// The next frame of the client. Cancel safe.
-    async fn read(&mut self, at_most: usize) -> Result<Incoming, End> {
-        match self.web_socket.recv().await {
-            None => Err(End::Theirs),
-            Some(Err(error)) => Err(broken(&error)),
-            Some(Ok(Message::Text(text))) => parse(text.as_str(), at_most).map(Incoming::Frame),
-            Some(Ok(Message::Binary(_))) => Err(Close::BadFrame.into()),
-            Some(Ok(Message::Close(_))) => Err(End::Theirs),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Incoming::Control),
-        }
-    }
-
-    /// The next frame that is ours to read.
-    async fn read_frame(&mut self, at_most: usize) -> Result<ClientFrame, End> {
-        loop {
-            if let Incoming::Frame(frame) = self.read(at_most).await? {
-                return Ok(frame);
-            }
-        }
-    }
-
-    /// Writes and flushes. While it waits, the socket may be told to close.
-    async fn write(&mut self, texts: Vec<Bytes>) -> Result<(), End> {
-        let outbox = Arc::clone(&self.outbox);
-        tokio::select! {
-            biased;
-            sent = tokio::time::timeout(self.write_within, send_all(&mut self.web_socket, texts)) => match sent {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) | Err(_) => Err(End::Theirs),
-            },
-            close = outbox.closing() => Err(close.into()),
-        }
-    }
-
-    async fn ping(&mut self) -> Result<(), End> {
-        let ping = self.web_socket.send(Message::Ping(Bytes::new()));
-        match tokio::time::timeout(self.write_within, ping).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Theirs),
-        }
-    }
-
-    /// What is still to be said before a close; if it cannot be said, the close says enough.
-    async fn write_last(&mut self, texts: Vec<Bytes>) {
-        if !texts.is_empty()
-            && tokio::time::timeout(FAREWELL, send_all(&mut self.web_socket, texts)).await.is_err()
-        {
-            tracing::debug!("a socket was too slow for its last frames");
-        }
-    }
-
-    /// Says why, then waits a moment for the other side to hear it.
-    async fn close(&mut self, close: Close, grace: Duration) {
-        let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
-        let said = tokio::time::timeout(grace, self.web_socket.send(Message::Close(Some(frame)))).await;
-        if matches!(said, Ok(Ok(()))) {
-            let heard = async { while let Some(Ok(_)) = self.web_socket.recv().await {} };
-            if tokio::time::timeout(FAREWELL, heard).await.is_err() {
-                tracing::debug!("a socket did not answer its close");
-            }
-        }
-    }
-}
-
-async fn send_all(web_socket: &mut WebSocket, texts: Vec<Bytes>) -> Result<(), axum::Error> {
-    for text in texts {
-        let text = Utf8Bytes::try_from(text).map_err(axum::Error::new)?;
-        web_socket.feed(Message::Text(text)).await?;
-    }
-    web_socket.flush().await
-}
-
-fn parse(text: &str, at_most: usize) -> Result<ClientFrame, End> {
-    if text.len() > at_most {
-        return Err(Close::TooLarge.into());
-    }
-    if too_deep(text) {
-        return Err(Close::BadFrame.into());
-    }
-    let frame: ClientFrame = serde_json::from_str(text).map_err(|_| Close::BadFrame)?;
-    if frame.v == wire::VERSION { Ok(frame) } else { Err(Close::Version.into()) }
-}
-
-/// What the WebSocket layer could not read.
-fn broken(error: &axum::Error) -> End {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(one) = cause {
-        if one.to_string().contains("too long") || one.to_string().contains("too big") {
-            return Close::TooLarge.into();
-        }
-        if one.to_string().contains("UTF-8") || one.to_string().contains("protocol error") {
-            return Close::BadFrame.into();
-        }
-        cause = one.source();
-    }
-    End::Theirs
 }

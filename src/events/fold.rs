@@ -1,5 +1,5 @@
-//! Folding: what a client missed, without what is over. Offers whose call has ended become one `pop.missed`; of
-//! states only the latest is kept.
+//! Folding: what a client missed, without what is over. Offers whose call has ended become one `pop.missed`;
+//! of states only the latest is kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,18 +18,16 @@ pub fn fold(frames: &[Arc<Frame>]) -> Vec<Bytes> {
     let mut texts = Vec::with_capacity(frames.len());
     for (index, frame) in frames.iter().enumerate() {
         let card = frame.call.as_ref().and_then(|call| {
-            cards.get(call)?.iter().find(|card| card.first <= index && index <= card.last.unwrap_or(usize::MAX))
+            cards
+                .get(call)?
+                .iter()
+                .find(|card| card.first <= index && index <= card.last.unwrap_or(usize::MAX))
         });
         let keep = match (&frame.role, card) {
             (Role::State(key), _) => latest.get(key.as_str()) == Some(&index),
             (Role::Other, _) | (_, None) => true,
             (
-                Role::Offer
-                | Role::Step
-                | Role::Taken
-                | Role::Withdrawn { .. }
-                | Role::Missed
-                | Role::Closed,
+                Role::Offer | Role::Step | Role::Taken | Role::Withdrawn { .. } | Role::Missed | Role::Closed,
                 Some(card),
             ) => card.last.is_none() || card.last == Some(index),
         };

@@ -1,4 +1,5 @@
-//! The hub: gives every event its streams, epoch, number and id, and knows what a client that comes back has missed.
+//! The hub: gives every event its streams, epoch, number and id, and knows what a client that comes back has
+//! missed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::presence::{AgentId, CallId, PresenceDocument};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HubSettings {
     /// An event is kept at least this long …
-    pub keep: Duration,
+    pub keep_for: Duration,
     /// … and until this many newer ones came, whichever is later.
     pub keep_events: usize,
     /// The hard limit per stream, whatever the two above say.
@@ -31,7 +32,7 @@ pub struct HubSettings {
 impl Default for HubSettings {
     fn default() -> Self {
         Self {
-            keep: Duration::from_secs(600),
+            keep_for: Duration::from_secs(600),
             keep_events: 2_000,
             at_most_events: 10_000,
             streams: 20_000,
@@ -103,8 +104,8 @@ impl Hub {
         Attached { epoch, seq, resumed, texts }
     }
 
-    /// Gives a stream a new life and returns what its clients need now. `doubtful` are cards whose events were
-    /// lost: they are no longer shown.
+    /// Gives a stream a new life and returns what its clients need now. `doubtful` are cards whose events
+    /// were lost: they are no longer shown.
     pub fn renew(&mut self, now: Now, audience: &Audience, doubtful: &[CallId]) -> Vec<Bytes> {
         let epoch = identifier::epoch(&mut self.random);
         if let Some(stream) = self.streams.get_mut(audience) {
@@ -121,13 +122,22 @@ impl Hub {
 
     /// The cards a stream shows now.
     pub fn calls(&self, audience: &Audience) -> Vec<CallId> {
-        self.streams.get(audience).map(|stream| stream.view.pops.keys().cloned().collect()).unwrap_or_default()
+        self.streams
+            .get(audience)
+            .map(|stream| stream.view.pops.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Whether the agent's presence is known here, so that a snapshot can show it.
     pub fn knows_presence(&self, agent: &AgentId) -> bool {
         let audience = Audience::Agent(agent.clone());
         self.streams.get(&audience).is_some_and(|stream| stream.view.presences.contains_key(agent))
+    }
+
+    /// The observed state of an agent (`idle`, `on_call` …), as far as it is known here.
+    pub fn observed_state(&self, agent: &AgentId) -> Option<&str> {
+        let stream = self.streams.get(&Audience::Agent(agent.clone()))?;
+        stream.view.presences.get(agent).map(|document| document.state.as_str())
     }
 
     /// Tells the hub a presence it has not seen change. What it has seen is newer and stays.
@@ -139,7 +149,8 @@ impl Hub {
         }
     }
 
-    /// An event that belongs to a socket, not to a stream: it has no number. `stream` names one when it is about it.
+    /// An event that belongs to a socket, not to a stream: it has no number. `stream` names one when it is
+    /// about it.
     pub fn socket_event(&mut self, now: Now, name: &str, stream: Option<&str>, data: &Value) -> Bytes {
         let id = identifier::ulid(now.wall, &mut self.random);
         let at = time_text(now.wall);
@@ -197,7 +208,7 @@ impl Hub {
 
     const fn depth(&self) -> Depth {
         Depth {
-            keep: self.settings.keep,
+            keep: self.settings.keep_for,
             keep_events: self.settings.keep_events,
             at_most: self.settings.at_most_events,
         }

@@ -92,7 +92,7 @@ fn a_foreign_epoch_or_a_number_from_the_future_gets_a_snapshot() {
 #[test]
 fn an_event_is_kept_for_its_time_and_for_its_place() {
     let settings = HubSettings {
-        keep: Duration::from_secs(600),
+        keep_for: Duration::from_secs(600),
         keep_events: 3,
         at_most_events: 6,
         ..HubSettings::default()
@@ -417,7 +417,11 @@ fn pop() -> PopDocument {
             label_ja: Some("非通知".into()),
             label_en: Some("Withheld".into()),
         },
-        dialled: DialledInfo { number: "0120-123-456".into(), client: "cl-7".into(), client_name: "青葉".into() },
+        dialled: DialledInfo {
+            number: "0120-123-456".into(),
+            client: "cl-7".into(),
+            client_name: "青葉".into(),
+        },
         matched: MatchInfo { level: MatchLevel::None, count: 0, customer: None, candidates: vec![] },
         notices: vec![],
         flags: vec![],

@@ -13,6 +13,7 @@ pub mod wire;
 pub use event::{Audience, Event, EventBody, WithdrawCause};
 pub use fold::fold;
 pub use hub::{Attached, Hub, HubSettings};
+pub use identifier::ulid;
 pub use pop::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, FlagInfo, MatchInfo, MatchLevel,
     NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,

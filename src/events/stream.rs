@@ -91,7 +91,8 @@ impl Stream {
         Self { name: Arc::new(name), epoch, seq: 0, buffer: VecDeque::new(), view: View::default() }
     }
 
-    /// Keeps the frame. An old one goes when it is both past its time and past its place, or past the hard limit.
+    /// Keeps the frame. An old one goes when it is both past its time and past its place, or past the hard
+    /// limit.
     pub(super) fn remember(&mut self, now: Moment, frame: Arc<Frame>, depth: Depth) {
         self.buffer.push_back((now, frame));
         while self.buffer.len() > depth.at_most

@@ -134,7 +134,9 @@ impl View {
         let Some(card) = event.call.as_ref().and_then(|call| self.pops.get_mut(call)) else { return };
         card.rev = card.rev.max(event.rev.unwrap_or(0));
         match &event.body {
-            EventBody::PopEnriched { pop, .. } | EventBody::PopUpdated { pop, .. } => card.pop = Arc::clone(pop),
+            EventBody::PopEnriched { pop, .. } | EventBody::PopUpdated { pop, .. } => {
+                card.pop = Arc::clone(pop)
+            }
             EventBody::PopClaimed { by } if owner == Some(by) => card.state = PopState::Claimed,
             EventBody::PopTaken { by } if owner == Some(by) => card.take(),
             EventBody::CallAnswered { by } if owner == Some(by) => {

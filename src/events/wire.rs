@@ -71,7 +71,8 @@ pub fn as_replay(text: &Bytes) -> Bytes {
     [START, MARK, rest].concat().into()
 }
 
-/// A frame from a client, before its kind is looked at. Unknown members are ignored; doubled ones are an error.
+/// A frame from a client, before its kind is looked at. Unknown members are ignored; doubled ones are an
+/// error.
 #[derive(Debug, Deserialize)]
 pub struct ClientFrame {
     /// The version.
@@ -225,7 +226,9 @@ pub fn event_data(event: &Event) -> Value {
             json!({"by": by})
         }
         EventBody::PopWithdrawn { cause } => json!({"cause": cause}),
-        EventBody::PopMissed | EventBody::PopClosed | EventBody::CallRinging | EventBody::WrapupDone => json!({}),
+        EventBody::PopMissed | EventBody::PopClosed | EventBody::CallRinging | EventBody::WrapupDone => {
+            json!({})
+        }
         EventBody::CallEnded { reason, talk_s } => json!({"reason": reason, "talk_s": talk_s}),
         EventBody::CallAbandoned { waited_s } => json!({"waited_s": waited_s}),
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
@@ -262,7 +265,8 @@ pub fn pop_value(pop: &PopDocument) -> Value {
 
 /// A refusal as the `error` member has it.
 pub fn refusal_value(refusal: &Refusal) -> Value {
-    let mut value = json!({"code": refusal.code, "retry": retry(refusal.code), "ja": refusal.ja, "en": refusal.en});
+    let mut value =
+        json!({"code": refusal.code, "retry": retry(refusal.code), "ja": refusal.ja, "en": refusal.en});
     if let Some(by) = &refusal.by {
         value["by"] = json!(by);
     }

@@ -1,13 +1,14 @@
 //! Commands: form, rights, replies, and that nothing happens twice.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Client, pop};
-use crate::api::testing::{ADMIN, AGENT, Edge, SUPERVISOR};
+use super::{Client, event, pop};
+use crate::api::testing::{ADMIN, AGENT, Edge, SUPERVISOR, presence_of};
+use crate::desk::DeskSettings;
 use crate::engine::{ErrorCode, Refusal, Request};
+use crate::events::EventBody;
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, SetBy};
 
 #[tokio::test]
@@ -26,12 +27,30 @@ async fn every_command_about_a_call_becomes_its_request() {
     assert_eq!(taken, json!({"v": 1, "kind": "reply", "replies_to": "1", "ok": true, "data": {"rev": 3}}));
     let clone = || (agent.clone(), call.clone());
     let expected = [
-        { let (agent, call) = clone(); Request::TakePop { agent, call, rev } },
-        { let (agent, call) = clone(); Request::ClaimPop { agent, call, rev } },
-        { let (agent, call) = clone(); Request::DeclinePop { agent, call, rev, reason: "policy_complaint".into() } },
-        { let (agent, call) = clone(); Request::ChooseCustomer { agent, call, rev, customer: CustomerId::new("cu-88") } },
-        { let (agent, call) = clone(); Request::AcknowledgeNotice { agent, call, notice: "n-3".into() } },
-        { let (agent, call) = clone(); Request::FinishWrapUp { agent, call } },
+        {
+            let (agent, call) = clone();
+            Request::TakePop { agent, call, rev }
+        },
+        {
+            let (agent, call) = clone();
+            Request::ClaimPop { agent, call, rev }
+        },
+        {
+            let (agent, call) = clone();
+            Request::DeclinePop { agent, call, rev, reason: "policy_complaint".into() }
+        },
+        {
+            let (agent, call) = clone();
+            Request::ChooseCustomer { agent, call, rev, customer: CustomerId::new("cu-88") }
+        },
+        {
+            let (agent, call) = clone();
+            Request::AcknowledgeNotice { agent, call, notice: "n-3".into() }
+        },
+        {
+            let (agent, call) = clone();
+            Request::FinishWrapUp { agent, call }
+        },
     ];
     assert_eq!(edge.engine.asked(), expected);
 }
@@ -73,7 +92,7 @@ async fn a_command_whose_socket_went_is_finished_once_and_its_reply_kept() {
 
 #[tokio::test]
 async fn n61_a_malformed_command_is_refused_with_validation_and_reaches_nobody() {
-    let edge = Edge::start().await;
+    let edge = Edge::with(DeskSettings { commands_per_s: 100, ..DeskSettings::default() }).await;
     let mut client = Client::agent(&edge).await;
     for (number, frame) in [
         json!({"type": "pop.take", "rev": 2, "data": {}}),
@@ -91,13 +110,13 @@ async fn n61_a_malformed_command_is_refused_with_validation_and_reaches_nobody()
     .enumerate()
     {
         let mut frame = frame;
-        (frame["v"], frame["kind"], frame["id"]) = (json!(1), json!("command"), json!(format!("01JD{number}")));
+        (frame["v"], frame["kind"], frame["id"]) =
+            (json!(1), json!("command"), json!(format!("01JD{number}")));
         client.send(frame.clone()).await;
         let reply = client.until("reply").await;
         assert_eq!(reply["replies_to"], frame["id"]);
         assert_eq!((&reply["ok"], &reply["error"]["code"]), (&json!(false), &json!("validation")), "{frame}");
         assert!(reply["error"]["ja"].is_string() && reply["error"]["en"].is_string());
-        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     assert_eq!(edge.engine.asked(), []);
 }
@@ -142,6 +161,34 @@ async fn presence_is_set_for_oneself_by_hand_and_for_others_by_supervisors_only(
         user: "suzuki".into(),
     };
     assert_eq!(edge.engine.asked().last(), Some(&expected));
+}
+
+#[tokio::test]
+async fn a_status_for_after_the_call_waits_for_the_idle_moment() {
+    let edge = Edge::start().await;
+    let mut client = Client::agent(&edge).await;
+    let mut busy = presence_of("a102", &AgentStatus::Available, SetBy::Manual);
+    busy.state = "on_call".to_owned();
+    edge.desk.publish(event("a102", EventBody::PresenceChanged(busy.clone())));
+    client.until("event").await;
+    let wish = json!({"state": "away", "reason": "break", "next": true});
+
+    let queued = client.command("presence.set", "1", wish.clone()).await;
+    assert_eq!((&queued["ok"], &queued["data"]), (&json!(true), &json!({"queued": true})));
+    busy.state = "wrap_up".to_owned();
+    edge.desk.publish(event("a102", EventBody::PresenceChanged(busy.clone())));
+    client.until("event").await;
+    assert_eq!(edge.engine.asked(), [], "wrap-up belongs to the call");
+
+    busy.state = "idle".to_owned();
+    edge.desk.publish(event("a102", EventBody::PresenceChanged(busy)));
+    client.until("event").await;
+    // The engine answers in order: behind this request stands the one that waited.
+    let now = client.command("presence.set", "2", json!({"state": "available", "next": true})).await;
+    assert_eq!(now["data"]["presence"]["status"], "available", "who is idle does not wait");
+    let asked = edge.engine.asked();
+    let reasons = asked.iter().filter(|one| format!("{one:?}").contains("Break")).count();
+    assert_eq!((asked.len(), reasons), (2, 1));
 }
 
 #[tokio::test]

@@ -35,7 +35,11 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects with these headers and the subprotocol; the status when the upgrade is refused.
-    pub(super) async fn upgrade(edge: &Edge, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
+    pub(super) async fn upgrade(
+        edge: &Edge,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let mut request = format!("ws://{}{path}", edge.address).into_client_request().unwrap();
         for (name, value) in headers {
             let value = HeaderValue::from_str(value).unwrap();
@@ -99,7 +103,8 @@ impl Client {
     }
 
     pub(super) async fn about_call(&mut self, name: &str, id: &str, data: Value) -> Value {
-        let frame = json!({"v": 1, "kind": "command", "type": name, "id": id, "call": "c-1", "rev": 2, "data": data});
+        let frame =
+            json!({"v": 1, "kind": "command", "type": name, "id": id, "call": "c-1", "rev": 2, "data": data});
         self.send(frame).await;
         self.until("reply").await
     }
@@ -146,7 +151,8 @@ impl Client {
 
     async fn next(&mut self) -> Result<Value, u16> {
         loop {
-            let message = tokio::time::timeout(SOON, self.web_socket.next()).await.expect("something comes soon");
+            let message =
+                tokio::time::timeout(SOON, self.web_socket.next()).await.expect("something comes soon");
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(Some(frame)))) => return Err(frame.code.into()),
@@ -189,7 +195,11 @@ pub(super) fn pop(padding: &str) -> PopDocument {
     PopDocument {
         offer,
         caller,
-        dialled: DialledInfo { number: "0120-123-456".into(), client: "cl-7".into(), client_name: padding.into() },
+        dialled: DialledInfo {
+            number: "0120-123-456".into(),
+            client: "cl-7".into(),
+            client_name: padding.into(),
+        },
         matched: MatchInfo { level: MatchLevel::None, count: 0, customer: None, candidates: vec![] },
         notices: vec![],
         flags: vec![],

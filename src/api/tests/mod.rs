@@ -1,0 +1,6 @@
+//! The API over a real listener.
+
+mod house;
+mod log_in;
+mod reading;
+mod rights;
