@@ -1,0 +1,203 @@
+//! name-addr and addr-spec as strangers write them (RFC 3261 §20.10, §25.1): tolerant, and only as far as identity
+//! needs it.
+
+use std::borrow::Cow;
+
+/// A name-addr taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Address {
+    /// The display name without quotes and escapes, lossily UTF-8; empty when there is none.
+    pub display: String,
+    /// The scheme, lower-case.
+    pub scheme: String,
+    /// The user part of a sip URI or the number of a tel URI: percent-decoded, without parameters and password.
+    pub user: String,
+    /// The host, lower-case, without the port; empty in tel URIs.
+    pub host: String,
+    /// Parameters and headers of the URI and of the header, verbatim.
+    pub rest: String,
+}
+
+impl Address {
+    /// Reads one value. `None` when there is no URI in it.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(value);
+        let text = text.trim();
+        let (display, uri, rest) = match find_unquoted(text, '<') {
+            Some(open) => {
+                let inside = text.get(open + 1..)?;
+                let close = inside.find('>')?;
+                (display_name(text.get(..open)?), inside.get(..close)?, inside.get(close + 1..)?)
+            }
+            // Without angle brackets, parameters belong to the header (§20.10); for us that is all one.
+            None => (String::new(), text, ""),
+        };
+        let (scheme, after) = uri.trim().split_once(':')?;
+        if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        let mut address = Self { display, scheme, rest: rest.to_owned(), ..Self::default() };
+        let is_tel = address.scheme == "tel";
+        let (user, host) = match after.rfind('@') {
+            Some(at) if !is_tel => (after.get(..at)?, after.get(at + 1..)?),
+            Some(_) | None if is_tel => (after, ""),
+            Some(_) | None => ("", after),
+        };
+        address.user = user_part(user);
+        address.host = host_part(host);
+        let tail = if is_tel { user } else { host };
+        if let Some(start) = tail.find([';', '?']) {
+            address.rest.insert_str(0, tail.get(start..)?);
+        }
+        Some(address)
+    }
+}
+
+/// The values of header lines that may hold comma lists.
+pub(super) fn list<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let mut values = Vec::new();
+    for line in lines {
+        let mut start = 0;
+        let mut state = Scan::default();
+        for (index, byte) in line.iter().enumerate() {
+            if state.step(*byte) && *byte == b',' {
+                values.push(line.get(start..index).unwrap_or_default());
+                start = index + 1;
+            }
+        }
+        values.push(line.get(start..).unwrap_or_default());
+    }
+    values.retain(|value| !value.trim_ascii().is_empty());
+    values
+}
+
+/// Where in a header value the scan stands: inside quotes or angle brackets nothing separates.
+#[derive(Default)]
+struct Scan {
+    quoted: bool,
+    escaped: bool,
+    bracketed: bool,
+}
+
+impl Scan {
+    /// Takes one octet; true when it stands outside quotes and brackets.
+    fn step(&mut self, byte: u8) -> bool {
+        if self.escaped {
+            self.escaped = false;
+            return false;
+        }
+        match byte {
+            b'\\' if self.quoted => self.escaped = true,
+            b'"' if !self.bracketed => self.quoted = !self.quoted,
+            b'<' if !self.quoted => self.bracketed = true,
+            b'>' if !self.quoted => self.bracketed = false,
+            _ => return !self.quoted && !self.bracketed,
+        }
+        false
+    }
+}
+
+fn find_unquoted(text: &str, wanted: char) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (index, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            c if c == wanted && !quoted => return Some(index),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn display_name(text: &str) -> String {
+    let text = text.trim();
+    let Some(quoted) = text.strip_prefix('"') else { return text.to_owned() };
+    let mut name = String::new();
+    let mut characters = quoted.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => name.extend(characters.next()),
+            _ => name.push(character),
+        }
+    }
+    name
+}
+
+/// Percent-decodes first and cuts afterwards, so that an encoded `;` hides no parameter.
+fn user_part(raw: &str) -> String {
+    let decoded = percent_decode(raw);
+    let end = decoded.find([';', ':', '?']).unwrap_or(decoded.len());
+    decoded.get(..end).unwrap_or_default().trim().to_owned()
+}
+
+fn host_part(raw: &str) -> String {
+    let end = raw.find([';', '?', '>']).unwrap_or(raw.len());
+    let host = raw.get(..end).unwrap_or_default().trim();
+    let without_port = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    without_port.to_ascii_lowercase()
+}
+
+/// Decodes `%XX`; a malformed escape stays as it is.
+pub(super) fn percent_decode(raw: &str) -> Cow<'_, str> {
+    if !raw.contains('%') {
+        return Cow::Borrowed(raw);
+    }
+    let bytes = raw.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while let Some(byte) = bytes.get(index) {
+        let pair = bytes
+            .get(index + 1..index + 3)
+            .filter(|hex| *byte == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let value = pair
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        decoded.push(value.unwrap_or(*byte));
+        index += if value.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_addr_is_taken_apart() {
+        let address =
+            Address::parse(b"\"Yamada \\\"H\\\"\" <sip:03%2D1234;npdi:pw@Example.com:5060;user=phone>;tag=1")
+                .expect("has a URI");
+        assert_eq!(address.display, "Yamada \"H\"");
+        assert_eq!((address.user.as_str(), address.host.as_str()), ("03-1234", "example.com"));
+        assert_eq!(address.rest, ";user=phone;tag=1");
+    }
+
+    #[test]
+    fn commas_inside_quotes_and_brackets_do_not_separate() {
+        let lines: [&[u8]; 2] = [b"\"a, b\" <sip:1@x;a=1,2>, <tel:+81312345678>", b" , "];
+        let values = list(&lines);
+        assert_eq!(values.len(), 2);
+        assert_eq!(values[1].trim_ascii(), b"<tel:+81312345678>");
+    }
+
+    #[test]
+    fn what_has_no_uri_is_none() {
+        for value in [&b""[..], b"anonymous", b"\"open <sip:1@x>", b"<sip:1@x"] {
+            assert_eq!(Address::parse(value), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_escape_stays() {
+        assert_eq!(percent_decode("%4"), "%4");
+        assert_eq!(percent_decode("%zz%41"), "%zzA");
+        assert_eq!(percent_decode("%+1"), "%+1");
+    }
+}

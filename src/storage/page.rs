@@ -1,0 +1,70 @@
+//! Pages of a list and the cursors between them.
+
+use jiff::Timestamp;
+
+use super::StorageError;
+use super::words;
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// What to ask the next page with; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// Most items of one page, whatever was asked for.
+pub const PAGE_LIMIT: u32 = 500;
+
+/// The place between two rows of a list that is ordered by moment and key, both descending. A cursor only
+/// ever becomes two bound values, so a forged one can at most start the list elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// The moment of the last row of the page before.
+    pub(super) at: String,
+    /// Its key.
+    pub(super) key: String,
+}
+
+impl Cursor {
+    /// The place before the first row.
+    pub(super) fn start() -> Self {
+        // Sorts after every moment that a row can have.
+        Self { at: "9999-12-31T99".to_owned(), key: String::new() }
+    }
+
+    /// Reads a cursor; absent means the start.
+    pub(super) fn read(text: Option<&str>) -> Result<Self, StorageError> {
+        let Some(text) = text else { return Ok(Self::start()) };
+        let unusable = || StorageError::Invalid("the cursor is not one of ours".to_owned());
+        let (at, key) = text.split_once('_').ok_or_else(unusable)?;
+        let at: Timestamp = at.parse().map_err(|_| unusable())?;
+        Ok(Self { at: words::moment(at), key: key.to_owned() })
+    }
+
+    /// The text of the place after a row.
+    pub(super) fn after(at: &str, key: &str) -> String {
+        format!("{at}_{key}")
+    }
+}
+
+/// Bounds what was asked for to 1..=[`PAGE_LIMIT`].
+pub(super) fn bounded(limit: u32) -> i64 {
+    i64::from(limit.clamp(1, PAGE_LIMIT))
+}
+
+/// Cuts the row that was read too many, and remembers where to go on.
+pub(super) fn page<R, T>(
+    mut rows: Vec<R>,
+    limit: i64,
+    place: impl Fn(&R) -> String,
+    item: impl Fn(R) -> Result<T, StorageError>,
+) -> Result<Page<T>, StorageError> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = if more { rows.last().map(&place) } else { None };
+    let items = rows.into_iter().map(item).collect::<Result<Vec<_>, _>>()?;
+    Ok(Page { items, next })
+}
