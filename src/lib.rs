@@ -31,3 +31,4 @@ pub mod storage;
 pub mod desk;
 pub mod api;
 pub mod telemetry;
+pub mod demo;

@@ -3,6 +3,8 @@
 pub mod call;
 pub mod check;
 pub mod explain;
+pub mod import;
+pub mod user;
 mod watch;
 
 use std::fmt;

@@ -1,0 +1,9 @@
+//! [io] The demonstration: a sample call centre that can be tried within minutes (M040).
+//!
+//! Every name and company is invented; the numbers are of the kind that forms and manuals use as samples.
+
+mod sample;
+mod scenario;
+
+pub use sample::{LogIn, Sample, log_ins, presences, sample};
+pub use scenario::{Scenario, scenarios};
