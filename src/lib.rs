@@ -26,9 +26,9 @@ pub mod engine;
 
 // Above this line things are decided; below it they are done.
 
+pub mod demo;
 pub mod driver;
 pub mod storage;
 pub mod desk;
 pub mod api;
 pub mod telemetry;
-pub mod demo;
