@@ -2,12 +2,20 @@
 //!
 //! The command line calls these functions and nothing else of the house.
 
+mod asking;
+mod demo;
+mod serving;
+mod settings;
+mod world;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::cli::explain::{Explanation, Question};
 use crate::cli::{Failure, Table, UserRole};
 use crate::config::Config;
+
+pub use asking::explain;
+pub use demo::demo;
 
 /// Where the demonstration listens; `None`: a free port on loopback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,36 +27,37 @@ pub struct DemoOptions {
 }
 
 /// Runs until it is told to stop. `path` is read again on SIGHUP.
-pub fn serve(_path: &Path, _config: Config) -> Result<(), Failure> {
-    Err(Failure::of("serve is not built yet"))
-}
-
-/// Runs the demonstration until it is told to stop.
-pub fn demo(_options: DemoOptions) -> Result<(), Failure> {
-    Err(Failure::of("demo is not built yet"))
-}
-
-/// Answers where a call would go now, or at the moment asked for, and why.
-pub fn explain(_config: Config, _question: &Question) -> Result<Explanation, Failure> {
-    Err(Failure::of("explain is not built yet"))
+pub fn serve(path: &Path, config: Config) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let _log = crate::telemetry::init_log(&config.log)
+        .map_err(|error| Failure::of(format!("cannot log: {error}")))?;
+    runtime.block_on(async {
+        let running = serving::start(&config, serving::Extras::default()).await?;
+        running.until_stopped(Some(path)).await;
+        Ok(())
+    })
 }
 
 /// Imports a CSV file, atomically, and says what was done.
-pub fn import(_config: Config, _table: Table, _file: &Path) -> Result<String, Failure> {
-    Err(Failure::of("import is not built yet"))
+pub fn import(config: Config, table: Table, file: &Path) -> Result<String, Failure> {
+    asking::import(&config, table, file)
 }
 
 /// Adds a user with the password from standard input, and says what was done.
-pub fn add_user(
-    _config: Config,
-    _name: &str,
-    _role: UserRole,
-    _agent: Option<&str>,
-) -> Result<String, Failure> {
-    Err(Failure::of("user add is not built yet"))
+pub fn add_user(config: Config, name: &str, role: UserRole, agent: Option<&str>) -> Result<String, Failure> {
+    asking::add_user(&config, name, role, agent)
 }
 
 /// What `check` asks of rooms that open things: one line for each fault.
-pub fn check(_config: &Config) -> Vec<String> {
-    Vec::new()
+pub fn check(config: &Config) -> Vec<String> {
+    asking::check(config)
+}
+
+/// A runtime for everything beside the call path; the call path has a thread of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("toritsugi")
+        .build()
+        .map_err(|error| Failure::of(format!("cannot start: {error}")))
 }

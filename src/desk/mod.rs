@@ -1,1 +1,22 @@
-//! [io] desk.
+//! [io] The screen-pop gateway: `/ws/v1`, one task per socket around one task that owns the hub.
+//!
+//! The driver hands events over with [`DeskHandle::publish`], which never waits. Everything a slow or hostile client
+//! can do ends in its own socket's task and its own bounded queue.
+
+mod clock;
+mod command;
+mod handshake;
+mod limits;
+mod outbox;
+mod replies;
+mod room;
+mod settings;
+mod socket;
+
+pub use clock::Clock;
+pub use handshake::{OriginRefusal, WsState, check_origin, upgrade};
+pub use room::{Desk, DeskHandle};
+pub use settings::DeskSettings;
+
+#[cfg(test)]
+mod tests;

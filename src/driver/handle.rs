@@ -1,11 +1,15 @@
 //! How the rest of the process talks to the engine: bounded, with an answer when it is full.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, ErrorCode, Refusal, Request};
-use crate::presence::{AgentId, OfferId};
+use crate::customer::LookupAnswer;
+use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, ResolveToken, Settings};
+use crate::presence::{AgentId, OfferId, StoredStatus};
+use crate::routing::Directory;
 
 /// How long a request waits for the engine before it is answered `timeout`.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -19,6 +23,21 @@ pub enum FromDesk {
     Announced(OfferId),
     /// Whether the agent has at least one live, authenticated screen.
     Screens(AgentId, bool),
+}
+
+/// What the rest of the world answers to the driver.
+#[derive(Debug)]
+pub enum FromWorld {
+    /// A look-up is done.
+    LookedUp(LookupToken, LookupAnswer),
+    /// A name is resolved; empty when it has no address.
+    Resolved(ResolveToken, Vec<SocketAddr>),
+    /// Agents and lines were read again.
+    Directory(Arc<Directory>),
+    /// Another process changed a status.
+    StoredStatus(StoredStatus),
+    /// The configuration was read again.
+    Settings(Arc<Settings>),
 }
 
 /// A cheap handle on the engine. Cloned freely; the queue behind it is bounded.

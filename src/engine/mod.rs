@@ -1,5 +1,234 @@
 //! [pure] Where SIP and people meet: `handle(now, input)`, `poll_output()`, `poll_timeout()`.
+//!
+//! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and agents; it
+//! never waits, reads no clock and no randomness of its own.
 
+mod branches;
+mod call;
+mod calls;
+mod clients;
+mod context;
+mod counters;
+mod forwarding;
+mod ids;
+mod input;
+mod outcome;
+mod people;
+mod pop;
 mod port;
+mod records;
+mod requests;
+mod servers;
+mod settings;
+mod tables;
+mod timers;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+pub use counters::{Counters, Gauges, Samples};
+pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
+pub use settings::{Peer, Settings};
+
+use crate::clock::{Moment, Now};
+use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
+use crate::proxy::{Own, Secret};
+use crate::routing::Directory;
+use crate::transaction::{KeyMaker, TimerQueue};
+use crate::transport::Protocol;
+use branches::AwaitingName;
+use counters::AnswerBudget;
+use people::Wrapping;
+use tables::Tables;
+use timers::{Alarm, TimerHandle};
+
+/// How many resolved names are kept; the table is emptied when it is full.
+const NAMES_KEPT: usize = 1024;
+
+/// How much longer a lease lasts than the timers of the offer above it.
+const LEASE_MARGIN: Duration = Duration::from_secs(3);
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Arc<Settings>,
+    own: Own,
+    secret: Secret,
+    keys: KeyMaker,
+    random: ChaCha12Rng,
+    now: Now,
+    directory: Arc<Directory>,
+    agents: AgentBook,
+    screens: BTreeSet<AgentId>,
+    told_presence: BTreeMap<AgentId, PresenceDocument>,
+    wrapping: BTreeMap<AgentId, Wrapping>,
+    tables: Tables,
+    timers: TimerQueue<Alarm>,
+    presence_alarm: Option<(Moment, TimerHandle)>,
+    names: HashMap<(String, u16), SocketAddr>,
+    awaiting_names: HashMap<ResolveToken, (Protocol, String, u16, AwaitingName)>,
+    next_token: u64,
+    strangers_answer: AnswerBudget,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    samples: Samples,
+    draining: bool,
+}
+
+impl Engine {
+    /// An engine with no calls. `seed` is all its randomness: ids of calls and offers, and, unless `secret` was kept
+    /// from an earlier life, the key of its identifiers.
+    pub fn new(
+        settings: Arc<Settings>,
+        directory: Arc<Directory>,
+        statuses: &[StoredStatus],
+        secret: [u8; 32],
+        seed: [u8; 32],
+        now: Now,
+    ) -> Self {
+        let (identifiers, keys) = secret.split_at(16);
+        let half = |part: &[u8]| -> [u8; 16] { part.try_into().unwrap_or_default() };
+        let mut agents = AgentBook::new(settings.require_screen);
+        agents.apply_directory(&directory, now);
+        for stored in statuses {
+            agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
+        }
+        let (host, port) = &settings.advertise;
+        Self {
+            own: Own::new(host, *port, settings.listen.clone()),
+            secret: Secret::new(half(identifiers)),
+            keys: KeyMaker::new(half(keys)),
+            random: ChaCha12Rng::from_seed(seed),
+            now,
+            directory,
+            agents,
+            screens: BTreeSet::new(),
+            told_presence: BTreeMap::new(),
+            wrapping: BTreeMap::new(),
+            tables: Tables::default(),
+            timers: TimerQueue::new(),
+            presence_alarm: None,
+            names: HashMap::new(),
+            awaiting_names: HashMap::new(),
+            next_token: 0,
+            strangers_answer: AnswerBudget::default(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            samples: Samples::default(),
+            draining: false,
+            settings,
+        }
+    }
+
+    /// Takes one thing in. What it causes is read by [`Self::poll_output`].
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = now;
+        match input {
+            Input::Received { flow, bytes } => self.on_received(flow, bytes),
+            Input::Unusable { flow, head } => self.on_unusable(flow, &head),
+            Input::SendFailed(token) => self.on_send_failed(token),
+            Input::Resolved(token, addresses) => self.on_resolved(token, &addresses),
+            Input::LookedUp(token, answer) => self.on_looked_up(token, answer),
+            Input::Announced(offer) => self.on_announced(&offer),
+            Input::Screens(agent, live) => self.on_screens(agent, live),
+            Input::Asked(token, request) => self.on_asked(token, request),
+            Input::Directory(directory) => self.on_directory(directory),
+            Input::StoredStatus(stored) => self.on_stored_status(&stored),
+            Input::Settings(settings) => self.on_settings(settings),
+            Input::Drain => self.draining = true,
+        }
+    }
+
+    /// Does everything that is due at `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        while let Some((_, alarm)) = self.timers.pop_due(now.moment) {
+            self.on_alarm(alarm);
+        }
+    }
+
+    /// The next thing to be done outside, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called, if nothing comes before.
+    pub fn poll_timeout(&self) -> Option<Moment> {
+        self.timers.next()
+    }
+
+    /// Whether an INVITE still waits for its final answer.
+    pub fn has_pending_invites(&self) -> bool {
+        self.tables.calls.values().any(|call| call.phase.context().is_some())
+    }
+
+    /// What has been counted since the start.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The times measured since this was last asked.
+    pub fn take_samples(&mut self) -> Samples {
+        std::mem::take(&mut self.samples)
+    }
+
+    /// How full the tables are.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            calls: self.tables.calls.len(),
+            offers: self.tables.call_by_offer.len(),
+            server_transactions: self.tables.servers.len(),
+            client_transactions: self.tables.clients.len(),
+            contexts: self.tables.contexts.len(),
+            timers: self.timers.len(),
+            names_awaited: self.awaiting_names.len(),
+            wrapping: self.wrapping.len(),
+        }
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Server(server, timer) => self.server_timer(server, timer),
+            Alarm::Client(client, timer) => self.client_timer(client, timer),
+            Alarm::TimerC(branch) => self.timer_c(branch),
+            Alarm::CancelWait(branch) => self.cancel_waited(branch),
+            Alarm::LookupDeadline(call) => self.lookup_deadline(call),
+            Alarm::AnnounceDeadline(call, offer) => {
+                self.counters.announce_deadlines += 1;
+                self.announce_done(call, &offer);
+            }
+            Alarm::AnswerWithin(call, offer) => self.answer_within(call, &offer),
+            Alarm::RingSla(call) => self.ring_sla(call),
+            Alarm::CallLimit(call) => self.call_limit(call),
+            Alarm::Presence => self.presence_due(),
+        }
+    }
+
+    fn on_screens(&mut self, agent: AgentId, live: bool) {
+        self.agents.screens(&agent, live);
+        if live {
+            self.screens.insert(agent);
+        } else {
+            self.screens.remove(&agent);
+        }
+    }
+
+    fn random_bits(&mut self) -> u128 {
+        u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
+    }
+
+    /// A reload: the addresses we listen on and the key stay.
+    fn on_settings(&mut self, settings: Arc<Settings>) {
+        self.agents.require_screen(settings.require_screen);
+        self.settings = settings;
+    }
+}

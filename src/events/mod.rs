@@ -1,12 +1,22 @@
 //! [pure] Call events and their wire form, streams, sequence, replay.
 
 mod event;
+mod fold;
+mod hub;
+mod identifier;
 mod pop;
 mod record;
+mod stream;
+mod view;
+pub mod wire;
 
 pub use event::{Audience, Event, EventBody, WithdrawCause};
+pub use fold::fold;
+pub use hub::{Attached, Hub, HubSettings};
 pub use pop::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, FlagInfo, MatchInfo, MatchLevel,
     NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
 };
 pub use record::{CallRecord, EndReason};
+pub use stream::{Frame, Position, Role as FrameRole};
+pub use view::{LivePop, PopState};

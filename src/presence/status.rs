@@ -37,7 +37,7 @@ pub enum AbsenceReason {
     Out,
     /// Ring, no answer: set by the system, undone by the agent with one key.
     Rona,
-    /// House-defined, written `custom:NAME`.
+    /// House-defined: the whole word `custom:NAME`.
     #[serde(untagged)]
     Custom(String),
 }
@@ -76,6 +76,19 @@ pub enum SetBy {
     Manual,
     /// A supervisor, manager or administrator.
     Supervisor,
+}
+
+/// A status as it is kept and read back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredStatus {
+    /// Whose.
+    pub agent: AgentId,
+    /// The status.
+    pub status: AgentStatus,
+    /// Who set it.
+    pub set_by: SetBy,
+    /// Since when it holds.
+    pub since: Timestamp,
 }
 
 /// What the system observes of a person.

@@ -1,1 +1,21 @@
-//! [pure] proxy.
+//! [pure] RFC 3261 §16: what a stateful proxy does with a request and its responses, one file per section.
+
+mod cookie;
+mod best_response;
+mod branch;
+mod forward;
+mod own;
+mod route;
+mod secret;
+mod target;
+mod validate;
+
+pub use best_response::{Final, best_response, status_upstream};
+pub use branch::Branch;
+pub use cookie::DialogCookie;
+pub use forward::{Forward, forward_request, forward_response};
+pub use own::Own;
+pub use route::{RoutePlan, plan_route};
+pub use secret::Secret;
+pub use target::{NextHop, next_hop};
+pub use validate::{Rejection, validate};

@@ -1,1 +1,28 @@
-//! [io] transport.
+//! [io] RFC 3261 §18: sockets, flows and connections. Octets in, octets out; what they mean is not known
+//! here.
+//!
+//! Everything runs on the thread of the driver: UDP without a task, each TCP connection as a local task.
+//! Framing is pure.
+
+mod accept;
+mod address;
+mod connection;
+mod content_length;
+mod flow;
+mod framing;
+mod gauges;
+mod outbox;
+mod settings;
+mod shared;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod transports;
+mod udp;
+
+pub use address::{ListenAddress, ParseListenError, Protocol};
+pub use flow::{Arrival, CloseReason, Flow, FlowId, Outgoing, SendFailure};
+pub use framing::{Frame, Framer, FramingLimits};
+pub use gauges::Gauges;
+pub use settings::TransportSettings;
+pub use transports::{BindError, Transports};

@@ -1,0 +1,47 @@
+# toritsugi. Needs Rust, Node.js and make; the targets fetch the rest.
+
+CARGO ?= cargo
+NPM ?= npm
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test web build fmt lint e2e clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: web ## a sample call centre with simulated phones and callers; prints the address and the log-ins
+	$(CARGO) run --release -- demo
+
+test: ## everything: web, formatting, lints, unit, simulation and end-to-end tests; counts what was skipped
+	tests/tools/test.sh
+
+web: web/dist/index.html ## build the agent's page
+
+build: web ## build the release binary with the page in it
+	$(CARGO) build --release
+
+fmt: ## format the Rust code
+	$(CARGO) fmt
+
+lint: web/node_modules/.installed ## formatting, clippy, types of the page
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	cd web && $(NPM) run lint
+
+e2e: ## only the tests with real parts: SIPp, baresip, Asterisk
+	tests/tools/setup.sh
+	$(CARGO) test $(patsubst tests/%.rs,--test %,$(wildcard tests/e2e_*.rs)) -- --nocapture
+
+clean: ## remove what was built (not the Asterisk folder in ~/.cache/toritsugi)
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules web/test-results web/playwright-report
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund
+	touch $@
+
+web_sources := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' \
+	-not -path 'web/test-results/*' -not -path 'web/playwright-report/*' 2>/dev/null)
+
+web/dist/index.html: web/node_modules/.installed $(web_sources)
+	cd web && $(NPM) run build

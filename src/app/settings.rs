@@ -1,0 +1,177 @@
+//! From the configuration to what each room is told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::cli::Failure;
+use crate::config::{CalledNumberSource, Config, DatabaseUrl, Host};
+use crate::desk::DeskSettings;
+use crate::engine::{Peer, Settings};
+use crate::events::HubSettings;
+use crate::guidance::Templates;
+use crate::identity::{CalledSource, TrunkContext};
+use crate::message::Limits;
+use crate::storage::StorageSettings;
+use crate::transaction::TimerSettings;
+use crate::transport::{ListenAddress, Protocol, TransportSettings};
+
+/// Timer C: more than three minutes (RFC 3261 §16.6 item 11).
+const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
+
+/// What the engine is told. `listen` are the addresses that were really bound.
+pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
+    let numbering = trunk_context(config)?;
+    let templates = templates(config)?;
+    let advertise_host = match &config.sip.advertise.host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.clone(),
+    };
+    let port = match (config.sip.advertise.port, listen.first()) {
+        (0, Some(first)) => first.port(),
+        (port, _) => port,
+    };
+    Ok(Settings {
+        advertise: (advertise_host, port),
+        listen,
+        default_route: config.sip.default_route.uri.clone(),
+        peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
+        message: Limits {
+            message_bytes: config.sip.limits.message_bytes,
+            headers: config.sip.limits.headers,
+        },
+        timers: TimerSettings::default(),
+        lookup_deadline: config.routing.lookup_deadline,
+        answer_within: config.routing.answer_within,
+        ring_sla: config.routing.ring_sla,
+        wrap_up: config.routing.wrap_up,
+        announce_within: config.routing.announce_within,
+        phone_rest: config.routing.phone_rest,
+        timer_c: TIMER_C,
+        call_limit: config.sip.limits.call_age,
+        require_screen: config.desk.require_screen,
+        calls: config.sip.limits.calls,
+        transactions: config.sip.limits.transactions,
+        numbering,
+        templates: Arc::new(templates),
+        time_zone: config.guidance.time_zone.clone(),
+    })
+}
+
+/// How numbers are read by default.
+pub(super) fn trunk_context(config: &Config) -> Result<TrunkContext, Failure> {
+    let mut context = TrunkContext::new(&config.numbering.region)
+        .map_err(|error| Failure::of(format!("[numbering] region: {error}")))?;
+    for number in &config.numbering.emergency {
+        if !context.emergency.contains(number) {
+            context.emergency.push(number.clone());
+        }
+    }
+    context.extension_digits = config.numbering.extension_digits;
+    Ok(context)
+}
+
+/// The house's own templates, or the shipped ones.
+pub(super) fn templates(config: &Config) -> Result<Templates, Failure> {
+    let Some(path) = &config.guidance.templates else { return Ok(Templates::shipped()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::of(format!("[guidance] templates: cannot read {}: {error}", path.display())))?;
+    Templates::parse(&text).map_err(|faults| {
+        Failure::lines_of(faults.iter().map(|fault| format!("{}: {fault}", path.display())))
+    })
+}
+
+/// What the storage is told.
+pub(super) fn storage_settings(config: &Config) -> StorageSettings {
+    let mut settings = StorageSettings::new(config.database.url.to_url());
+    settings.look_up_connections = config.database.look_up_connections;
+    settings.busy_timeout_ms = u64::try_from(config.database.busy_timeout.as_millis()).unwrap_or(u64::MAX);
+    if let DatabaseUrl::Postgres(_) = config.database.url {
+        tracing::warn!("this build speaks SQLite only");
+    }
+    settings
+}
+
+/// What the desk is told.
+pub(super) fn desk_settings(config: &Config) -> DeskSettings {
+    DeskSettings {
+        allowed_origins: config.http.allowed_origins.clone(),
+        queue_frames: config.desk.queue,
+        sockets_per_agent: config.desk.sockets_per_agent,
+        sockets: config.desk.sockets,
+        ping_every: config.desk.heartbeat,
+        commands_per_s: config.desk.commands_per_s,
+        hub: HubSettings {
+            keep_for: config.desk.replay,
+            keep_events: config.desk.replay_events,
+            ..HubSettings::default()
+        },
+        ..DeskSettings::default()
+    }
+}
+
+/// Where SIP is received.
+pub(super) fn listen_addresses(config: &Config) -> Result<Vec<ListenAddress>, Failure> {
+    let mut addresses = Vec::new();
+    for listen in &config.sip.listen {
+        let protocol = match listen.protocol {
+            crate::config::Protocol::Udp => Protocol::Udp,
+            crate::config::Protocol::Tcp => Protocol::Tcp,
+            crate::config::Protocol::Tls => {
+                return Err(Failure::of(format!(
+                    "[sip] listen {listen}: this version does not speak TLS yet; use udp: or tcp:"
+                )));
+            }
+        };
+        addresses.push(ListenAddress { protocol, address: listen.address });
+    }
+    Ok(addresses)
+}
+
+/// What the transports are told.
+pub(super) fn transport_settings(config: &Config) -> TransportSettings {
+    TransportSettings {
+        message_bytes: config.sip.limits.message_bytes,
+        stream_message_timeout: config.sip.limits.stream_message_timeout,
+        idle_timeout: config.sip.limits.connection_idle,
+        connections: config.sip.limits.connections,
+        connections_per_peer: config.sip.limits.connections_per_source,
+        outbox_bytes: config.sip.limits.send_queue_bytes,
+        ..TransportSettings::default()
+    }
+}
+
+/// Who may open a connection: the peers.
+pub(super) fn peers_only(config: &Config) -> Box<dyn Fn(std::net::IpAddr) -> bool> {
+    let peers: Vec<ipnet::IpNet> =
+        config.sip.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).collect();
+    Box::new(move |address| {
+        let address = address.to_canonical();
+        peers.iter().any(|net| net.contains(&address))
+    })
+}
+
+fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
+    Peer {
+        name: peer.name.clone(),
+        addresses: peer.addresses.clone(),
+        trust_identity: peer.trust_identity,
+        called_number: peer
+            .called_number
+            .iter()
+            .map(|source| match source {
+                CalledNumberSource::PCalledPartyId => CalledSource::PCalledPartyId,
+                CalledNumberSource::To => CalledSource::To,
+                CalledNumberSource::RequestUri => CalledSource::RequestUri,
+            })
+            .collect(),
+        preloaded_route: peer.preloaded_route,
+        calls_per_s: peer.calls_per_s.unwrap_or(0),
+        numbering: TrunkContext { bare_country_code: peer.bare_country_code, ..numbering.clone() },
+    }
+}
+
+/// An empty map of statuses, for a start without a database.
+pub(super) fn no_statuses() -> BTreeMap<crate::presence::AgentId, crate::presence::StoredStatus> {
+    BTreeMap::new()
+}

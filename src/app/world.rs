@@ -1,0 +1,256 @@
+//! The tasks beside the call path: look-ups, names, records, and watching the directory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::customer::{CustomerCard, LookupFault};
+use crate::driver::{FromWorld, LookupJob, ResolveJob, Write};
+use crate::presence::{AgentId, StoredStatus};
+use crate::routing::Directory;
+use crate::storage::{Storage, StorageError, StoredPresence};
+use crate::telemetry::{Health, metric};
+
+/// How often the directory is compared with the database's version.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a name may take (N41).
+const NAME_WITHIN: Duration = Duration::from_secs(2);
+
+/// Between two tries to write to a database that is away.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What health calls the database.
+const DATABASE: &str = "database";
+
+/// Answers look-ups, each on its own task; the storage itself bounds how many are under way.
+pub(super) async fn look_up(
+    storage: Storage,
+    mut jobs: mpsc::Receiver<LookupJob>,
+    world: mpsc::Sender<FromWorld>,
+    health: Health,
+) {
+    let tasks = TaskTracker::new();
+    while let Some(job) = jobs.recv().await {
+        let (storage, world, health) = (storage.clone(), world.clone(), health.clone());
+        tasks.spawn(async move {
+            let begun = std::time::Instant::now();
+            let answer = storage.lookup(&job.e164).await;
+            count_look_up(begun.elapsed(), &answer);
+            let answer = answer.map_err(|error| {
+                if !matches!(error, StorageError::Overloaded) {
+                    note_down(&health, &error);
+                }
+                LookupFault::from(&error)
+            });
+            if answer.is_ok() {
+                note_up(&health);
+            }
+            // The driver is gone only when the process stops.
+            world.send(FromWorld::LookedUp(job.token, answer)).await.ok();
+        });
+    }
+}
+
+/// Resolves names by the system's resolver.
+pub(super) async fn resolve(mut jobs: mpsc::Receiver<ResolveJob>, world: mpsc::Sender<FromWorld>) {
+    let tasks = TaskTracker::new();
+    while let Some(job) = jobs.recv().await {
+        let world = world.clone();
+        tasks.spawn(async move {
+            let asked = tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), job.port)));
+            let addresses: Vec<SocketAddr> = match asked.await {
+                Ok(Ok(addresses)) => addresses.take(32).collect(),
+                Ok(Err(_)) | Err(_) => Vec::new(),
+            };
+            world.send(FromWorld::Resolved(job.token, addresses)).await.ok();
+        });
+    }
+}
+
+/// Keeps records, in order; while the database is away they wait here, the oldest giving way at the limit.
+pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, limit: usize, health: Health) {
+    let mut waiting: VecDeque<Write> = VecDeque::new();
+    let mut open = true;
+    while open || !waiting.is_empty() {
+        if waiting.is_empty() {
+            match jobs.recv().await {
+                Some(job) => waiting.push_back(job),
+                None => return,
+            }
+        }
+        while let Ok(job) = jobs.try_recv() {
+            waiting.push_back(job);
+        }
+        while waiting.len() > limit {
+            waiting.pop_front();
+            metrics::counter!(metric::DROPPED_EVENTS, "queue" => "writes").increment(1);
+        }
+        let Some(job) = waiting.front() else { continue };
+        match keep(&storage, job).await {
+            Ok(()) => {
+                waiting.pop_front();
+                note_up(&health);
+            }
+            Err(error) if is_temporary(&error) => {
+                note_down(&health, &error);
+                if !open {
+                    return;
+                }
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            Err(error) => {
+                // Trying again would not help: the others must not wait for it.
+                tracing::error!(%error, "a record was refused by the database");
+                waiting.pop_front();
+            }
+        }
+        open = open && !jobs.is_closed();
+    }
+}
+
+async fn keep(storage: &Storage, job: &Write) -> Result<(), StorageError> {
+    match job {
+        Write::Status { stored, user } => storage.save_presence(&stored_presence(stored), user).await,
+        Write::Record(record) => storage.save_call(record).await,
+        Write::NoticeAcknowledged { call, notice, agent, at } => {
+            storage.save_notice_acknowledgement(call, notice, agent, *at).await
+        }
+    }
+}
+
+/// Reads agents, lines and statuses again when another process has changed the database.
+pub(super) struct Watching {
+    /// The database.
+    pub storage: Storage,
+    /// To the engine.
+    pub world: mpsc::Sender<FromWorld>,
+    /// To screens and API.
+    pub directory: watch::Sender<Arc<Directory>>,
+    /// What degrades.
+    pub health: Health,
+}
+
+impl Watching {
+    /// Watches until nobody listens. `seen` and `statuses` are what the start has read.
+    pub async fn run(self, mut seen: Option<i64>, mut statuses: BTreeMap<AgentId, StoredStatus>) {
+        let mut every = tokio::time::interval(WATCH_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let version = match self.storage.data_version().await {
+                Ok(version) => version,
+                Err(error) => {
+                    note_down(&self.health, &error);
+                    continue;
+                }
+            };
+            if seen == Some(version) {
+                continue;
+            }
+            match read_directory(&self.storage).await {
+                Ok((directory, read)) => {
+                    seen = Some(version);
+                    note_up(&self.health);
+                    if !self.pass_on(Arc::new(directory), read, &mut statuses).await {
+                        return;
+                    }
+                }
+                Err(error) => note_down(&self.health, &error),
+            }
+        }
+    }
+
+    /// `false` when the engine is gone.
+    async fn pass_on(
+        &self,
+        directory: Arc<Directory>,
+        read: BTreeMap<AgentId, StoredStatus>,
+        statuses: &mut BTreeMap<AgentId, StoredStatus>,
+    ) -> bool {
+        self.directory.send_replace(Arc::clone(&directory));
+        if self.world.send(FromWorld::Directory(directory)).await.is_err() {
+            return false;
+        }
+        for (agent, stored) in read {
+            if statuses.get(&agent) != Some(&stored) {
+                if self.world.send(FromWorld::StoredStatus(stored.clone())).await.is_err() {
+                    return false;
+                }
+                statuses.insert(agent, stored);
+            }
+        }
+        true
+    }
+}
+
+/// Agents, lines and statuses as the database has them.
+pub(super) async fn read_directory(
+    storage: &Storage,
+) -> Result<(Directory, BTreeMap<AgentId, StoredStatus>), StorageError> {
+    let directory = storage.directory().await?;
+    let statuses = storage.presences().await?;
+    let statuses = statuses
+        .into_iter()
+        .map(|stored| {
+            let status = StoredStatus {
+                agent: stored.agent.clone(),
+                status: stored.status,
+                set_by: stored.set_by,
+                since: stored.since,
+            };
+            (stored.agent, status)
+        })
+        .collect();
+    Ok((directory, statuses))
+}
+
+/// Whether the same write may succeed later.
+const fn is_temporary(error: &StorageError) -> bool {
+    match error {
+        StorageError::Unavailable(_)
+        | StorageError::Locked
+        | StorageError::Timeout
+        | StorageError::Overloaded
+        | StorageError::Corrupt(_)
+        | StorageError::Migration(_) => true,
+        StorageError::NotSupported(_) | StorageError::Conflict(_) | StorageError::Invalid(_) => false,
+    }
+}
+
+fn count_look_up(took: Duration, answer: &Result<Vec<CustomerCard>, StorageError>) {
+    let outcome = match answer.as_ref().map(Vec::len) {
+        Ok(0) => "none",
+        Ok(1) => "known",
+        Ok(_) => "several",
+        Err(StorageError::Overloaded) => "overloaded",
+        Err(_) => "down",
+    };
+    metrics::counter!(metric::LOOKUPS, "outcome" => outcome).increment(1);
+    metrics::histogram!(metric::LOOKUP).record(took.as_secs_f64());
+}
+
+fn stored_presence(stored: &StoredStatus) -> StoredPresence {
+    StoredPresence {
+        agent: stored.agent.clone(),
+        status: stored.status.clone(),
+        set_by: stored.set_by,
+        since: stored.since,
+    }
+}
+
+pub(super) fn note_down(health: &Health, error: &StorageError) {
+    if health.degrade(DATABASE, error.to_string()) {
+        tracing::error!(%error, "the database does not work; calls go on without cards");
+    }
+}
+
+fn note_up(health: &Health) {
+    if health.recover(DATABASE) {
+        tracing::info!("the database works again");
+    }
+}

@@ -1,0 +1,558 @@
+//! The room: one task that owns the hub and knows every socket. Nothing in it waits for a socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::{Rng, RngExt};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::clock::Clock;
+use super::outbox::{Announcement, Close, Item, Outbox};
+use super::settings::DeskSettings;
+use crate::api::{Session, rights};
+use crate::driver::{EngineHandle, FromDesk};
+use crate::engine::{Answer, Request};
+use crate::events::wire::{ResumeEntry, StreamEntry, as_replay};
+use crate::events::{Audience, Event, Frame, Hub, Position};
+use crate::presence::{AgentId, CallId, PresenceDocument};
+use crate::routing::Directory;
+
+/// Requests of sockets waiting for the room.
+const REQUESTS: usize = 1_024;
+/// Events taken in one turn, so that sockets get theirs.
+const TURN: usize = 64;
+/// How often renders, reports and gauges are looked after.
+const TICK: Duration = Duration::from_millis(200);
+/// Offers whose painting is awaited, at most.
+const RENDERS: usize = 4_096;
+
+/// A cheap handle on the desk.
+#[derive(Clone)]
+pub struct DeskHandle {
+    events: mpsc::Sender<Event>,
+    requests: mpsc::Sender<ToRoom>,
+    lost: Arc<Mutex<Lost>>,
+    live: Arc<AtomicUsize>,
+    settings: Arc<DeskSettings>,
+}
+
+/// What did not fit the queue: whose streams, and which cards can no longer be trusted.
+#[derive(Debug, Default)]
+struct Lost {
+    streams: BTreeMap<Audience, BTreeSet<CallId>>,
+}
+
+/// What a socket asks of the room.
+pub(super) enum ToRoom {
+    /// A socket has said hello.
+    Join(Box<Joining>),
+    /// A socket is gone.
+    Leave(SocketId),
+    /// A socket wants to be the lead.
+    TakeLead(SocketId),
+    /// A client has painted these events.
+    Rendered(Vec<String>),
+    /// All presences, as the engine answered.
+    Presences(Vec<PresenceDocument>),
+    /// Everybody is to go, and to come back after about so many milliseconds.
+    Drain(u64),
+}
+
+/// A socket that wants in.
+pub(super) struct Joining {
+    pub(super) session: Arc<Session>,
+    pub(super) visible: bool,
+    pub(super) resume: Vec<ResumeEntry>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) reply: oneshot::Sender<Result<Joined, Close>>,
+}
+
+/// A socket that is in.
+pub(super) struct Joined {
+    pub(super) socket: SocketId,
+    pub(super) streams: Vec<StreamEntry>,
+    pub(super) lead: bool,
+    pub(super) texts: Vec<Bytes>,
+}
+
+/// One socket, in the order of joining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SocketId(u64);
+
+/// The task's state. Made by [`Desk::new`], consumed by [`Desk::run`].
+pub struct Desk {
+    settings: Arc<DeskSettings>,
+    engine: EngineHandle,
+    clock: Clock,
+    hub: Hub,
+    events: mpsc::Receiver<Event>,
+    requests: mpsc::Receiver<ToRoom>,
+    directory: watch::Receiver<Arc<Directory>>,
+    lost: Arc<Mutex<Lost>>,
+    live: Arc<AtomicUsize>,
+    to_self: mpsc::WeakSender<ToRoom>,
+    members: BTreeMap<SocketId, Member>,
+    by_stream: BTreeMap<Audience, BTreeSet<SocketId>>,
+    leads: BTreeMap<Owner, SocketId>,
+    waiting: Vec<Joining>,
+    renders: BTreeMap<String, Render>,
+    unreported: BTreeMap<AgentId, bool>,
+    next_socket: u64,
+    drain: Option<u64>,
+}
+
+struct Member {
+    session: Arc<Session>,
+    owner: Owner,
+    visible: bool,
+    outbox: Arc<Outbox>,
+    streams: Vec<Audience>,
+}
+
+/// Whose sockets count together and share a lead.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Agent(AgentId),
+    User(String),
+}
+
+struct Render {
+    owner: Owner,
+    frame: Arc<Frame>,
+    at: Instant,
+    resent: bool,
+}
+
+impl DeskHandle {
+    /// Hands an event over; never waits. When the queue is full the event is lost and counted, and its streams start
+    /// a new life, so that clients take a snapshot.
+    pub fn publish(&self, event: Event) -> bool {
+        let Err(refused) = self.events.try_send(event) else { return true };
+        let event = refused.into_inner();
+        metrics::counter!("toritsugi_desk_events_lost_total").increment(1);
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for audience in event.audience {
+            lost.streams.entry(audience).or_default().extend(event.call.clone());
+        }
+        false
+    }
+
+    /// Sends everybody away with close 4512 and a time to come back, spread up to `retry_ms`. New sockets get the same.
+    pub async fn drain(&self, retry_ms: u64) {
+        self.tell(ToRoom::Drain(retry_ms)).await;
+    }
+
+    pub(super) fn settings(&self) -> Arc<DeskSettings> {
+        Arc::clone(&self.settings)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.live.load(Ordering::Relaxed) >= self.settings.sockets
+    }
+
+    /// Counts a socket for as long as the guard lives.
+    pub(super) fn enter(&self) -> LiveSocket {
+        self.live.fetch_add(1, Ordering::Relaxed);
+        LiveSocket(Arc::clone(&self.live))
+    }
+
+    pub(super) async fn tell(&self, request: ToRoom) -> bool {
+        self.requests.send(request).await.is_ok()
+    }
+
+    pub(super) fn tell_now(&self, request: ToRoom) -> bool {
+        self.requests.try_send(request).is_ok()
+    }
+}
+
+/// One counted socket.
+pub(super) struct LiveSocket(Arc<AtomicUsize>);
+
+impl Drop for LiveSocket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Desk {
+    /// A desk and its handle. `directory` says who belongs to which group.
+    pub fn new(
+        settings: DeskSettings,
+        engine: EngineHandle,
+        directory: watch::Receiver<Arc<Directory>>,
+    ) -> (DeskHandle, Self) {
+        let settings = Arc::new(settings);
+        let (event_sender, events) = mpsc::channel(settings.events_queue);
+        let (request_sender, requests) = mpsc::channel(REQUESTS);
+        let (lost, live) = (Arc::<Mutex<Lost>>::default(), Arc::<AtomicUsize>::default());
+        let mut seed = [0_u8; 32];
+        rand::rng().fill_bytes(&mut seed);
+        let desk = Self {
+            hub: Hub::new(settings.hub, seed),
+            settings: Arc::clone(&settings),
+            engine,
+            clock: Clock::start(),
+            events,
+            requests,
+            directory,
+            lost: Arc::clone(&lost),
+            live: Arc::clone(&live),
+            to_self: request_sender.downgrade(),
+            members: BTreeMap::new(),
+            by_stream: BTreeMap::new(),
+            leads: BTreeMap::new(),
+            waiting: Vec::new(),
+            renders: BTreeMap::new(),
+            unreported: BTreeMap::new(),
+            next_socket: 0,
+            drain: None,
+        };
+        (DeskHandle { events: event_sender, requests: request_sender, lost, live, settings }, desk)
+    }
+
+    /// Serves until every handle is dropped.
+    pub async fn run(mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut directory_lives = true;
+        loop {
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.take_events(event),
+                    None => return,
+                },
+                request = self.requests.recv() => match request {
+                    Some(request) => self.handle(request),
+                    None => return,
+                },
+                changed = self.directory.changed(), if directory_lives => match changed {
+                    Ok(()) => self.reassign(),
+                    Err(_) => directory_lives = false,
+                },
+                _ = tick.tick() => self.look_after(),
+            }
+        }
+    }
+
+    fn take_events(&mut self, first: Event) {
+        self.publish(&first);
+        for _ in 1..TURN {
+            let Ok(event) = self.events.try_recv() else { break };
+            self.publish(&event);
+        }
+        if self.events.is_empty() {
+            self.renew_lost();
+        }
+    }
+
+    fn publish(&mut self, event: &Event) {
+        for frame in self.hub.publish(self.clock.now(), event) {
+            let announce = frame.announce.clone().map(|offer| Arc::new(Announcement::new(offer)));
+            let sockets = self.by_stream.get(&*frame.stream).map_or(0, BTreeSet::len);
+            if sockets == 0 {
+                if let Some(offer) = announce.and_then(|announce| announce.take()) {
+                    self.engine.report(FromDesk::Announced(offer));
+                }
+                continue;
+            }
+            self.push(&frame, announce.as_ref());
+            if let (Some(_), Audience::Agent(agent)) = (&frame.announce, &*frame.stream)
+                && self.renders.len() < RENDERS
+            {
+                let owner = Owner::Agent(agent.clone());
+                let render = Render { owner, frame: Arc::clone(&frame), at: Instant::now(), resent: false };
+                self.renders.insert(frame.id.clone(), render);
+            }
+        }
+    }
+
+    fn push(&self, frame: &Arc<Frame>, announce: Option<&Arc<Announcement>>) {
+        for socket in self.by_stream.get(&*frame.stream).into_iter().flatten() {
+            if let Some(member) = self.members.get(socket) {
+                member.outbox.push(Item::event(Arc::clone(frame), announce.map(Arc::clone)));
+            }
+        }
+    }
+
+    fn handle(&mut self, request: ToRoom) {
+        match request {
+            ToRoom::Join(joining) => self.join_or_wait(*joining),
+            ToRoom::Leave(socket) => self.leave(socket),
+            ToRoom::TakeLead(socket) => self.take_lead(socket),
+            ToRoom::Rendered(ids) => self.rendered(&ids),
+            ToRoom::Presences(documents) => {
+                for document in documents {
+                    self.hub.learn_presence(document);
+                }
+                for joining in std::mem::take(&mut self.waiting) {
+                    self.join(joining);
+                }
+            }
+            ToRoom::Drain(retry_ms) => self.drain(retry_ms),
+        }
+    }
+
+    /// A snapshot needs the agent's presence. When the hub has not seen it, the engine is asked once for all who wait.
+    fn join_or_wait(&mut self, joining: Joining) {
+        let known = joining.session.agent.as_ref().is_none_or(|agent| self.hub.knows_presence(agent));
+        if known {
+            return self.join(joining);
+        }
+        self.waiting.push(joining);
+        if self.waiting.len() > 1 {
+            return;
+        }
+        let (engine, to_self) = (self.engine.clone(), self.to_self.clone());
+        tokio::spawn(async move {
+            let answer = engine.ask(Request::Presences).await;
+            let documents = if let Ok(Answer::Presences(documents)) = answer { documents } else { Vec::new() };
+            if let Some(room) = to_self.upgrade()
+                && room.send(ToRoom::Presences(documents)).await.is_err()
+            {
+                tracing::debug!("the desk stopped while presences were asked for");
+            }
+        });
+    }
+
+    fn join(&mut self, joining: Joining) {
+        let Joining { session, visible, resume, outbox, reply } = joining;
+        let owner = Owner::of(&session);
+        let siblings = self.members.values().filter(|member| member.owner == owner).count();
+        if let Some(refusal) = self.refusal(&session, siblings) {
+            if reply.send(Err(refusal)).is_err() {
+                tracing::debug!("a refused socket was gone already");
+            }
+            return;
+        }
+        let socket = SocketId(self.next_socket);
+        self.next_socket += 1;
+        let directory = Arc::clone(&self.directory.borrow());
+        let streams = rights::streams(session.role, session.agent.as_ref(), &directory);
+        let (entries, texts) = self.attach_all(&streams, &resume);
+        for stream in &streams {
+            self.by_stream.entry(stream.clone()).or_default().insert(socket);
+        }
+        let lead = *self.leads.entry(owner.clone()).or_insert(socket) == socket;
+        if let Owner::Agent(agent) = &owner
+            && siblings == 0
+        {
+            self.report_screens(agent.clone(), true);
+        }
+        self.members.insert(socket, Member { session, owner, visible, outbox, streams });
+        if reply.send(Ok(Joined { socket, streams: entries, lead, texts })).is_err() {
+            self.leave(socket);
+        }
+    }
+
+    fn refusal(&self, session: &Session, siblings: usize) -> Option<Close> {
+        if let Some(retry_ms) = self.drain {
+            return Some(Close::Drain(spread(retry_ms)));
+        }
+        if session.is_over() {
+            return Some(Close::NotAuthenticated);
+        }
+        (siblings >= self.settings.sockets_per_agent).then_some(Close::Rate)
+    }
+
+    /// What the socket gets of each stream it may see, and `stream.closed` for what it asked for and may not (N60).
+    fn attach_all(&mut self, streams: &[Audience], resume: &[ResumeEntry]) -> (Vec<StreamEntry>, Vec<Bytes>) {
+        let now = self.clock.now();
+        let (mut entries, mut texts) = (Vec::new(), Vec::new());
+        for stream in streams {
+            let name = stream.to_string();
+            let position = resume.iter().find(|entry| entry.stream == name);
+            let position = position.map(|entry| Position { epoch: entry.epoch.clone(), seq: entry.seq });
+            let attached = self.hub.attach(now, stream, position.as_ref());
+            texts.extend(attached.texts);
+            let (epoch, seq, resumed) = (attached.epoch, attached.seq, attached.resumed);
+            entries.push(StreamEntry { stream: name, epoch, seq, resumed });
+        }
+        for entry in resume.iter().filter(|entry| entries.iter().all(|known| known.stream != entry.stream)) {
+            let data = json!({"reason": "forbidden"});
+            texts.push(self.hub.socket_event(now, "stream.closed", Some(&entry.stream), &data));
+        }
+        (entries, texts)
+    }
+
+    fn leave(&mut self, socket: SocketId) {
+        let Some(member) = self.members.remove(&socket) else { return };
+        for stream in &member.streams {
+            self.unsubscribe(stream, socket);
+        }
+        let left: Vec<SocketId> = self.sockets_of(&member.owner);
+        if left.is_empty() {
+            self.leads.remove(&member.owner);
+            if let Owner::Agent(agent) = member.owner {
+                self.report_screens(agent, false);
+            }
+        } else if self.leads.get(&member.owner) == Some(&socket) {
+            // The last one that came and is seen, or else the last one that came.
+            let seen = left.iter().rev().find(|one| self.members.get(one).is_some_and(|member| member.visible));
+            if let Some(heir) = seen.or(left.last()).copied() {
+                self.leads.insert(member.owner, heir);
+                self.tell_lead(heir, true);
+            }
+        }
+    }
+
+    fn take_lead(&mut self, socket: SocketId) {
+        let Some(member) = self.members.get_mut(&socket) else { return };
+        member.visible = true;
+        let before = self.leads.insert(member.owner.clone(), socket);
+        if before == Some(socket) {
+            return;
+        }
+        if let Some(before) = before {
+            self.tell_lead(before, false);
+        }
+        self.tell_lead(socket, true);
+    }
+
+    fn tell_lead(&mut self, socket: SocketId, lead: bool) {
+        let text = self.hub.socket_event(self.clock.now(), "lead.changed", None, &json!({"lead": lead}));
+        if let Some(member) = self.members.get(&socket) {
+            member.outbox.push(Item::plain(text));
+        }
+    }
+
+    fn rendered(&mut self, ids: &[String]) {
+        for id in ids {
+            if let Some(render) = self.renders.remove(id) {
+                metrics::histogram!("toritsugi_pop_render_seconds").record(render.at.elapsed().as_secs_f64());
+            }
+        }
+    }
+
+    fn drain(&mut self, retry_ms: u64) {
+        self.drain = Some(retry_ms);
+        let now = self.clock.now();
+        for member in self.members.values() {
+            let retry_ms = spread(retry_ms);
+            let data = json!({"retry_ms": retry_ms});
+            member.outbox.push(Item::plain(self.hub.socket_event(now, "server.draining", None, &data)));
+            member.outbox.close(Close::Drain(retry_ms));
+        }
+    }
+
+    /// The directory changed: rights are those of now, on every open socket.
+    fn reassign(&mut self) {
+        let directory = Arc::clone(&self.directory.borrow_and_update());
+        let sockets: Vec<SocketId> = self.members.keys().copied().collect();
+        let now = self.clock.now();
+        for socket in sockets {
+            let Some(member) = self.members.get(&socket) else { continue };
+            let (outbox, before) = (Arc::clone(&member.outbox), member.streams.clone());
+            let after = rights::streams(member.session.role, member.session.agent.as_ref(), &directory);
+            for gone in before.iter().filter(|stream| !after.contains(stream)) {
+                self.unsubscribe(gone, socket);
+                let (name, data) = (gone.to_string(), json!({"reason": "forbidden"}));
+                outbox.push(Item::plain(self.hub.socket_event(now, "stream.closed", Some(&name), &data)));
+            }
+            for new in after.iter().filter(|stream| !before.contains(stream)) {
+                for text in self.hub.attach(now, new, None).texts {
+                    outbox.push(Item::plain(text));
+                }
+                self.by_stream.entry(new.clone()).or_default().insert(socket);
+            }
+            if let Some(member) = self.members.get_mut(&socket) {
+                member.streams = after;
+            }
+        }
+    }
+
+    /// Streams that lost events start a new life.
+    fn renew_lost(&mut self) {
+        let lost = {
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut lost.streams)
+        };
+        for (stream, calls) in lost {
+            let calls: Vec<CallId> = calls.into_iter().collect();
+            let texts = self.hub.renew(self.clock.now(), &stream, &calls);
+            for socket in self.by_stream.get(&stream).into_iter().flatten() {
+                let Some(member) = self.members.get(socket) else { continue };
+                texts.iter().for_each(|text| member.outbox.push(Item::plain(text.clone())));
+            }
+        }
+    }
+
+    fn look_after(&mut self) {
+        self.renew_lost();
+        let unreported = std::mem::take(&mut self.unreported);
+        for (agent, live) in unreported {
+            self.report_screens(agent, live);
+        }
+        self.look_after_renders();
+        metrics::gauge!("toritsugi_desk_sockets").set(count(self.members.len()));
+        metrics::gauge!("toritsugi_desk_buffered_events").set(count(self.hub.buffered()));
+        metrics::gauge!("toritsugi_desk_events_waiting").set(count(self.events.len()));
+    }
+
+    /// An offer that nobody painted is sent again to the agent's other tabs, once, while it is offered.
+    fn look_after_renders(&mut self) {
+        let within = self.settings.render_within;
+        let (hub, settled) = (&self.hub, |render: &Render| render.at.elapsed() > within * 10);
+        self.renders.retain(|_, render| {
+            let shown = render.frame.call.as_ref().is_some_and(|call| hub.calls(&render.frame.stream).contains(call));
+            shown && !settled(render)
+        });
+        let late: Vec<(Owner, Arc<Frame>)> = self
+            .renders
+            .values_mut()
+            .filter(|render| !render.resent && render.at.elapsed() >= within)
+            .map(|render| {
+                render.resent = true;
+                (render.owner.clone(), Arc::clone(&render.frame))
+            })
+            .collect();
+        for (owner, frame) in late {
+            metrics::counter!("toritsugi_pop_render_late_total").increment(1);
+            let lead = self.leads.get(&owner).copied();
+            for socket in self.sockets_of(&owner).into_iter().filter(|socket| Some(*socket) != lead) {
+                if let Some(member) = self.members.get(&socket) {
+                    member.outbox.push(Item::plain(as_replay(&frame.text)));
+                }
+            }
+        }
+    }
+
+    fn report_screens(&mut self, agent: AgentId, live: bool) {
+        if !self.engine.report(FromDesk::Screens(agent.clone(), live)) {
+            self.unreported.insert(agent, live);
+        } else {
+            self.unreported.remove(&agent);
+        }
+    }
+
+    fn sockets_of(&self, owner: &Owner) -> Vec<SocketId> {
+        self.members.iter().filter(|(_, member)| member.owner == *owner).map(|(socket, _)| *socket).collect()
+    }
+
+    fn unsubscribe(&mut self, stream: &Audience, socket: SocketId) {
+        if let Some(sockets) = self.by_stream.get_mut(stream) {
+            sockets.remove(&socket);
+            if sockets.is_empty() {
+                self.by_stream.remove(stream);
+            }
+        }
+    }
+}
+
+impl Owner {
+    fn of(session: &Session) -> Self {
+        session.agent.clone().map_or_else(|| Self::User(session.user.clone()), Self::Agent)
+    }
+}
+
+/// Somewhere between a fifth of the time and all of it, so that not everybody comes back at once.
+fn spread(retry_ms: u64) -> u64 {
+    rand::rng().random_range(retry_ms / 5..=retry_ms.max(1))
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

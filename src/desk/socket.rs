@@ -1,0 +1,470 @@
+//! One socket: hello, welcome, then frames both ways until one side closes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::WsState;
+use super::command::{self, Action};
+use super::limits::{Bucket, FRAME_BYTES, HELLO_BYTES, too_deep};
+use super::outbox::{Close, Item, Outbox};
+use super::room::{Joined, Joining, SocketId, ToRoom};
+use crate::api::{Session, rights};
+use crate::driver::FromDesk;
+use crate::engine::{ErrorCode, Refusal};
+use crate::events::wire::{self, ClientFrame, Hello, SUBPROTOCOL, time_text};
+
+/// Streams a `hello` may ask for.
+const RESUMES: usize = 64;
+/// Events one `ack` may name.
+const ACKS: usize = 256;
+/// How long the other side may take to answer a close.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Serves a socket to its end. `session` is there when the upgrade was authenticated.
+pub(super) async fn serve(web_socket: WebSocket, state: WsState, session: Option<Arc<Session>>) {
+    let _live = state.desk.enter();
+    let outbox = Arc::new(Outbox::new(&state.settings));
+    let mut line = Line { web_socket, outbox: Arc::clone(&outbox), write_within: state.settings.write_within };
+    let close = match log_in(&mut line, &state, session, &outbox).await {
+        Ok((session, joined)) => {
+            let socket = joined.socket;
+            let mut socket_task = Socket::new(line, state.clone(), session, socket);
+            let close = socket_task.run(joined).await;
+            state.desk.tell(ToRoom::Leave(socket)).await;
+            line = socket_task.line;
+            close
+        }
+        Err(close) => close,
+    };
+    if let End::Ours(close) = close {
+        metrics::counter!("toritsugi_desk_closes_total", "code" => close.code().to_string()).increment(1);
+        line.close(close, state.settings.grace).await;
+    }
+}
+
+/// How a socket ends.
+enum End {
+    /// The client went, or the line is dead.
+    Theirs,
+    /// We close it.
+    Ours(Close),
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Ours(close)
+    }
+}
+
+async fn log_in(
+    line: &mut Line,
+    state: &WsState,
+    session: Option<Arc<Session>>,
+    outbox: &Arc<Outbox>,
+) -> Result<(Arc<Session>, Joined), End> {
+    let hello = tokio::time::timeout(state.settings.hello_within, line.read_frame(HELLO_BYTES));
+    let frame = hello.await.map_err(|_| Close::HelloTimeout)??;
+    if frame.kind != "hello" {
+        return Err(Close::BadFrame.into());
+    }
+    let data = frame.data.unwrap_or_else(|| json!({}));
+    let hello: Hello = serde_json::from_value(data).map_err(|_| Close::BadFrame)?;
+    let session = match (session, &hello.ticket) {
+        (Some(session), _) => session,
+        (None, Some(ticket)) => state.sessions.redeem_ticket(ticket).ok_or(Close::NotAuthenticated)?,
+        (None, None) => return Err(Close::NotAuthenticated.into()),
+    };
+    let (reply, joined) = oneshot::channel();
+    let mut resume = hello.resume;
+    resume.truncate(RESUMES);
+    let joining = Joining {
+        session: Arc::clone(&session),
+        visible: hello.visibility.as_deref() != Some("hidden"),
+        resume,
+        outbox: Arc::clone(outbox),
+        reply,
+    };
+    if !state.desk.tell(ToRoom::Join(Box::new(joining))).await {
+        return Err(Close::Drain(1_000).into());
+    }
+    let joined = joined.await.map_err(|_| Close::Internal)??;
+    Ok((session, joined))
+}
+
+/// A socket after its hello.
+struct Socket {
+    line: Line,
+    state: WsState,
+    session: Arc<Session>,
+    id: SocketId,
+    commands: Bucket,
+    frames: Bucket,
+    waiting: VecDeque<ClientFrame>,
+    running: Option<JoinHandle<Bytes>>,
+    ping_at: Instant,
+    pings: u64,
+    unanswered: u32,
+    warned_of: Option<Timestamp>,
+}
+
+impl Socket {
+    fn new(line: Line, state: WsState, session: Arc<Session>, id: SocketId) -> Self {
+        let now = Instant::now();
+        Self {
+            commands: Bucket::new(state.settings.commands_per_s, now),
+            frames: Bucket::new(state.settings.frames_per_s, now),
+            ping_at: now + state.settings.ping_every,
+            line,
+            state,
+            session,
+            id,
+            waiting: VecDeque::new(),
+            running: None,
+            pings: 0,
+            unanswered: 0,
+            warned_of: None,
+        }
+    }
+
+    async fn run(&mut self, joined: Joined) -> End {
+        let mut texts = vec![self.welcome(&joined)];
+        texts.extend(joined.texts);
+        if let Err(end) = self.line.write(texts).await {
+            return end;
+        }
+        loop {
+            if let Err(end) = self.turn().await {
+                return end;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), End> {
+        let session = Arc::clone(&self.session);
+        let outbox = Arc::clone(&self.line.outbox);
+        let wake_at = self.wake_at();
+        tokio::select! {
+            () = session.ended() => Err(Close::NotAuthenticated.into()),
+            close = outbox.closing() => {
+                let rest = outbox.rest().into_iter().map(|item| item.text).collect();
+                self.line.write_last(rest).await;
+                Err(close.into())
+            }
+            () = tokio::time::sleep_until(wake_at.into()) => self.on_time().await,
+            reply = finished(&mut self.running) => self.on_reply(reply).await,
+            items = outbox.next() => self.write_items(items).await,
+            incoming = self.line.read(FRAME_BYTES) => {
+                let incoming = incoming?;
+                self.on_incoming(incoming).await
+            }
+        }
+    }
+
+    fn welcome(&self, joined: &Joined) -> Bytes {
+        let settings = &self.state.settings;
+        wire::welcome(&json!({
+            "session": self.session.label(),
+            "agent": self.session.agent,
+            "user": self.session.user,
+            "roles": rights::role_words(self.session.role),
+            "server_time": time_text(Timestamp::now()),
+            "heartbeat_s": settings.ping_every.as_secs().max(1),
+            "streams": joined.streams,
+            "lead": joined.lead,
+            "limits": {"cmd_per_s": settings.commands_per_s, "queue": settings.queue_frames},
+            "features": ["render-ack", "lead"],
+            "protocol": SUBPROTOCOL,
+        }))
+    }
+
+    /// Writes, and tells the engine of announced offers once the octets have left for the socket.
+    async fn write_items(&mut self, items: Vec<Item>) -> Result<(), End> {
+        let announcements: Vec<_> = items.iter().filter_map(|item| item.announce.clone()).collect();
+        self.line.write(items.into_iter().map(|item| item.text).collect()).await?;
+        for offer in announcements.iter().filter_map(|announcement| announcement.take()) {
+            if !self.state.engine.report(FromDesk::Announced(offer)) {
+                metrics::counter!("toritsugi_desk_reports_lost_total").increment(1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_incoming(&mut self, incoming: Incoming) -> Result<(), End> {
+        if !self.frames.take(Instant::now()) {
+            return Err(Close::Rate.into());
+        }
+        let Incoming::Frame(frame) = incoming else { return Ok(()) };
+        match frame.kind.as_str() {
+            "command" => self.on_command(frame).await,
+            "pong" => {
+                self.unanswered = 0;
+                Ok(())
+            }
+            "ping" => self.line.write(vec![wire::pong(frame.data.as_ref())]).await,
+            "ack" => {
+                self.on_ack(&frame);
+                Ok(())
+            }
+            _unknown => Err(Close::BadFrame.into()),
+        }
+    }
+
+    fn on_ack(&self, frame: &ClientFrame) {
+        let ids: Vec<String> = match &frame.replies_to {
+            Some(Value::Array(list)) => {
+                list.iter().take(ACKS).filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            Some(Value::String(id)) => vec![id.clone()],
+            None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Vec::new(),
+        };
+        if !ids.is_empty() && !self.state.desk.tell_now(ToRoom::Rendered(ids)) {
+            metrics::counter!("toritsugi_desk_acks_lost_total").increment(1);
+        }
+    }
+
+    async fn on_command(&mut self, frame: ClientFrame) -> Result<(), End> {
+        if !self.commands.take(Instant::now()) {
+            return Err(Close::Rate.into());
+        }
+        let (Some(id), Some(_)) = (frame.id.as_deref().filter(|id| command::good_id(id)), &frame.name) else {
+            return Err(Close::BadFrame.into());
+        };
+        if self.waiting.len() >= self.state.settings.commands_waiting {
+            let refusal = Refusal::of(ErrorCode::RateLimited, "混み合っています", "Too many commands at once");
+            return self.line.write(vec![wire::reply_refused(id, &refusal)]).await;
+        }
+        self.waiting.push_back(frame);
+        self.start_next();
+        Ok(())
+    }
+
+    async fn on_reply(&mut self, reply: Option<Bytes>) -> Result<(), End> {
+        self.running = None;
+        let text = reply.ok_or(Close::Internal)?;
+        self.line.write(vec![text]).await?;
+        self.start_next();
+        Ok(())
+    }
+
+    /// Commands of one socket are carried out one after the other, each in a task of its own: a command that was begun
+    /// is finished, and its reply kept, even when the socket goes.
+    fn start_next(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let Some(frame) = self.waiting.pop_front() else { return };
+        let (state, session, socket) = (self.state.clone(), Arc::clone(&self.session), self.id);
+        self.running = Some(tokio::spawn(async move {
+            let id = frame.id.clone().unwrap_or_default();
+            let reply = state.replies.of(Instant::now(), &session.user, &id);
+            reply.get_or_init(|| carry_out(&state, &session, socket, &id, &frame)).await.clone()
+        }));
+    }
+
+    fn wake_at(&self) -> Instant {
+        let left = |until: Timestamp| {
+            let left = until.duration_since(Timestamp::now());
+            Instant::now() + Duration::try_from(left).unwrap_or(Duration::ZERO)
+        };
+        let expires = self.session.expires_at();
+        let warning = self.state.settings.expiry_warning;
+        let next_of_session = if self.warned_of == Some(expires) {
+            left(expires)
+        } else {
+            left(expires).checked_sub(warning).unwrap_or_else(Instant::now)
+        };
+        self.ping_at.min(next_of_session)
+    }
+
+    async fn on_time(&mut self) -> Result<(), End> {
+        let expires = self.session.expires_at();
+        if self.session.is_over() {
+            return Err(Close::NotAuthenticated.into());
+        }
+        let warning = jiff::SignedDuration::try_from(self.state.settings.expiry_warning).unwrap_or_default();
+        if self.warned_of != Some(expires) && expires.duration_since(Timestamp::now()) <= warning {
+            self.warned_of = Some(expires);
+            return self.warn_of_expiry(expires).await;
+        }
+        if Instant::now() < self.ping_at {
+            return Ok(());
+        }
+        if self.unanswered >= 2 {
+            return Err(Close::HeartBeat.into());
+        }
+        self.unanswered += 1;
+        self.pings += 1;
+        // After the second ping without an answer only the time for a pong is left.
+        let wait = if self.unanswered >= 2 { self.state.settings.pong_within } else { self.state.settings.ping_every };
+        self.ping_at = Instant::now() + wait;
+        self.line.write(vec![wire::ping(self.pings, Timestamp::now())]).await?;
+        self.line.ping().await
+    }
+
+    async fn warn_of_expiry(&mut self, expires: Timestamp) -> Result<(), End> {
+        let at = time_text(Timestamp::now());
+        let frame = json!({"v": wire::VERSION, "kind": "event", "type": "auth.expiring",
+            "id": format!("{}-{}", self.session.label(), expires.as_second()), "at": at, "ack": "none",
+            "data": {"expires": time_text(expires)}});
+        self.line.write(vec![frame.to_string().into()]).await
+    }
+}
+
+async fn carry_out(
+    state: &WsState,
+    session: &Session,
+    socket: SocketId,
+    id: &str,
+    frame: &ClientFrame,
+) -> Bytes {
+    let outcome = match command::action(frame, session) {
+        Err(refusal) => Err(refusal),
+        Ok(_) if session.is_over() => {
+            Err(Refusal::of(ErrorCode::Unauthorized, "ログインし直してください", "Log in again"))
+        }
+        Ok(Action::Ask(request)) => state.engine.ask(request).await.map(|answer| command::answer_data(&answer)),
+        Ok(Action::TakeLead) => {
+            state.desk.tell(ToRoom::TakeLead(socket)).await;
+            Ok(json!({"lead": true}))
+        }
+        Ok(Action::Renew) => match state.sessions.renew(session).await {
+            Ok(expires) => Ok(json!({"expires": time_text(expires)})),
+            Err(_) => Err(Refusal::of(ErrorCode::Unavailable, "延長できません", "The session cannot be renewed now")),
+        },
+    };
+    match outcome {
+        Ok(data) => wire::reply_ok(id, &data),
+        Err(refusal) => wire::reply_refused(id, &refusal),
+    }
+}
+
+/// The result of the running command; waits for ever when there is none.
+async fn finished(running: &mut Option<JoinHandle<Bytes>>) -> Option<Bytes> {
+    match running {
+        Some(task) => task.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// What a client sent.
+enum Incoming {
+    /// A frame of the protocol.
+    Frame(ClientFrame),
+    /// A ping or pong of the WebSocket itself, which the library has answered.
+    Control,
+}
+
+/// The WebSocket with our limits.
+struct Line {
+    web_socket: WebSocket,
+    outbox: Arc<Outbox>,
+    write_within: Duration,
+}
+
+impl Line {
+    /// The next frame of the client. Cancel safe.
+    async fn read(&mut self, at_most: usize) -> Result<Incoming, End> {
+        match self.web_socket.recv().await {
+            None => Err(End::Theirs),
+            Some(Err(error)) => Err(broken(&error)),
+            Some(Ok(Message::Text(text))) => parse(text.as_str(), at_most).map(Incoming::Frame),
+            Some(Ok(Message::Binary(_))) => Err(Close::BadFrame.into()),
+            Some(Ok(Message::Close(_))) => Err(End::Theirs),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Incoming::Control),
+        }
+    }
+
+    /// The next frame that is ours to read.
+    async fn read_frame(&mut self, at_most: usize) -> Result<ClientFrame, End> {
+        loop {
+            if let Incoming::Frame(frame) = self.read(at_most).await? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// Writes and flushes. While it waits, the socket may be told to close.
+    async fn write(&mut self, texts: Vec<Bytes>) -> Result<(), End> {
+        let outbox = Arc::clone(&self.outbox);
+        tokio::select! {
+            biased;
+            sent = tokio::time::timeout(self.write_within, send_all(&mut self.web_socket, texts)) => match sent {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(End::Theirs),
+            },
+            close = outbox.closing() => Err(close.into()),
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), End> {
+        let ping = self.web_socket.send(Message::Ping(Bytes::new()));
+        match tokio::time::timeout(self.write_within, ping).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Theirs),
+        }
+    }
+
+    /// What is still to be said before a close; if it cannot be said, the close says enough.
+    async fn write_last(&mut self, texts: Vec<Bytes>) {
+        if !texts.is_empty()
+            && tokio::time::timeout(FAREWELL, send_all(&mut self.web_socket, texts)).await.is_err()
+        {
+            tracing::debug!("a socket was too slow for its last frames");
+        }
+    }
+
+    /// Says why, then waits a moment for the other side to hear it.
+    async fn close(&mut self, close: Close, grace: Duration) {
+        let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
+        let said = tokio::time::timeout(grace, self.web_socket.send(Message::Close(Some(frame)))).await;
+        if matches!(said, Ok(Ok(()))) {
+            let heard = async { while let Some(Ok(_)) = self.web_socket.recv().await {} };
+            if tokio::time::timeout(FAREWELL, heard).await.is_err() {
+                tracing::debug!("a socket did not answer its close");
+            }
+        }
+    }
+}
+
+async fn send_all(web_socket: &mut WebSocket, texts: Vec<Bytes>) -> Result<(), axum::Error> {
+    for text in texts {
+        let text = Utf8Bytes::try_from(text).map_err(axum::Error::new)?;
+        web_socket.feed(Message::Text(text)).await?;
+    }
+    web_socket.flush().await
+}
+
+fn parse(text: &str, at_most: usize) -> Result<ClientFrame, End> {
+    if text.len() > at_most {
+        return Err(Close::TooLarge.into());
+    }
+    if too_deep(text) {
+        return Err(Close::BadFrame.into());
+    }
+    let frame: ClientFrame = serde_json::from_str(text).map_err(|_| Close::BadFrame)?;
+    if frame.v == wire::VERSION { Ok(frame) } else { Err(Close::Version.into()) }
+}
+
+/// What the WebSocket layer could not read.
+fn broken(error: &axum::Error) -> End {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(one) = cause {
+        if one.to_string().contains("too long") || one.to_string().contains("too big") {
+            return Close::TooLarge.into();
+        }
+        if one.to_string().contains("UTF-8") || one.to_string().contains("protocol error") {
+            return Close::BadFrame.into();
+        }
+        cause = one.source();
+    }
+    End::Theirs
+}

@@ -1,0 +1,95 @@
+//! Where the engine's outputs go: bounded queues, each with an answer when it is full.
+
+use tokio::sync::mpsc;
+
+use crate::customer::{LookupAnswer, LookupFault};
+use crate::desk::DeskHandle;
+use crate::engine::{LookupToken, ResolveToken};
+use crate::events::{CallRecord, Event};
+use crate::presence::{AgentId, CallId, StoredStatus};
+
+/// A look-up to be done.
+#[derive(Clone, Debug)]
+pub struct LookupJob {
+    /// To be given back.
+    pub token: LookupToken,
+    /// The number.
+    pub e164: String,
+}
+
+/// A name to be resolved.
+#[derive(Clone, Debug)]
+pub struct ResolveJob {
+    /// To be given back.
+    pub token: ResolveToken,
+    /// The host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Something to be kept.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A status, with its audit row.
+    Status {
+        /// The status.
+        stored: StoredStatus,
+        /// Who set it.
+        user: String,
+    },
+    /// The record of a call.
+    Record(Box<CallRecord>),
+    /// The acknowledgement of a notice.
+    NoticeAcknowledged {
+        /// The call.
+        call: CallId,
+        /// The notice.
+        notice: String,
+        /// By whom.
+        agent: AgentId,
+        /// When.
+        at: jiff::Timestamp,
+    },
+}
+
+/// The sending ends.
+#[derive(Clone)]
+pub struct Outlets {
+    /// To the screens. Full: the event is lost and counted; the hub starts a new epoch.
+    pub events: DeskHandle,
+    /// To the look-ups. Full: answered `overloaded`.
+    pub lookups: mpsc::Sender<LookupJob>,
+    /// To the resolver. Full: answered with no address.
+    pub names: mpsc::Sender<ResolveJob>,
+    /// To the database. Full: the record is lost and counted; calls go on.
+    pub writes: mpsc::Sender<Write>,
+}
+
+impl Outlets {
+    /// Hands a look-up over, or answers it at once when nobody can take it.
+    pub(super) fn look_up(&self, job: LookupJob) -> Option<LookupAnswer> {
+        match self.lookups.try_send(job) {
+            Ok(()) => None,
+            Err(_) => Some(Err(LookupFault::Overloaded)),
+        }
+    }
+
+    /// Hands a name over; `false` when nobody can take it.
+    pub(super) fn resolve(&self, job: ResolveJob) -> bool {
+        self.names.try_send(job).is_ok()
+    }
+
+    pub(super) fn event(&self, event: Event) {
+        if !self.events.publish(event) {
+            super::published::event_dropped();
+        }
+    }
+
+    pub(super) fn write(&self, write: Write) {
+        if self.writes.try_send(write).is_err() {
+            super::published::write_dropped();
+            tracing::error!("a record could not be kept: the queue of the database is full");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The engine's counts as the house's figures.
+
+use crate::engine::{Counters, Gauges, Samples};
+use crate::telemetry::metric;
+
+/// Publishes counts, tables and samples. Counts are absolute: publishing twice counts nothing twice.
+pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
+    count(metric::CALLS, "outcome", "completed", counters.completed);
+    count(metric::CALLS, "outcome", "abandoned", counters.abandoned);
+    count(metric::CALLS, "outcome", "rejected", counters.rejected);
+    count(metric::CALLS, "outcome", "lost", counters.lost);
+    count(metric::REFUSED_REQUESTS, "reason", "not_a_peer", counters.strangers);
+    count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
+    count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
+    count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
+    count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
+    count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);
+    count(metric::OFFERS, "outcome", "accepted", counters.accepted);
+    count(metric::OFFERS, "outcome", "refused", counters.phone_failures);
+    count(metric::OFFERS, "outcome", "timed_out", counters.ring_no_answer);
+    count(metric::OFFERS, "outcome", "withdrawn", counters.withdrawn);
+    count(metric::POPS, "event", "offered", counters.offers);
+    count(metric::LOOKUPS, "outcome", "deadline", counters.lookup_deadlines);
+    gauge(metric::LIVE_CALLS, gauges.calls);
+    gauge(metric::LIVE_OFFERS, gauges.offers);
+    gauge(metric::TRANSACTIONS, gauges.server_transactions + gauges.client_transactions);
+    gauge(metric::TIMERS, gauges.timers);
+    record(metric::INVITE_FORWARD, samples.invite_forward);
+    record(metric::POP_ANNOUNCE, samples.pop_announce);
+    record(metric::ANSWER, samples.answer);
+}
+
+/// An event was lost because the screens' queue was full.
+pub(super) fn event_dropped() {
+    metrics::counter!(metric::DROPPED_EVENTS, "queue" => "events").increment(1);
+}
+
+/// A record was lost because the database's queue was full.
+pub(super) fn write_dropped() {
+    metrics::counter!(metric::DROPPED_EVENTS, "queue" => "writes").increment(1);
+}
+
+fn count(name: &'static str, label: &'static str, value: &'static str, total: u64) {
+    metrics::counter!(name, label => value).absolute(total);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
+fn gauge(name: &'static str, value: usize) {
+    metrics::gauge!(name).set(value as f64);
+}
+
+fn record(name: &'static str, samples: Vec<std::time::Duration>) {
+    let histogram = metrics::histogram!(name);
+    for sample in samples {
+        histogram.record(sample.as_secs_f64());
+    }
+}

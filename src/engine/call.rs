@@ -1,0 +1,183 @@
+//! A call as people understand it: who calls, where it was offered, how it ended. Plain data.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::tables::{BranchRef, ContextKey};
+use super::timers::TimerHandle;
+use crate::clock::Moment;
+use crate::customer::{CustomerCard, LookupFault};
+use crate::events::{EndReason, PopDocument};
+use crate::identity::Caller;
+use crate::presence::{AgentId, CallId, OfferId};
+use crate::routing::{Decision, Line};
+
+/// One call, from its INVITE to its record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// Our id, and its 128 bits.
+    pub id: CallId,
+    /// The bits of the id, as they stand in our Record-Route.
+    pub bits: u128,
+    /// SIP's Call-ID, for the record.
+    pub sip_call_id: String,
+    /// Who calls.
+    pub caller: Caller,
+    /// The called number as cleaned.
+    pub called: String,
+    /// The line, when the called number is one.
+    pub line: Option<Arc<Line>>,
+    /// The called number is an emergency number: nothing may stop or delay the call.
+    pub emergency: bool,
+    /// What is known of the customer.
+    pub customer: CustomerState,
+    /// Where the call stands.
+    pub phase: Phase,
+    /// Agents who are not asked again: offered, or found taken at the last moment.
+    pub tried: Vec<AgentId>,
+    /// Every offer made, in order.
+    pub offers: Vec<(OfferId, AgentId)>,
+    /// Each decision with its trace.
+    pub decisions: Vec<Decision>,
+    /// Revision of the card; grows with every change.
+    pub rev: u32,
+    /// Notices that were confirmed in this call.
+    pub acknowledged: BTreeSet<String>,
+    /// When the INVITE came.
+    pub began: Moment,
+    /// The same by the wall clock.
+    pub began_at: Timestamp,
+    /// `ring.sla` has been told.
+    pub sla_told: bool,
+    /// The final status that went to the caller.
+    pub status: Option<u16>,
+    /// Timers that belong to the call as a whole.
+    pub timers: CallTimers,
+}
+
+/// Timers of a call.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct CallTimers {
+    /// Ends the wait for the look-up.
+    pub lookup: Option<TimerHandle>,
+    /// `ring.sla`.
+    pub sla: Option<TimerHandle>,
+    /// Ends tracking of an answered call whose BYE never came.
+    pub limit: Option<TimerHandle>,
+}
+
+/// What is known of the customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CustomerState {
+    /// Not to be looked up: restricted, an extension, a short code, or no line of ours.
+    NotAsked,
+    /// The look-up is under way, and the call waits for it.
+    Waiting,
+    /// The look-up gave nothing in time; it may still answer.
+    Failed(LookupFault),
+    /// Answered: no, one or several cards, and the one the agent chose.
+    Found {
+        /// The cards.
+        cards: Vec<CustomerCard>,
+        /// The index of the one that calls, once known.
+        chosen: Option<usize>,
+    },
+}
+
+impl CustomerState {
+    /// The customer, when exactly one is known or one was chosen.
+    pub fn card(&self) -> Option<&CustomerCard> {
+        match self {
+            Self::Found { cards, chosen: Some(index) } => cards.get(*index),
+            Self::Found { cards, chosen: None } if cards.len() == 1 => cards.first(),
+            Self::Found { .. } | Self::NotAsked | Self::Waiting | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// Where a call stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Phase {
+    /// Between offers, or waiting for the look-up before the first.
+    Deciding(ContextKey),
+    /// Offered to one agent.
+    Offered(ContextKey, Offer),
+    /// On its way by the default route.
+    DefaultRouted(ContextKey),
+    /// Answered.
+    Answered(Conversation),
+    /// The caller cancelled, or a final answer went upstream; only transactions remain.
+    Over(EndReason),
+}
+
+impl Phase {
+    /// The response context, while the INVITE has no final answer.
+    pub const fn context(&self) -> Option<ContextKey> {
+        match self {
+            Self::Deciding(context) | Self::Offered(context, _) | Self::DefaultRouted(context) => Some(*context),
+            Self::Answered(_) | Self::Over(_) => None,
+        }
+    }
+
+    /// The offer, while there is one.
+    pub const fn offer(&self) -> Option<&Offer> {
+        match self {
+            Self::Offered(_, offer) => Some(offer),
+            Self::Deciding(_) | Self::DefaultRouted(_) | Self::Answered(_) | Self::Over(_) => None,
+        }
+    }
+
+    /// The offer, to be changed.
+    pub const fn offer_mut(&mut self) -> Option<&mut Offer> {
+        match self {
+            Self::Offered(_, offer) => Some(offer),
+            Self::Deciding(_) | Self::DefaultRouted(_) | Self::Answered(_) | Self::Over(_) => None,
+        }
+    }
+}
+
+/// An offer of the call to one agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// Its id: the fencing token of the lease on the agent.
+    pub id: OfferId,
+    /// To whom.
+    pub agent: AgentId,
+    /// How far it is.
+    pub progress: Progress,
+    /// The card as the agent's screen has it.
+    pub pop: Arc<PopDocument>,
+    /// When it was made.
+    pub began: Moment,
+    /// When it stops being an offer.
+    pub expires_at: Timestamp,
+    /// The agent pressed "I take it": the phone's answer is awaited.
+    pub taken_by_key: bool,
+    /// Ends the offer when the phone is not answered in time.
+    pub timer: Option<TimerHandle>,
+}
+
+/// How far an offer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// The pop is being written; the INVITE waits for it, at most `announce_within`.
+    Announcing,
+    /// The INVITE is under way.
+    Inviting(BranchRef),
+}
+
+/// An answered call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The agent, when one of ours answered.
+    pub agent: Option<AgentId>,
+    /// The card as the agent's screen has it.
+    pub pop: Option<Arc<PopDocument>>,
+    /// When it was answered.
+    pub answered: Moment,
+    /// The same by the wall clock.
+    pub answered_at: Timestamp,
+}

@@ -1,0 +1,340 @@
+//! The walk of a call: who calls, whom to ask, the offer, the default route.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Engine, Samples};
+use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
+use super::context::{Aim, Purpose};
+use super::forwarding::Rewrite;
+use super::input::{LookupToken, Output};
+use super::tables::{CallKey, ServerKey};
+use super::timers::Alarm;
+use crate::customer::{LookupAnswer, LookupFault};
+use crate::events::{EndReason, EventBody, WithdrawCause};
+use crate::identity::{Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller};
+use crate::message::{Header, Message};
+use crate::presence::{AgentId, OfferId, Release};
+use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
+use slotmap::{Key, KeyData};
+
+impl Engine {
+    /// An INVITE outside a dialog: the beginning of a call.
+    pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
+        if self.draining || (self.tables.calls.len() >= self.settings.calls && !self.is_emergency(peer, &message))
+        {
+            self.counters.shed += 1;
+            return self.respond_status(server, 503, &[("Retry-After", b"5")]);
+        }
+        let called = self.called_number(peer, &message);
+        let emergency = called.kind == NumberKind::Emergency;
+        let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
+        let caller = read_caller(
+            &caller_headers(&message),
+            self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),
+            self.numbering_of(peer),
+        );
+        let bits = self.random_bits();
+        let call = self.tables.calls.insert(Call {
+            id: super::ids::call_id(bits),
+            bits,
+            sip_call_id: String::from_utf8_lossy(message.call_id()).into_owned(),
+            caller,
+            called: called.national,
+            line,
+            emergency,
+            customer: CustomerState::NotAsked,
+            phase: Phase::Over(EndReason::Rejected),
+            tried: Vec::new(),
+            offers: Vec::new(),
+            decisions: Vec::new(),
+            rev: 0,
+            acknowledged: BTreeSet::new(),
+            began: self.now.moment,
+            began_at: self.now.wall,
+            sla_told: false,
+            status: None,
+            timers: CallTimers::default(),
+        });
+        self.tables.call_by_bits.insert(bits, call);
+        let context = self.open_context(server, message, peer, Purpose::Call(call));
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        entry.phase = Phase::Deciding(context);
+        self.counters.calls_begun += 1;
+        tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, line = entry.line.is_some(), "call begins");
+        if entry.line.is_some() {
+            let handle =
+                self.timers.insert(self.now.moment + self.settings.ring_sla, Alarm::RingSla(call));
+            entry.timers.sla = Some(handle);
+            self.look_up(call);
+        } else {
+            self.decide_next(call);
+        }
+    }
+
+    /// Asks who the caller is, when that may be asked; the call waits no longer than the deadline.
+    fn look_up(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let number = match &entry.caller.presentation {
+            Presentation::Number(number) if may_be_customer(number.kind) => number.e164.clone(),
+            Presentation::Number(_)
+            | Presentation::Withheld
+            | Presentation::Payphone
+            | Presentation::OutOfArea
+            | Presentation::ServiceConflict
+            | Presentation::Error => None,
+        };
+        let Some(e164) = number else { return self.decide_next(call) };
+        entry.customer = CustomerState::Waiting;
+        let deadline = self.settings.lookup_deadline;
+        let handle = self.timers.insert(self.now.moment + deadline, Alarm::LookupDeadline(call));
+        entry.timers.lookup = Some(handle);
+        self.outputs.push_back(Output::Lookup { token: LookupToken(call.data().as_ffi()), e164, deadline });
+    }
+
+    /// The look-up answered: in time it decides, late it enriches the card.
+    pub(super) fn on_looked_up(&mut self, token: LookupToken, answer: LookupAnswer) {
+        let call = CallKey::from(KeyData::from_ffi(token.0));
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let late = match entry.customer {
+            CustomerState::Waiting => false,
+            CustomerState::Failed(_) => true,
+            CustomerState::NotAsked | CustomerState::Found { .. } => return,
+        };
+        match answer {
+            Ok(cards) => entry.customer = CustomerState::Found { cards, chosen: None },
+            Err(fault) => entry.customer = CustomerState::Failed(fault),
+        }
+        if let Some(handle) = entry.timers.lookup.take() {
+            self.timers.cancel(handle);
+        }
+        match (late, matches!(entry.phase, Phase::Deciding(_))) {
+            (false, true) => self.decide_next(call),
+            _ => self.enrich(call),
+        }
+    }
+
+    /// The look-up has had its time: the call goes on without the card.
+    pub(super) fn lookup_deadline(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        entry.timers.lookup = None;
+        if entry.customer != CustomerState::Waiting {
+            return;
+        }
+        entry.customer = CustomerState::Failed(LookupFault::Deadline);
+        self.counters.lookup_deadlines += 1;
+        if matches!(entry.phase, Phase::Deciding(_)) {
+            self.decide_next(call);
+        }
+    }
+
+    /// Decides where the call goes now, keeps the trace, and does it.
+    pub(super) fn decide_next(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        let decision = decide(&Facts {
+            at: self.now.wall,
+            called: &entry.called,
+            line: entry.line.as_deref(),
+            emergency: entry.emergency,
+            presentation: &entry.caller.presentation,
+            customer: customer_fact(&entry.customer),
+            agents: &self.agents,
+            directory: &self.directory,
+            tried: &entry.tried,
+        });
+        let action = decision.action.clone();
+        let rule = decision.rule.clone();
+        tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
+        if let Some(entry) = self.tables.calls.get_mut(call) {
+            entry.decisions.push(decision);
+        }
+        match action {
+            Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
+            Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
+        }
+    }
+
+    /// Offers the call to one agent: lease, pop, and then the phone.
+    fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: String) {
+        let id = super::ids::offer_id(self.random_bits());
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let Some(context) = entry.phase.context() else { return };
+        entry.tried.push(agent.clone());
+        // The lease outlives the offer's own timers: it is the net below them, not the timer itself.
+        let lease = self.settings.answer_within + self.settings.announce_within + super::LEASE_MARGIN;
+        let expires = self.now.moment + lease;
+        if self.agents.reserve(&agent, &entry.id, &id, expires).is_err() {
+            self.counters.lease_refused += 1;
+            return self.decide_next(call);
+        }
+        entry.offers.push((id.clone(), agent.clone()));
+        entry.rev += 1;
+        let expires_at = self.now.wall_at(self.now.moment + self.settings.answer_within);
+        let pop = Arc::new(self.pop_for(call, &agent, reason, &rule));
+        let announce = self.screens.contains(&agent);
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        entry.phase = Phase::Offered(
+            context,
+            Offer {
+                id: id.clone(),
+                agent: agent.clone(),
+                progress: Progress::Announcing,
+                pop: Arc::clone(&pop),
+                expires_at,
+                taken_by_key: false,
+                began: self.now.moment,
+                timer: None,
+            },
+        );
+        self.tables.call_by_offer.insert(id.clone(), call);
+        self.counters.offers += 1;
+        self.presence_changed(&agent);
+        let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
+        self.tell_agent(call, &agent, Some(expires_at), body);
+        if announce {
+            let alarm = Alarm::AnnounceDeadline(call, id);
+            let handle = self.timers.insert(self.now.moment + self.settings.announce_within, alarm);
+            self.set_offer_timer(call, handle);
+        } else {
+            self.invite_agent(call);
+        }
+        self.watch_presence();
+    }
+
+    /// The pop was written, or had its time: now the phone may ring.
+    pub(super) fn on_announced(&mut self, offer: &OfferId) {
+        let Some(call) = self.tables.call_by_offer.get(offer).copied() else { return };
+        self.announce_done(call, offer);
+    }
+
+    /// As [`Self::on_announced`], for a call that is known.
+    pub(super) fn announce_done(&mut self, call: CallKey, offer: &OfferId) {
+        let waiting = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()).is_some_and(|current| {
+            current.id == *offer && matches!(current.progress, Progress::Announcing)
+        });
+        if waiting {
+            let offered = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
+            let waited = offered.map(|offer| self.now.moment.since(offer.began)).unwrap_or_default();
+            Samples::note(&mut self.samples.pop_announce, waited);
+            self.invite_agent(call);
+        }
+    }
+
+    fn invite_agent(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let Phase::Offered(context, offer) = &mut entry.phase else { return };
+        let (context, id, agent) = (*context, offer.id.clone(), offer.agent.clone());
+        if let Some(handle) = offer.timer.take() {
+            self.timers.cancel(handle);
+        }
+        let Some(contact) = self.directory.agents.get(&agent).map(|agent| agent.contact.clone()) else {
+            return self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
+        };
+        let after = self.now.moment + self.settings.answer_within;
+        let handle = self.timers.insert(after, Alarm::AnswerWithin(call, id.clone()));
+        self.set_offer_timer(call, handle);
+        self.agents.ringing(&agent, &id);
+        let hop = self.hop_of(contact.as_bytes());
+        let rewrite = Rewrite {
+            request_uri: Some(contact.into_bytes().into()),
+            drop_routes: true,
+            ..Rewrite::default()
+        };
+        self.presence_changed(&agent);
+        let index = self.tables.contexts.get(context).map_or(0, |entry| entry.branches.len());
+        if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut()) {
+            offer.progress = Progress::Inviting(super::tables::BranchRef { context, index });
+        }
+        self.start_branch(context, Aim::Agent(id), hop, rewrite);
+    }
+
+    fn set_offer_timer(&mut self, call: CallKey, handle: super::timers::TimerHandle) {
+        let offer = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut());
+        let replaced = match offer {
+            Some(offer) => offer.timer.replace(handle),
+            None => Some(handle),
+        };
+        if let Some(replaced) = replaced {
+            self.timers.cancel(replaced);
+        }
+    }
+
+    /// Nobody of ours: the PBX takes the call.
+    fn route_default(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let Some(context) = entry.phase.context() else { return };
+        entry.phase = Phase::DefaultRouted(context);
+        let Some((peer, request)) =
+            self.tables.contexts.get(context).map(|entry| (entry.peer, Arc::clone(&entry.request)))
+        else {
+            return;
+        };
+        self.counters.default_routed += 1;
+        let rewrite = self.initial_rewrite(peer, &request);
+        let hop = self.initial_hop(peer, &request);
+        self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
+    }
+
+    /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7).
+    pub(super) fn is_emergency(&self, peer: usize, message: &Message) -> bool {
+        message.method() == crate::message::Method::Invite
+            && self.called_number(peer, message).kind == NumberKind::Emergency
+    }
+
+    fn called_number(&self, peer: usize, message: &Message) -> Canonical {
+        let order = self.settings.peers.get(peer).map_or(&[][..], |peer| peer.called_number.as_slice());
+        read_called(
+            order,
+            message.header(Header::PCalledPartyId),
+            message.header(Header::To).unwrap_or_default(),
+            message.request_uri(),
+            self.numbering_of(peer),
+        )
+    }
+
+    fn numbering_of(&self, peer: usize) -> &TrunkContext {
+        self.settings.peers.get(peer).map_or(&self.settings.numbering, |peer| &peer.numbering)
+    }
+}
+
+/// Whether a number of this kind can be a customer's (caller-id rule: extensions and short codes never match).
+const fn may_be_customer(kind: NumberKind) -> bool {
+    match kind {
+        NumberKind::Fixed
+        | NumberKind::Mobile
+        | NumberKind::IpPhone
+        | NumberKind::Freephone
+        | NumberKind::NaviDial
+        | NumberKind::Premium
+        | NumberKind::Pager
+        | NumberKind::Foreign => true,
+        NumberKind::Emergency | NumberKind::Service | NumberKind::Extension | NumberKind::Unknown => false,
+    }
+}
+
+/// The headers that say who calls.
+fn caller_headers(message: &Message) -> crate::identity::CallerHeaders<'_> {
+    crate::identity::CallerHeaders {
+        from: message.header(Header::From).unwrap_or_default(),
+        p_asserted_identity: message.headers(Header::PAssertedIdentity).collect(),
+        privacy: message.headers(Header::Privacy).collect(),
+        diversion: message.headers(Header::Diversion).collect(),
+        history_info: message.headers(Header::HistoryInfo).collect(),
+    }
+}
+
+/// What the decision may know of the customer.
+fn customer_fact(state: &CustomerState) -> CustomerFact<'_> {
+    match state {
+        CustomerState::NotAsked => CustomerFact::NotLookedUp("not_asked"),
+        CustomerState::Waiting => CustomerFact::NotLookedUp("waiting"),
+        CustomerState::Failed(LookupFault::Deadline) => CustomerFact::NotLookedUp("deadline"),
+        CustomerState::Failed(LookupFault::Down) => CustomerFact::NotLookedUp("down"),
+        CustomerState::Failed(LookupFault::Overloaded) => CustomerFact::NotLookedUp("overloaded"),
+        CustomerState::Found { cards, .. } => match cards.as_slice() {
+            [] => CustomerFact::None,
+            [card] => CustomerFact::One(card),
+            several => CustomerFact::Several(several),
+        },
+    }
+}

@@ -1,0 +1,211 @@
+//! Client transactions: sending requests, matching responses, and doing what their machines say.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use slotmap::{Key, KeyData};
+
+use super::Engine;
+use super::input::{Datagram, Output, SendToken};
+use super::tables::{BranchRef, Client, ClientKey, ClientMachine, Destination, RunningTimers};
+use super::timers::Alarm;
+use crate::message::{Message, Method, ack_for, cancel_for};
+use crate::proxy::Branch;
+use crate::transaction::{
+    Action, Actions, InviteClient, NonInviteClient, StatusClass, Timer, invite_client,
+    non_invite_client,
+};
+
+impl Engine {
+    /// Takes a slot for a client transaction, so that its branch can be minted before its request is written.
+    pub(super) fn reserve_client(
+        &mut self,
+        invite: bool,
+        destination: Destination,
+        branch: Option<BranchRef>,
+    ) -> (ClientKey, Actions) {
+        let reliability = destination.protocol.reliability();
+        let (machine, actions) = if invite {
+            let (machine, actions) = InviteClient::new(&self.settings.timers, reliability);
+            (ClientMachine::Invite(machine), actions)
+        } else {
+            let (machine, actions) = NonInviteClient::new(&self.settings.timers, reliability);
+            (ClientMachine::NonInvite(machine), actions)
+        };
+        let client = self.tables.clients.insert(Client {
+            machine,
+            request: Bytes::new(),
+            destination,
+            branch,
+            ack: None,
+            cancel: None,
+            timers: RunningTimers::default(),
+        });
+        (client, actions)
+    }
+
+    /// Puts the request into its slot and sends it.
+    pub(super) fn start_client(&mut self, client: ClientKey, request: Bytes, actions: Actions) {
+        if let Some(entry) = self.tables.clients.get_mut(client) {
+            entry.request = request;
+        }
+        self.do_client_actions(client, actions, None);
+    }
+
+    /// Sends CANCEL for an INVITE that has had a provisional response (RFC 3261 §9.1).
+    pub(super) fn send_cancel(&mut self, invite: ClientKey, reason: &[u8]) {
+        let Some(entry) = self.tables.clients.get(invite) else { return };
+        let destination = entry.destination;
+        let Ok(sent) = Message::parse(entry.request.clone(), &self.settings.message) else { return };
+        let reason = (!reason.is_empty()).then_some(reason);
+        let bytes = cancel_for(&sent, reason);
+        let (cancel, actions) = self.reserve_client(false, destination, None);
+        if let Some(entry) = self.tables.clients.get_mut(invite) {
+            entry.cancel = Some(cancel);
+        }
+        self.counters.cancels_sent += 1;
+        self.start_client(cancel, bytes, actions);
+    }
+
+    /// A response came. It is ours only if its top Via proves it; anything else is dropped (RFC 6026 §7.2).
+    pub(super) fn on_response(&mut self, message: Message) {
+        let Some(client) = self.client_of(&message) else {
+            self.counters.stray_responses += 1;
+            return;
+        };
+        let Some(status) = message.status() else { return };
+        let Some(class) = StatusClass::of(status) else { return };
+        let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        let actions = match &mut entry.machine {
+            ClientMachine::Invite(machine) => {
+                machine.handle(invite_client::Event::Response(class), &self.settings.timers)
+            }
+            ClientMachine::NonInvite(machine) => {
+                machine.handle(non_invite_client::Event::Response(class.into()), &self.settings.timers)
+            }
+        };
+        self.do_client_actions(client, actions, Some(Arc::new(message)));
+    }
+
+    /// The transport of the transaction failed (RFC 3261 §18.4, §16.9: as if 503 had come).
+    pub(super) fn on_send_failed(&mut self, token: SendToken) {
+        let client = ClientKey::from(KeyData::from_ffi(token.0));
+        let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        let actions = match &mut entry.machine {
+            ClientMachine::Invite(machine) => {
+                machine.handle(invite_client::Event::TransportError, &self.settings.timers)
+            }
+            ClientMachine::NonInvite(machine) => {
+                machine.handle(non_invite_client::Event::TransportError, &self.settings.timers)
+            }
+        };
+        self.do_client_actions(client, actions, None);
+    }
+
+    /// A timer of the transaction fired.
+    pub(super) fn client_timer(&mut self, client: ClientKey, timer: Timer) {
+        let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        entry.timers.clear(timer);
+        let actions = match &mut entry.machine {
+            ClientMachine::Invite(machine) => {
+                machine.handle(invite_client::Event::Timer(timer), &self.settings.timers)
+            }
+            ClientMachine::NonInvite(machine) => {
+                machine.handle(non_invite_client::Event::Timer(timer), &self.settings.timers)
+            }
+        };
+        self.do_client_actions(client, actions, None);
+    }
+
+    /// Drops the transaction.
+    pub(super) fn close_client(&mut self, client: ClientKey) {
+        let Some(mut entry) = self.tables.clients.remove(client) else { return };
+        for handle in entry.timers.drain() {
+            self.timers.cancel(handle);
+        }
+        if let Some(branch) = entry.branch {
+            self.forget_context_when_done(branch.context);
+        }
+    }
+
+    fn client_of(&self, message: &Message) -> Option<ClientKey> {
+        let via = message.top_via();
+        let branch = Branch::verify(via.branch()?, &self.secret)?;
+        let client = ClientKey::from(KeyData::from_ffi(branch.slot));
+        let entry = self.tables.clients.get(client)?;
+        match (message.method() == Method::Cancel, &entry.machine) {
+            (true, _) => entry.cancel,
+            (false, ClientMachine::Invite(_)) => (message.method() == Method::Invite).then_some(client),
+            (false, ClientMachine::NonInvite(_)) => (message.method() != Method::Invite).then_some(client),
+        }
+    }
+
+    fn do_client_actions(&mut self, client: ClientKey, actions: Actions, response: Option<Arc<Message>>) {
+        for action in actions {
+            match action {
+                Action::SendRequest => self.send_request(client),
+                Action::SendAck => self.send_ack(client, response.as_deref()),
+                Action::ToUser => {
+                    let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
+                    if let (Some(branch), Some(response)) = (branch, response.clone()) {
+                        self.on_branch_response(branch, response);
+                    }
+                }
+                Action::Set(timer, after) => {
+                    let handle = self.timers.insert(self.now.moment + after, Alarm::Client(client, timer));
+                    let replaced =
+                        self.tables.clients.get_mut(client).and_then(|entry| entry.timers.set(timer, handle));
+                    if let Some(replaced) = replaced {
+                        self.timers.cancel(replaced);
+                    }
+                }
+                Action::Clear(timer) => {
+                    let cleared =
+                        self.tables.clients.get_mut(client).and_then(|entry| entry.timers.clear(timer));
+                    if let Some(handle) = cleared {
+                        self.timers.cancel(handle);
+                    }
+                }
+                Action::TimedOut => self.on_branch_silent(client, 408),
+                Action::TransportFailed => {
+                    self.counters.transport_failures += 1;
+                    self.on_branch_silent(client, 503);
+                }
+                Action::Terminated => self.close_client(client),
+                Action::SendResponse => {}
+            }
+        }
+    }
+
+    fn send_request(&mut self, client: ClientKey) {
+        let Some(entry) = self.tables.clients.get(client) else { return };
+        let bytes = entry.request.clone();
+        self.send_to(entry.destination, bytes, Some(SendToken(client.data().as_ffi())));
+    }
+
+    fn send_ack(&mut self, client: ClientKey, response: Option<&Message>) {
+        let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        if let Some(response) = response
+            && entry.ack.is_none()
+            && let Ok(sent) = Message::parse(entry.request.clone(), &self.settings.message)
+        {
+            entry.ack = Some(ack_for(&sent, response));
+        }
+        let destination = entry.destination;
+        if let Some(ack) = entry.ack.clone() {
+            self.send_to(destination, ack, None);
+        }
+    }
+
+    /// Sends octets to a destination.
+    pub(super) fn send_to(&mut self, destination: Destination, bytes: Bytes, token: Option<SendToken>) {
+        self.outputs.push_back(Output::Send(Datagram {
+            protocol: destination.protocol,
+            remote: destination.remote,
+            local: None,
+            connection: destination.connection,
+            bytes,
+            token,
+        }));
+    }
+}

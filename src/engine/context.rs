@@ -1,0 +1,126 @@
+//! A response context (RFC 3261 §16.7): one proxied request, its branches, and what went upstream. Plain data.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::tables::{CallKey, ClientKey, ServerKey};
+use super::timers::TimerHandle;
+use crate::message::Message;
+use crate::presence::OfferId;
+
+/// One request being proxied.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The transaction towards the caller.
+    pub server: ServerKey,
+    /// The request as it came, with `received` and `rport` filled in.
+    pub request: Arc<Message>,
+    /// The peer it came from, as an index into the settings.
+    pub peer: usize,
+    /// What it is to us.
+    pub purpose: Purpose,
+    /// Where it was sent, in order.
+    pub branches: Vec<Branch>,
+    /// Whether and how the caller was answered.
+    pub upstream: Upstream,
+    /// The caller cancelled.
+    pub cancelled: bool,
+}
+
+/// What a proxied request is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The INVITE that began a call.
+    Call(CallKey),
+    /// A request within a call's dialog.
+    InDialog(Option<CallKey>),
+    /// Anything else on its way to the default route.
+    Relay,
+}
+
+/// What the caller has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// Nothing final.
+    Open,
+    /// A final response with this status.
+    Final(u16),
+}
+
+/// One place the request was sent to.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// Why there.
+    pub aim: Aim,
+    /// How far it is.
+    pub state: BranchState,
+    /// The Request-URI it carries; absent when it stays as it came.
+    pub request_uri: Option<Bytes>,
+    /// Timer C, while the INVITE is pending.
+    pub timer_c: Option<TimerHandle>,
+}
+
+/// Why a branch exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// The phone of an agent, under this offer. Its refusal is the agent's, not the call's.
+    Agent(OfferId),
+    /// The default route.
+    DefaultRoute,
+    /// The other side of a dialog.
+    Dialog,
+}
+
+/// How far a branch is.
+#[derive(Clone, Debug)]
+pub enum BranchState {
+    /// Waiting for an address.
+    Resolving,
+    /// Sent; nothing has come back.
+    Trying(ClientKey),
+    /// A provisional response has come.
+    Proceeding(ClientKey),
+    /// To be cancelled as soon as a provisional response allows it (RFC 3261 §9.1).
+    CancelPending(ClientKey, Arc<[u8]>),
+    /// CANCEL was sent.
+    Cancelling(ClientKey),
+    /// It answered 2xx.
+    Answered,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// The final response of a branch that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// 300–699.
+    pub status: u16,
+    /// The response; absent when we made the status ourselves.
+    pub response: Option<Arc<Message>>,
+}
+
+impl Branch {
+    /// Whether no final response has come.
+    pub const fn is_pending(&self) -> bool {
+        match self.state {
+            BranchState::Resolving
+            | BranchState::Trying(_)
+            | BranchState::Proceeding(_)
+            | BranchState::CancelPending(..)
+            | BranchState::Cancelling(_) => true,
+            BranchState::Answered | BranchState::Failed(_) => false,
+        }
+    }
+
+    /// The client transaction, while it matters.
+    pub const fn client(&self) -> Option<ClientKey> {
+        match self.state {
+            BranchState::Trying(client)
+            | BranchState::Proceeding(client)
+            | BranchState::CancelPending(client, _)
+            | BranchState::Cancelling(client) => Some(client),
+            BranchState::Resolving | BranchState::Answered | BranchState::Failed(_) => None,
+        }
+    }
+}

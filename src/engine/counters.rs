@@ -1,0 +1,110 @@
+//! What the engine counts, and how full it is.
+
+use std::time::Duration;
+
+use crate::clock::Moment;
+
+/// Counts since the start; they only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each name is the metric's name; telemetry describes them")]
+pub struct Counters {
+    pub calls_begun: u64,
+    pub answered: u64,
+    pub completed: u64,
+    pub abandoned: u64,
+    pub rejected: u64,
+    pub lost: u64,
+    pub accepted: u64,
+    pub withdrawn: u64,
+    pub default_routed: u64,
+    pub offers: u64,
+    pub lease_refused: u64,
+    pub ring_no_answer: u64,
+    pub ring_sla: u64,
+    pub phone_failures: u64,
+    pub lookup_deadlines: u64,
+    pub announce_deadlines: u64,
+    pub invites_forwarded: u64,
+    pub cancels_sent: u64,
+    pub repeats: u64,
+    pub stray_responses: u64,
+    pub strangers: u64,
+    pub malformed: u64,
+    pub unproven_dialogs: u64,
+    pub dropped_acks: u64,
+    pub unacknowledged: u64,
+    pub transport_failures: u64,
+    pub shed: u64,
+}
+
+/// How full the tables are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each name is the table's name; telemetry describes them")]
+pub struct Gauges {
+    pub calls: usize,
+    pub offers: usize,
+    pub server_transactions: usize,
+    pub client_transactions: usize,
+    pub contexts: usize,
+    pub timers: usize,
+    pub names_awaited: usize,
+    pub wrapping: usize,
+}
+
+/// Times measured since they were last taken; each list holds at most [`Samples::KEPT`].
+#[derive(Clone, Debug, Default)]
+pub struct Samples {
+    /// From an INVITE's arrival to its first way out.
+    pub invite_forward: Vec<Duration>,
+    /// From a decision to its pop being written.
+    pub pop_announce: Vec<Duration>,
+    /// From an INVITE's arrival to an agent's answer.
+    pub answer: Vec<Duration>,
+}
+
+impl Samples {
+    /// How many of each are kept between two readings; more are not kept.
+    pub const KEPT: usize = 8192;
+
+    pub(super) fn note(list: &mut Vec<Duration>, sample: Duration) {
+        if list.len() < Self::KEPT {
+            list.push(sample);
+        }
+    }
+}
+
+/// How many answers strangers get: twenty in ten seconds, then silence (N28).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AnswerBudget {
+    window: Moment,
+    given: u32,
+}
+
+impl AnswerBudget {
+    const WINDOW: Duration = Duration::from_secs(10);
+    const ANSWERS: u32 = 20;
+
+    /// Whether one more may be given.
+    pub fn allow(&mut self, now: Moment) -> bool {
+        if now.since(self.window) >= Self::WINDOW {
+            *self = Self { window: now, given: 0 };
+        }
+        self.given += 1;
+        self.given <= Self::ANSWERS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n28_strangers_get_twenty_answers_in_ten_seconds() {
+        let mut budget = AnswerBudget::default();
+        let at = |seconds: u64| Moment::from_micros(seconds * 1_000_000);
+        let given = (0..100).filter(|_| budget.allow(at(20))).count();
+        assert_eq!(given, 20);
+        assert!(!budget.allow(at(29)));
+        assert!(budget.allow(at(30)));
+    }
+}

@@ -1,0 +1,147 @@
+//! What every forwarded request shares: rewriting, Record-Route, identity headers.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::context::{Context, Purpose};
+use super::tables::Destination;
+use crate::message::{Header, Message, Method};
+use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, forward_request};
+use crate::transport::Protocol;
+
+/// What changes in a request beside what every proxy changes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rewrite {
+    /// The new Request-URI; absent when it stays as it came.
+    pub request_uri: Option<Bytes>,
+    /// How many topmost Route values are ours and go.
+    pub own_routes: usize,
+    /// All Route values go: they are not ours and may not be followed.
+    pub drop_routes: bool,
+    /// The last Route value became the Request-URI (strict routing).
+    pub drop_last_route: bool,
+}
+
+impl Rewrite {
+    /// What the route plan asks for.
+    pub fn of(plan: &RoutePlan) -> Self {
+        Self {
+            request_uri: plan.request_uri.clone(),
+            own_routes: plan.own_routes,
+            drop_routes: false,
+            drop_last_route: plan.drop_last_route,
+        }
+    }
+}
+
+/// An ACK to a 2xx on its way to a name.
+#[derive(Clone, Debug)]
+pub(super) struct StatelessAck {
+    /// The octets to send.
+    pub bytes: Bytes,
+}
+
+impl Engine {
+    /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
+    pub(super) fn forward_ack(&mut self, peer: usize, request: &Message, plan: &RoutePlan, hop: NextHop) {
+        let rewrite = Rewrite::of(plan);
+        let (protocol, remote, name) = match hop {
+            NextHop::Address { protocol, remote } => (protocol, Some(remote), None),
+            NextHop::Name { protocol, host, port } => {
+                (protocol, self.names.get(&(host.clone(), port)).copied(), Some((host, port)))
+            }
+            NextHop::Unroutable => {
+                self.counters.dropped_acks += 1;
+                return;
+            }
+        };
+        let keep_identity = remote.is_some_and(|remote| self.identity_may_reach(peer, remote.ip()));
+        let branch = self.stateless_branch(request);
+        let bytes = forward_request(&Forward {
+            request,
+            request_uri: rewrite.request_uri.as_deref(),
+            own_routes: rewrite.own_routes,
+            drop_routes: rewrite.drop_routes,
+            drop_last_route: rewrite.drop_last_route,
+            record_route: &[],
+            protocol,
+            sent_by: &self.own.sent_by,
+            branch: &branch,
+            keep_identity,
+        });
+        match (remote, name) {
+            (Some(remote), _) => self.send_to(Destination { protocol, remote, connection: None }, bytes, None),
+            (None, Some((host, port))) => {
+                let ack = Box::new(StatelessAck { bytes });
+                self.ask_name(protocol, host, port, super::branches::AwaitingName::Ack(ack));
+            }
+            (None, None) => self.counters.dropped_acks += 1,
+        }
+    }
+
+    /// The same ACK always gets the same branch (RFC 3261 §16.11 item 1).
+    fn stateless_branch(&self, request: &Message) -> String {
+        let top = request.top_via();
+        let loop_hash = Branch::loop_hash(
+            &self.secret,
+            &[request.call_id(), top.branch().unwrap_or_default(), &request.cseq().to_be_bytes()],
+        );
+        Branch { slot: 0, loop_hash }.mint(&self.secret)
+    }
+
+    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport changes
+    /// (RFC 3261 §16.6 item 4, RFC 5658). Requests within a dialog get none: it would not change the route set.
+    pub(super) fn record_route_values(
+        &self,
+        context: &Context,
+        incoming: Option<Protocol>,
+        outgoing: Protocol,
+    ) -> Vec<String> {
+        let call = match context.purpose {
+            Purpose::Call(call) => self.tables.calls.get(call).map(|call| call.bits),
+            Purpose::Relay if forms_dialog(context.request.method()) => Some(0),
+            Purpose::Relay | Purpose::InDialog(_) => None,
+        };
+        let Some(call) = call else { return Vec::new() };
+        let request = &context.request;
+        let cookie = DialogCookie { call }.mint(
+            &self.secret,
+            request.call_id(),
+            request.from_tag().unwrap_or_default(),
+        );
+        let value = |protocol: Protocol| {
+            let transport = protocol.uri_parameter();
+            format!("<sip:{};{transport}lr;{}={cookie}>", self.own.sent_by, DialogCookie::PARAMETER)
+        };
+        let incoming = incoming.unwrap_or(outgoing);
+        if incoming == outgoing { vec![value(outgoing)] } else { vec![value(outgoing), value(incoming)] }
+    }
+
+    /// P-Asserted-Identity goes from a trusted peer to a trusted peer and nowhere else (RFC 3325 §5, §7).
+    pub(super) fn identity_may_reach(&self, from_peer: usize, to: IpAddr) -> bool {
+        let trusted = |index: usize| self.settings.peers.get(index).is_some_and(|peer| peer.trust_identity);
+        trusted(from_peer) && self.settings.peer_of(to).is_some_and(trusted)
+    }
+
+    /// What a looping request would carry again (RFC 5393 §4.2.1).
+    pub(super) fn loop_hash(&self, request: &Message) -> u32 {
+        Branch::loop_hash(
+            &self.secret,
+            &[
+                request.request_uri(),
+                request.call_id(),
+                request.from_tag().unwrap_or_default(),
+                request.to_tag().unwrap_or_default(),
+                &request.cseq().to_be_bytes(),
+                request.header(Header::Route).unwrap_or_default(),
+            ],
+        )
+    }
+}
+
+/// Methods whose 2xx may establish a dialog, beside INVITE (RFC 6665, RFC 3515).
+const fn forms_dialog(method: Method) -> bool {
+    matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify)
+}

@@ -1,0 +1,144 @@
+//! What goes into the engine and what comes out of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::port::{Answer, Refusal, Request};
+use crate::customer::LookupAnswer;
+use crate::events::{CallRecord, Event};
+use crate::presence::{AgentId, OfferId, StoredStatus};
+use crate::routing::Directory;
+use crate::transport::{Flow, Protocol};
+
+/// One thing that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram or one framed message of a stream.
+    Received {
+        /// Where it came from.
+        flow: Flow,
+        /// Its octets.
+        bytes: Bytes,
+    },
+    /// Octets on a stream that cannot be a message; the transport closes the connection itself when it must.
+    Unusable {
+        /// Where they came from.
+        flow: Flow,
+        /// The beginning, as far as it was read.
+        head: Bytes,
+    },
+    /// A message could not be sent: the transport of this client transaction failed (RFC 3261 §18.4).
+    SendFailed(SendToken),
+    /// The answer to [`Output::Resolve`]; empty when the name has no address.
+    Resolved(ResolveToken, Vec<SocketAddr>),
+    /// The answer to [`Output::Lookup`]; may come after the deadline.
+    LookedUp(LookupToken, LookupAnswer),
+    /// The `pop.offered` frame of the offer was written to a socket of the agent.
+    Announced(OfferId),
+    /// Whether the agent has a live screen.
+    Screens(AgentId, bool),
+    /// Somebody asks; the answer leaves as [`Output::Reply`].
+    Asked(ReplyToken, Request),
+    /// Agents and lines were read again.
+    Directory(Arc<Directory>),
+    /// Presence was changed in the database by another process (an import).
+    StoredStatus(StoredStatus),
+    /// The configuration was read again.
+    Settings(Arc<super::Settings>),
+    /// Accept no new calls; those in progress go on.
+    Drain,
+}
+
+/// One thing to be done outside.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a message.
+    Send(Datagram),
+    /// Find the addresses of a host name.
+    Resolve {
+        /// To be given back.
+        token: ResolveToken,
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// Look a customer up; an answer after `deadline` still enriches the pop.
+    Lookup {
+        /// To be given back.
+        token: LookupToken,
+        /// The number, E.164.
+        e164: String,
+        /// How long the call waits for it.
+        deadline: Duration,
+    },
+    /// Something the screens should know.
+    Event(Event),
+    /// The answer to a request.
+    Reply(ReplyToken, Box<Result<Answer, Refusal>>),
+    /// Keep a status (with one audit row).
+    StoreStatus {
+        /// The status.
+        stored: StoredStatus,
+        /// The user's name, for the audit row.
+        user: String,
+    },
+    /// Keep the record of a call that ended.
+    Record(Box<CallRecord>),
+    /// Keep the acknowledgement of a notice.
+    NoticeAcknowledged {
+        /// The call.
+        call: crate::presence::CallId,
+        /// The notice.
+        notice: String,
+        /// By whom.
+        agent: AgentId,
+        /// When.
+        at: jiff::Timestamp,
+    },
+}
+
+/// Octets and where they go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// Over what.
+    pub protocol: Protocol,
+    /// To where.
+    pub remote: SocketAddr,
+    /// From which of our sockets, when that matters.
+    pub local: Option<SocketAddr>,
+    /// The connection to prefer, when there is one.
+    pub connection: Option<crate::transport::FlowId>,
+    /// The message.
+    pub bytes: Bytes,
+    /// Reported back by [`Input::SendFailed`] when it cannot be sent.
+    pub token: Option<SendToken>,
+}
+
+macro_rules! token {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub struct $name(pub u64);
+    };
+}
+
+token! {
+    /// Names the client transaction whose message could not be sent.
+    SendToken
+}
+token! {
+    /// Names the branch that waits for an address.
+    ResolveToken
+}
+token! {
+    /// Names the call that waits for its customer.
+    LookupToken
+}
+token! {
+    /// Names the asker.
+    ReplyToken
+}

@@ -1,0 +1,330 @@
+//! What responses, timers and the caller mean for a call and its agent.
+
+use super::{Engine, Samples};
+use super::branches::COMPLETED_ELSEWHERE;
+use super::call::{Conversation, Phase, Progress};
+use super::context::{Aim, Purpose};
+use super::input::Output;
+use super::tables::{BranchRef, CallKey, ContextKey};
+use super::timers::Alarm;
+use crate::events::{EndReason, EventBody, WithdrawCause};
+use crate::message::Method;
+use crate::presence::{OfferId, Release};
+
+impl Engine {
+    /// A branch rings (101–199).
+    pub(super) fn on_branch_provisional(&mut self, branch: BranchRef, status: u16) {
+        let Some((call, offer)) = self.current_offer_of(branch) else { return };
+        if status == 180
+            && let Some(agent) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer())
+            && agent.id == offer
+        {
+            let agent = agent.agent.clone();
+            self.tell_all(call, Some(&agent), EventBody::CallRinging);
+        }
+    }
+
+    /// A branch answered 2xx: for an INVITE that began a call, the call is answered; BYE ends it.
+    pub(super) fn on_context_answered(&mut self, branch: BranchRef, status: u16) {
+        let Some(context) = self.tables.contexts.get(branch.context) else { return };
+        match context.purpose {
+            Purpose::Call(call) => self.on_call_answered(call, branch, status),
+            Purpose::InDialog(Some(call)) if context.request.method() == Method::Bye => {
+                self.end_call(call, EndReason::Completed);
+            }
+            Purpose::InDialog(_) | Purpose::Relay => {}
+        }
+    }
+
+    fn on_call_answered(&mut self, call: CallKey, branch: BranchRef, status: u16) {
+        let Some(aim) = self.branch(branch).map(|entry| entry.aim.clone()) else { return };
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
+            return;
+        }
+        entry.status = Some(status);
+        let answering = match (&entry.phase, &aim) {
+            (Phase::Offered(_, offer), Aim::Agent(id)) if offer.id == *id => Some(offer.clone()),
+            _ => None,
+        };
+        if answering.is_none() && matches!(entry.phase, Phase::Offered(..)) {
+            // An earlier branch answered after its CANCEL was on its way: the present offer loses.
+            self.end_offer(call, WithdrawCause::AnsweredElsewhere, Some(Release::Withdrawn));
+        }
+        let late = match &aim {
+            Aim::Agent(id) if answering.is_none() => self.agent_of_offer(call, id),
+            Aim::Agent(_) | Aim::DefaultRoute | Aim::Dialog => None,
+        };
+        let agent = answering.as_ref().map(|offer| offer.agent.clone()).or(late);
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let pop = answering.as_ref().map(|offer| std::sync::Arc::clone(&offer.pop));
+        entry.phase = Phase::Answered(Conversation {
+            agent: agent.clone(),
+            pop,
+            answered: self.now.moment,
+            answered_at: self.now.wall,
+        });
+        let (id, waited) = (entry.id.clone(), self.now.moment.since(entry.began));
+        let limit = self.timers.insert(self.now.moment + self.settings.call_limit, Alarm::CallLimit(call));
+        entry.timers.limit = Some(limit);
+        let sla = entry.timers.sla.take();
+        if let Some(handle) = sla {
+            self.timers.cancel(handle);
+        }
+        self.counters.answered += 1;
+        if let Some(offer) = answering {
+            if let Some(handle) = offer.timer {
+                self.timers.cancel(handle);
+            }
+            self.tables.call_by_offer.remove(&offer.id);
+            self.counters.accepted += 1;
+            Samples::note(&mut self.samples.answer, waited);
+            self.agents.answered(&offer.agent, &offer.id);
+            if !offer.taken_by_key {
+                self.tell_agent(call, &offer.agent, None, EventBody::PopTaken { by: offer.agent.clone() });
+            }
+        } else if let Some(agent) = &agent {
+            self.agents.on_call(agent, &id);
+        }
+        if let Some(agent) = agent {
+            self.presence_changed(&agent);
+            self.tell_all(call, Some(&agent), EventBody::CallAnswered { by: agent.clone() });
+        }
+    }
+
+    /// A branch failed. An agent's refusal sends the call on; a BYE that found nobody ends the call as well.
+    pub(super) fn on_branch_failed(&mut self, branch: BranchRef, status: u16) {
+        let Some(context) = self.tables.contexts.get(branch.context) else { return };
+        match context.purpose {
+            Purpose::Call(_) => {
+                let Some((call, _)) = self.current_offer_of(branch) else { return };
+                let rest_until = self.now.moment + self.settings.phone_rest;
+                self.counters.phone_failures += 1;
+                tracing::debug!(sip.status = status, "an agent's phone refused");
+                self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
+                self.decide_next(call);
+            }
+            // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408 end it).
+            Purpose::InDialog(Some(call)) if context.request.method() == Method::Bye => {
+                if !matches!(status, 401 | 407 | 491) {
+                    self.end_call(call, EndReason::Completed);
+                }
+            }
+            Purpose::InDialog(_) | Purpose::Relay => {}
+        }
+    }
+
+    /// The agent did not answer in time: away until one key brings them back, and the next one is asked.
+    pub(super) fn answer_within(&mut self, call: CallKey, offer: &OfferId) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let Some(current) = entry.phase.offer_mut() else { return };
+        if current.id != *offer {
+            return;
+        }
+        current.timer = None;
+        let branch = match current.progress {
+            Progress::Inviting(branch) => Some(branch),
+            Progress::Announcing => None,
+        };
+        self.counters.ring_no_answer += 1;
+        self.end_offer(call, WithdrawCause::Timeout, Some(Release::NoAnswer));
+        if let Some(branch) = branch {
+            self.cancel_branch(branch, b"");
+        }
+        self.decide_next(call);
+    }
+
+    /// The agent declined: the phone stops ringing and the next one is asked.
+    pub(super) fn decline(&mut self, call: CallKey) {
+        let Some(current) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()) else { return };
+        let progress = current.progress;
+        self.end_offer(call, WithdrawCause::Declined, Some(Release::Declined));
+        if let Progress::Inviting(branch) = progress {
+            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
+        }
+        self.decide_next(call);
+    }
+
+    /// The caller cancelled (D10 when it crosses an answer: then this is not reached).
+    pub(super) fn on_context_cancelled(&mut self, context: ContextKey) {
+        let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
+            return;
+        };
+        self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
+        self.abandon(call);
+    }
+
+    fn abandon(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
+            return;
+        }
+        entry.status = Some(487);
+        let waited_s = self.now.moment.since(entry.began).as_secs();
+        self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
+        self.finish_call(call, EndReason::Abandoned);
+    }
+
+    /// A final refusal went to the caller.
+    pub(super) fn on_context_refused(&mut self, context: ContextKey, status: u16) {
+        let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
+            return;
+        };
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
+            return;
+        }
+        entry.status = Some(status);
+        self.finish_call(call, EndReason::Rejected);
+    }
+
+    /// Whether the call will still ask somebody, so that no final answer may go to the caller yet.
+    pub(super) fn more_to_try(&self, context: ContextKey) -> bool {
+        let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
+            return false;
+        };
+        self.tables.calls.get(call).is_some_and(|entry| {
+            matches!(entry.phase, Phase::Deciding(_))
+                || entry.phase.offer().is_some_and(|offer| matches!(offer.progress, Progress::Announcing))
+        })
+    }
+
+    /// Ends the present offer, whatever ended it: the screen, the lease, the index. Exactly once per offer.
+    pub(super) fn end_offer(&mut self, call: CallKey, cause: WithdrawCause, release: Option<Release>) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let Phase::Offered(context, offer) = &entry.phase else { return };
+        let (context, offer) = (*context, offer.clone());
+        entry.phase = Phase::Deciding(context);
+        if let Some(handle) = offer.timer {
+            self.timers.cancel(handle);
+        }
+        self.tables.call_by_offer.remove(&offer.id);
+        self.counters.withdrawn += 1;
+        let status_before = self.agents.stored(&offer.agent);
+        if let Some(release) = release {
+            self.agents.release(&offer.agent, &offer.id, release, self.now);
+        }
+        self.store_status_if_changed(&offer.agent, status_before);
+        if offer.taken_by_key {
+            self.tell_agent(call, &offer.agent, None, EventBody::PopClosed);
+        } else {
+            self.tell_agent(call, &offer.agent, None, EventBody::PopWithdrawn { cause });
+            if matches!(cause, WithdrawCause::Timeout | WithdrawCause::CallerGaveUp) {
+                self.tell_agent(call, &offer.agent, None, EventBody::PopMissed);
+            }
+        }
+        self.presence_changed(&offer.agent);
+        self.watch_presence();
+    }
+
+    /// The BYE is through: record, wrap-up.
+    fn end_call(&mut self, call: CallKey, reason: EndReason) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        let Phase::Answered(conversation) = entry.phase.clone() else { return };
+        let talk_s = self.now.moment.since(conversation.answered).as_secs();
+        let id = entry.id.clone();
+        let word = match reason {
+            EndReason::Completed => "completed",
+            EndReason::Lost => "lost",
+            EndReason::Abandoned => "abandoned",
+            EndReason::Rejected => "rejected",
+        };
+        let agent = conversation.agent.clone();
+        self.tell_all(call, agent.as_ref(), EventBody::CallEnded { reason: word.to_owned(), talk_s });
+        if let Some(agent) = agent {
+            let wrap_up = self.settings.wrap_up;
+            let until = self.now.moment + wrap_up;
+            let until_wall = self.now.wall_at(until);
+            let wraps = !wrap_up.is_zero();
+            self.agents.call_ended(&agent, &id, wraps.then_some((until, until_wall)), self.now);
+            if wraps {
+                self.tell_agent(call, &agent, None, EventBody::WrapupStarted { until: until_wall });
+                self.wrapping.insert(agent.clone(), call_card(&conversation, call, id.clone()));
+            } else {
+                self.tell_agent(call, &agent, None, EventBody::PopClosed);
+            }
+            self.presence_changed(&agent);
+            self.watch_presence();
+        }
+        self.finish_call(call, reason);
+    }
+
+    /// No BYE was ever seen.
+    pub(super) fn call_limit(&mut self, call: CallKey) {
+        if let Some(entry) = self.tables.calls.get_mut(call) {
+            entry.timers.limit = None;
+        }
+        self.end_call(call, EndReason::Lost);
+    }
+
+    /// Nobody has answered for the whole ring limit (M090).
+    pub(super) fn ring_sla(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        entry.timers.sla = None;
+        if entry.sla_told || matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
+            return;
+        }
+        entry.sla_told = true;
+        let waited = self.now.moment.since(entry.began);
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        let agent = entry.phase.offer().map(|offer| offer.agent.clone());
+        self.counters.ring_sla += 1;
+        self.tell_all(call, agent.as_ref(), EventBody::RingSla { waited_ms });
+    }
+
+    /// Writes the record; the call itself is dropped when its last transaction is.
+    fn finish_call(&mut self, call: CallKey, reason: EndReason) {
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        for handle in [entry.timers.lookup.take(), entry.timers.sla.take(), entry.timers.limit.take()] {
+            if let Some(handle) = handle {
+                self.timers.cancel(handle);
+            }
+        }
+        match reason {
+            EndReason::Completed => self.counters.completed += 1,
+            EndReason::Abandoned => self.counters.abandoned += 1,
+            EndReason::Rejected => self.counters.rejected += 1,
+            EndReason::Lost => self.counters.lost += 1,
+        }
+        let record = super::records::record_of(entry, Some((reason, self.now)));
+        entry.phase = Phase::Over(reason);
+        tracing::info!(call.id = %entry.id, reason = ?reason, "call ends");
+        self.outputs.push_back(Output::Record(Box::new(record)));
+        self.forget_call_when_done(call);
+    }
+
+    /// Drops a call that is over and has no context any more.
+    pub(super) fn forget_call_when_done(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        if !matches!(entry.phase, Phase::Over(_)) {
+            return;
+        }
+        let wrapping = self.wrapping.values().any(|card| card.call == call);
+        if wrapping {
+            return;
+        }
+        let bits = entry.bits;
+        self.tables.calls.remove(call);
+        self.tables.call_by_bits.remove(&bits);
+    }
+
+    /// The call whose present offer this branch serves, with the offer's id.
+    fn current_offer_of(&self, branch: BranchRef) -> Option<(CallKey, OfferId)> {
+        let context = self.tables.contexts.get(branch.context)?;
+        let Purpose::Call(call) = context.purpose else { return None };
+        let Aim::Agent(id) = &context.branches.get(branch.index)?.aim else { return None };
+        let current = self.tables.calls.get(call)?.phase.offer()?;
+        (current.id == *id).then(|| (call, id.clone()))
+    }
+
+    /// Who was asked under an offer that has already ended.
+    fn agent_of_offer(&self, call: CallKey, id: &OfferId) -> Option<crate::presence::AgentId> {
+        let offers = &self.tables.calls.get(call)?.offers;
+        offers.iter().find(|(offer, _)| offer == id).map(|(_, agent)| agent.clone())
+    }
+}
+
+/// What wrap-up keeps of a call.
+fn call_card(conversation: &Conversation, call: CallKey, id: crate::presence::CallId) -> super::people::Wrapping {
+    super::people::Wrapping { call, id, pop: conversation.pop.clone() }
+}

@@ -1,0 +1,384 @@
+//! What people ask, and what they are told.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::call::{CustomerState, Phase};
+use super::input::{Output, ReplyToken};
+use super::port::{Answer, ErrorCode, Refusal, Request};
+use super::tables::CallKey;
+use super::timers::Alarm;
+use crate::customer::NoticeLevel;
+use crate::events::{Audience, Event, EventBody, PopDocument};
+use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal, StoredStatus};
+use crate::routing::Directory;
+
+/// A call whose agent is in wrap-up.
+#[derive(Clone, Debug)]
+pub(super) struct Wrapping {
+    /// The call.
+    pub call: CallKey,
+    /// Its id.
+    pub id: CallId,
+    /// The card.
+    pub pop: Option<Arc<PopDocument>>,
+}
+
+impl Engine {
+    /// Carries a request out and answers it.
+    pub(super) fn on_asked(&mut self, token: ReplyToken, request: Request) {
+        let answer = self.carry_out(request);
+        self.outputs.push_back(Output::Reply(token, Box::new(answer)));
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Answer, Refusal> {
+        match request {
+            Request::SetPresence { agent, status, by, user } => self.set_presence(&agent, status, by, user),
+            Request::ClaimPop { agent, call, rev } => self.claim(&agent, &call, rev),
+            Request::TakePop { agent, call, rev } => self.take(&agent, &call, rev),
+            Request::DeclinePop { agent, call, rev, .. } => {
+                let key = self.offered_to(&agent, &call, rev)?;
+                self.decline(key);
+                Ok(Answer::Done { rev: None })
+            }
+            Request::ChooseCustomer { agent, call, rev, customer } => {
+                let key = self.held_by(&agent, &call, Some(rev))?;
+                self.choose(key, &agent, &customer)
+            }
+            Request::AcknowledgeNotice { agent, call, notice } => self.acknowledge_notice(&agent, &call, notice),
+            Request::FinishWrapUp { agent, call } => self.finish_wrap_up(&agent, &call),
+            Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
+            Request::LiveCalls => Ok(Answer::Calls(self.live_records())),
+            Request::LiveCall(id) => {
+                let key = self.tables.call_by_id(&id).ok_or_else(not_found)?;
+                let call = self.tables.calls.get(key).ok_or_else(not_found)?;
+                Ok(Answer::Calls(vec![super::records::record_of(call, None)]))
+            }
+        }
+    }
+
+    fn set_presence(
+        &mut self,
+        agent: &AgentId,
+        status: AgentStatus,
+        by: SetBy,
+        user: String,
+    ) -> Result<Answer, Refusal> {
+        let document = self.agents.set_status(agent, status, by, self.now).map_err(|refusal| match refusal {
+            StatusRefusal::NoSuchAgent => not_found(),
+            StatusRefusal::SetByHigher(_) => Refusal::of(
+                ErrorCode::Forbidden,
+                "管理者が設定した状態は変更できません",
+                "A supervisor set this status; only a supervisor can change it",
+            ),
+        })?;
+        self.store_status(agent, user);
+        self.presence_changed(agent);
+        Ok(Answer::Presence(document))
+    }
+
+    fn claim(&mut self, agent: &AgentId, call: &CallId, rev: u32) -> Result<Answer, Refusal> {
+        let key = self.offered_to(agent, call, rev)?;
+        let new = self.next_rev(key);
+        self.tell_agent_rev(key, agent, new, None, EventBody::PopClaimed { by: agent.clone() });
+        Ok(Answer::Done { rev: Some(new) })
+    }
+
+    /// Reserves the call: the phone's answer confirms it. A second take of one's own call changes nothing.
+    fn take(&mut self, agent: &AgentId, call: &CallId, rev: u32) -> Result<Answer, Refusal> {
+        let key = self.offered_to(agent, call, rev)?;
+        let Some(offer) = self.tables.calls.get_mut(key).and_then(|entry| entry.phase.offer_mut()) else {
+            return Err(gone());
+        };
+        if !offer.taken_by_key {
+            offer.taken_by_key = true;
+            self.tell_agent(key, agent, None, EventBody::PopTaken { by: agent.clone() });
+        }
+        Ok(Answer::Done { rev: self.tables.calls.get(key).map(|entry| entry.rev) })
+    }
+
+    fn choose(
+        &mut self,
+        key: CallKey,
+        agent: &AgentId,
+        customer: &crate::presence::CustomerId,
+    ) -> Result<Answer, Refusal> {
+        let Some(entry) = self.tables.calls.get_mut(key) else { return Err(gone()) };
+        let CustomerState::Found { cards, chosen } = &mut entry.customer else {
+            return Err(Refusal::of(ErrorCode::Validation, "候補がありません", "There is nobody to choose from"));
+        };
+        let Some(index) = cards.iter().position(|card| card.id == *customer) else {
+            return Err(Refusal::of(ErrorCode::NotFound, "候補にいません", "Not one of the candidates"));
+        };
+        *chosen = Some(index);
+        self.tell_agent(key, agent, None, EventBody::MatchChosen { customer: customer.clone() });
+        let rev = self.redraw(key, super::pop::Redraw::Updated);
+        Ok(Answer::Done { rev })
+    }
+
+    fn acknowledge_notice(&mut self, agent: &AgentId, call: &CallId, notice: String) -> Result<Answer, Refusal> {
+        let key = self.held_by(agent, call, None)?;
+        let Some(entry) = self.tables.calls.get_mut(key) else { return Err(gone()) };
+        let known = entry
+            .customer
+            .card()
+            .is_some_and(|card| card.notices.iter().any(|candidate| candidate.id == notice));
+        if !known {
+            return Err(Refusal::of(ErrorCode::NotFound, "その通知はありません", "No such notice on this call"));
+        }
+        if entry.acknowledged.insert(notice.clone()) {
+            self.outputs.push_back(Output::NoticeAcknowledged {
+                call: call.clone(),
+                notice: notice.clone(),
+                agent: agent.clone(),
+                at: self.now.wall,
+            });
+            self.tell_agent(key, agent, None, EventBody::NoticeAcked { id: notice, by: agent.clone() });
+            self.mark_notices(key);
+        }
+        Ok(Answer::Done { rev: self.tables.calls.get(key).map(|entry| entry.rev) })
+    }
+
+    /// Wrap-up cannot end while a danger notice is unread (M023).
+    fn finish_wrap_up(&mut self, agent: &AgentId, call: &CallId) -> Result<Answer, Refusal> {
+        let Some(wrapping) = self.wrapping.get(agent).filter(|wrapping| wrapping.id == *call) else {
+            return Err(not_found());
+        };
+        let key = wrapping.call;
+        let unread = self.tables.calls.get(key).is_some_and(|entry| {
+            entry.customer.card().is_some_and(|card| {
+                card.notices.iter().any(|notice| {
+                    notice.level == NoticeLevel::Danger && !entry.acknowledged.contains(&notice.id)
+                })
+            })
+        });
+        if unread {
+            return Err(Refusal::of(
+                ErrorCode::NoticeUnacked,
+                "未確認の重要通知があります",
+                "An important notice has not been confirmed",
+            ));
+        }
+        self.agents.finish_wrap_up(agent, call, self.now);
+        self.wrap_up_done(agent);
+        Ok(Answer::Done { rev: None })
+    }
+
+    /// Wrap-up is over: by key or by time.
+    pub(super) fn wrap_up_done(&mut self, agent: &AgentId) {
+        let Some(wrapping) = self.wrapping.remove(agent) else { return };
+        self.tell_agent(wrapping.call, agent, None, EventBody::WrapupDone);
+        self.tell_agent(wrapping.call, agent, None, EventBody::PopClosed);
+        self.presence_changed(agent);
+        self.forget_call_when_done(wrapping.call);
+    }
+
+    /// Leases, wrap-ups and resting phones whose time is up.
+    pub(super) fn presence_due(&mut self) {
+        self.presence_alarm = None;
+        for agent in self.agents.expire(self.now) {
+            self.wrap_up_done(&agent);
+            self.presence_changed(&agent);
+        }
+        self.watch_presence();
+    }
+
+    /// Sets the one alarm that the agents' book needs next.
+    pub(super) fn watch_presence(&mut self) {
+        let Some(next) = self.agents.next_expiry() else { return };
+        if let Some((at, handle)) = self.presence_alarm {
+            if at <= next {
+                return;
+            }
+            self.timers.cancel(handle);
+        }
+        let handle = self.timers.insert(next, Alarm::Presence);
+        self.presence_alarm = Some((next, handle));
+    }
+
+    /// Agents and lines were read again.
+    pub(super) fn on_directory(&mut self, directory: Arc<Directory>) {
+        self.agents.apply_directory(&directory, self.now);
+        self.directory = directory;
+        self.names.clear();
+    }
+
+    /// Another process changed a status.
+    pub(super) fn on_stored_status(&mut self, stored: &StoredStatus) {
+        self.agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
+        self.presence_changed(&stored.agent);
+    }
+
+    /// The call that is offered to this agent at this revision.
+    fn offered_to(&self, agent: &AgentId, call: &CallId, rev: u32) -> Result<CallKey, Refusal> {
+        let key = self.tables.call_by_id(call).ok_or_else(not_found)?;
+        let entry = self.tables.calls.get(key).ok_or_else(not_found)?;
+        match &entry.phase {
+            Phase::Offered(_, offer) if offer.agent == *agent => self.same_rev(key, rev).map(|()| key),
+            Phase::Offered(_, offer) => Err(self.taken_by(agent, key, Some(&offer.agent))),
+            Phase::Answered(conversation) => Err(self.taken_by(agent, key, conversation.agent.as_ref())),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Over(_) => Err(gone()),
+        }
+    }
+
+    /// The call that this agent has: offered, answered or in wrap-up.
+    fn held_by(&self, agent: &AgentId, call: &CallId, rev: Option<u32>) -> Result<CallKey, Refusal> {
+        let key = self.tables.call_by_id(call).ok_or_else(not_found)?;
+        let entry = self.tables.calls.get(key).ok_or_else(not_found)?;
+        let holder = match &entry.phase {
+            Phase::Offered(_, offer) => Some(&offer.agent),
+            Phase::Answered(conversation) => conversation.agent.as_ref(),
+            Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+        };
+        if holder != Some(agent) {
+            return Err(not_found());
+        }
+        match rev {
+            Some(rev) => self.same_rev(key, rev).map(|()| key),
+            None => Ok(key),
+        }
+    }
+
+    fn same_rev(&self, key: CallKey, rev: u32) -> Result<(), Refusal> {
+        let Some(entry) = self.tables.calls.get(key) else { return Err(gone()) };
+        if entry.rev == rev {
+            return Ok(());
+        }
+        let mut refusal =
+            Refusal::of(ErrorCode::Conflict, "画面が古くなっています", "The card has changed meanwhile");
+        refusal.current = self.pop_of(key).map(|pop| Box::new((entry.rev, (*pop).clone())));
+        Err(refusal)
+    }
+
+    /// Somebody else has it. Only those who answer for the same line may know who (N61).
+    fn taken_by(&self, asker: &AgentId, key: CallKey, holder: Option<&AgentId>) -> Refusal {
+        let group =
+            self.tables.calls.get(key).and_then(|entry| entry.line.as_ref()?.group.clone());
+        let same_group = group.is_some_and(|group| {
+            self.directory.agents.get(asker).is_some_and(|agent| agent.groups.contains(&group))
+        });
+        let Some(holder) = holder.filter(|_| same_group) else { return not_found() };
+        let name = self.directory.agents.get(holder).map_or(holder.as_str(), |agent| agent.name.as_str());
+        let family = crate::customer::family_name(name);
+        let mut refusal = Refusal::of(
+            ErrorCode::AlreadyTaken,
+            &format!("{family}が対応中です"),
+            &format!("Taken by {family}"),
+        );
+        refusal.by = Some(holder.clone());
+        refusal
+    }
+
+    fn live_records(&self) -> Vec<crate::events::CallRecord> {
+        let mut records: Vec<_> = self
+            .tables
+            .calls
+            .values()
+            .filter(|call| !matches!(call.phase, Phase::Over(_)))
+            .map(|call| super::records::record_of(call, None))
+            .collect();
+        records.sort_by(|one, other| (one.started_at, &one.id).cmp(&(other.started_at, &other.id)));
+        records
+    }
+
+    /// Tells the agent something about a call.
+    pub(super) fn tell_agent(
+        &mut self,
+        call: CallKey,
+        agent: &AgentId,
+        expires: Option<jiff::Timestamp>,
+        body: EventBody,
+    ) {
+        let Some(rev) = self.tables.calls.get(call).map(|entry| entry.rev) else { return };
+        self.tell_agent_rev(call, agent, rev, expires, body);
+    }
+
+    pub(super) fn tell_agent_rev(
+        &mut self,
+        call: CallKey,
+        agent: &AgentId,
+        rev: u32,
+        expires: Option<jiff::Timestamp>,
+        body: EventBody,
+    ) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        self.outputs.push_back(Output::Event(Event {
+            at: self.now.wall,
+            call: Some(entry.id.clone()),
+            rev: Some(rev),
+            audience: vec![Audience::Agent(agent.clone())],
+            expires,
+            body,
+        }));
+    }
+
+    /// Tells the agent and the line's supervisors something about a call.
+    pub(super) fn tell_all(&mut self, call: CallKey, agent: Option<&AgentId>, body: EventBody) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        let Some(line) = &entry.line else { return };
+        let mut audience: Vec<Audience> = agent.cloned().map(Audience::Agent).into_iter().collect();
+        audience.extend(line.group.clone().map(Audience::Team));
+        if matches!(body, EventBody::CallAbandoned { .. }) {
+            audience.push(Audience::Board("main".to_owned()));
+        }
+        self.outputs.push_back(Output::Event(Event {
+            at: self.now.wall,
+            call: Some(entry.id.clone()),
+            rev: Some(entry.rev),
+            audience,
+            expires: None,
+            body,
+        }));
+    }
+
+    /// Tells the agent and their teams that the agent's presence changed, when it did.
+    pub(super) fn presence_changed(&mut self, agent: &AgentId) {
+        let Some(document) = self.agents.document(agent, self.now) else { return };
+        if self.told_presence.get(agent) == Some(&document) {
+            return;
+        }
+        self.told_presence.insert(agent.clone(), document.clone());
+        let mut audience = vec![Audience::Agent(agent.clone())];
+        if let Some(entry) = self.directory.agents.get(agent) {
+            audience.extend(entry.groups.iter().cloned().map(Audience::Team));
+        }
+        self.outputs.push_back(Output::Event(Event {
+            at: self.now.wall,
+            call: None,
+            rev: None,
+            audience,
+            expires: None,
+            body: EventBody::PresenceChanged(document),
+        }));
+    }
+
+    /// Keeps the status as it now is.
+    fn store_status(&mut self, agent: &AgentId, user: String) {
+        if let Some(stored) = self.agents.stored(agent) {
+            self.outputs.push_back(Output::StoreStatus { stored, user });
+        }
+    }
+
+    /// Keeps the status when the system itself changed it (a ring without answer).
+    pub(super) fn store_status_if_changed(&mut self, agent: &AgentId, before: Option<StoredStatus>) {
+        if self.agents.stored(agent) != before {
+            self.store_status(agent, "system".to_owned());
+        }
+    }
+
+    pub(super) fn next_rev(&mut self, call: CallKey) -> u32 {
+        self.tables.calls.get_mut(call).map_or(0, |entry| {
+            entry.rev += 1;
+            entry.rev
+        })
+    }
+}
+
+fn not_found() -> Refusal {
+    Refusal::of(ErrorCode::NotFound, "見つかりません", "Not found")
+}
+
+fn gone() -> Refusal {
+    Refusal::of(ErrorCode::Gone, "この着信は終了しました", "This call is no longer offered")
+}

@@ -1,0 +1,359 @@
+//! Drawing the card: from what is known of a call to what the agent's screen shows.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::call::{Call, CustomerState, Phase};
+use super::tables::CallKey;
+use crate::customer::{
+    ComplaintLevel, CustomerCard, LookupFault, Match, complaint_level, family_name, match_cards,
+};
+use crate::events::{
+    AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo, MatchLevel,
+    NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
+};
+use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext};
+use crate::identity::{Presentation, Quality, label};
+use crate::presence::{AgentId, WhyNot};
+use crate::routing::{Agent, OfferReason};
+
+/// What the agent may do with an offered call.
+const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
+
+/// How many transfers a call may have (M095).
+const TRANSFER_LIMIT: u32 = 1;
+
+/// Why a card is drawn again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redraw {
+    /// Late data came.
+    Enriched,
+    /// Somebody changed it.
+    Updated,
+}
+
+impl Engine {
+    /// The card of a call for one agent.
+    pub(super) fn pop_for(&self, call: CallKey, agent: &AgentId, reason: OfferReason, rule: &str) -> PopDocument {
+        let entry = &self.tables.calls[call];
+        let others = entry.line.as_ref().and_then(|line| line.group.as_ref()).map_or(0, |group| {
+            self.directory
+                .agents
+                .values()
+                .filter(|other| other.groups.contains(group) && !entry.tried.contains(&other.id))
+                .filter(|other| self.agents.offerable(&other.id).is_ok())
+                .count()
+        });
+        self.draw(
+            entry,
+            agent,
+            OfferInfo {
+                reason: reason.code().to_owned(),
+                rule: rule.to_owned(),
+                ring_limit_s: self.settings.answer_within.as_secs(),
+                others,
+                via: None,
+            },
+        )
+    }
+
+    fn draw(&self, call: &Call, agent: &AgentId, offer: OfferInfo) -> PopDocument {
+        let card = call.customer.card();
+        let absent = card.and_then(|card| self.absent_assignee(card, agent));
+        let assignee = card.and_then(|card| self.assignee_of(card, absent.as_ref()));
+        let guidance = self.settings.templates.compose(&self.guidance_facts(call, card, agent, absent));
+        PopDocument {
+            offer,
+            caller: caller_info(call),
+            dialled: self.dialled_info(call),
+            matched: match_info(&call.customer),
+            notices: card.map_or_else(Vec::new, |card| notices_of(call, card)),
+            flags: card.map_or_else(Vec::new, flags_of),
+            assignee,
+            contacts: card.map_or_else(Vec::new, |card| card.contacts.clone()),
+            open: OpenItems::default(),
+            guidance,
+            actions: ACTIONS.iter().map(|action| (*action).to_owned()).collect(),
+            transfer: TransferInfo { count: 0, limit: TRANSFER_LIMIT },
+            sources: sources_of(&call.customer),
+        }
+    }
+
+    fn guidance_facts<'a>(
+        &'a self,
+        call: &'a Call,
+        card: Option<&'a CustomerCard>,
+        agent: &AgentId,
+        absent: Option<AbsentAssignee<'a>>,
+    ) -> GuidanceFacts<'a> {
+        GuidanceFacts {
+            now: self.now.wall,
+            zone: &self.settings.time_zone,
+            agent: self.directory.agents.get(agent).map(person_of),
+            line: call.line.as_deref().map(|line| LineWords {
+                client: &line.client,
+                greeting_ja: line.greeting_ja.as_deref(),
+                greeting_en: line.greeting_en.as_deref(),
+            }),
+            customer: card.map(|card| Person { name: &card.name, kana: card.kana.as_deref() }),
+            absent,
+            speech: speech_of(card),
+        }
+    }
+
+    /// The assignee, when they cannot take the call and somebody else is asked.
+    fn absent_assignee(&self, card: &CustomerCard, asked: &AgentId) -> Option<AbsentAssignee<'_>> {
+        let id = card.assignee.as_ref().filter(|id| *id != asked)?;
+        let agent = self.directory.agents.get(id)?;
+        self.agents.offerable(id).err()?;
+        let document = self.agents.document(id, self.now)?;
+        let (stored, state) = (self.agents.stored(id)?, self.agents.state(id)?);
+        Some(AbsentAssignee {
+            person: person_of(agent),
+            role: agent.role,
+            cause: Cause::observe(&stored.status, &state).unwrap_or(Cause::OfflineUnknown),
+            until: document.until,
+            next_start: document.next_start,
+            successor: None,
+        })
+    }
+
+    /// Who looks after the customer, and whether they are there.
+    fn assignee_of(
+        &self,
+        card: &CustomerCard,
+        absent: Option<&AbsentAssignee<'_>>,
+    ) -> Option<AssigneeInfo> {
+        let id = card.assignee.as_ref()?;
+        let agent = self.directory.agents.get(id)?;
+        let spoken = absent.map(|absent| self.settings.templates.spoken_of(absent, speech_of(Some(card))).clone());
+        let state = match (absent, self.agents.offerable(id)) {
+            (None, _) | (Some(_), Ok(())) => "available",
+            (Some(_), Err(WhyNot::OnCall | WhyNot::Offered | WhyNot::WrapUp)) => "busy",
+            (Some(_), Err(_)) => "absent",
+        };
+        Some(AssigneeInfo {
+            id: id.clone(),
+            name: family_name(&agent.name).to_owned(),
+            role: agent.role,
+            state: state.to_owned(),
+            reason: absent.and_then(|_| self.agents.effective_reason(id)).map(|reason| reason.to_string()),
+            spoken: spoken.as_ref().map(|spoken| spoken.ja.clone()),
+            spoken_en: spoken.map(|spoken| spoken.en),
+            until: absent.and_then(|absent| absent.until),
+            next_start: absent.and_then(|absent| absent.next_start),
+            why_assignee: "account_owner".to_owned(),
+        })
+    }
+
+    fn dialled_info(&self, call: &Call) -> DialledInfo {
+        let line = call.line.as_deref();
+        DialledInfo {
+            number: line.map_or_else(|| call.called.clone(), |line| line.number.clone()),
+            client: line.map_or_else(String::new, |line| line.client.clone()),
+            client_name: line.map_or_else(String::new, |line| line.client.clone()),
+        }
+    }
+
+    /// The card on the agent's screen, while there is one.
+    pub(super) fn pop_of(&self, call: CallKey) -> Option<Arc<PopDocument>> {
+        match &self.tables.calls.get(call)?.phase {
+            Phase::Offered(_, offer) => Some(Arc::clone(&offer.pop)),
+            Phase::Answered(conversation) => conversation.pop.clone(),
+            Phase::Over(_) => self.wrapping.values().find(|card| card.call == call)?.pop.clone(),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+        }
+    }
+
+    /// Late data came: the card is drawn again wherever it stands.
+    pub(super) fn enrich(&mut self, call: CallKey) {
+        self.redraw(call, Redraw::Enriched);
+    }
+
+    /// Draws the card again and tells the agent which members changed; returns the new revision.
+    pub(super) fn redraw(&mut self, call: CallKey, why: Redraw) -> Option<u32> {
+        let before = self.pop_of(call)?;
+        let agent = self.holder_of(call)?;
+        let pop = self.draw(&self.tables.calls[call], &agent, before.offer.clone());
+        let members = changed_members(&before, &pop);
+        if members.is_empty() {
+            return self.tables.calls.get(call).map(|entry| entry.rev);
+        }
+        let pop = Arc::new(pop);
+        self.keep_pop(call, &agent, &pop);
+        let rev = self.next_rev(call);
+        let body = match why {
+            Redraw::Enriched => EventBody::PopEnriched { pop, members },
+            Redraw::Updated => EventBody::PopUpdated { pop, members },
+        };
+        self.tell_agent_rev(call, &agent, rev, None, body);
+        Some(rev)
+    }
+
+    /// A notice was confirmed: the card says so, without an event of its own (`notice.acked` told it).
+    pub(super) fn mark_notices(&mut self, call: CallKey) {
+        let (Some(before), Some(agent)) = (self.pop_of(call), self.holder_of(call)) else { return };
+        let mut pop = (*before).clone();
+        if let Some(entry) = self.tables.calls.get(call) {
+            for notice in &mut pop.notices {
+                notice.ack = ack_word(entry, &notice.id).to_owned();
+            }
+        }
+        self.keep_pop(call, &agent, &Arc::new(pop));
+    }
+
+    fn keep_pop(&mut self, call: CallKey, agent: &AgentId, pop: &Arc<PopDocument>) {
+        match self.tables.calls.get_mut(call).map(|entry| &mut entry.phase) {
+            Some(Phase::Offered(_, offer)) => offer.pop = Arc::clone(pop),
+            Some(Phase::Answered(conversation)) => conversation.pop = Some(Arc::clone(pop)),
+            Some(Phase::Over(_)) => {
+                if let Some(card) = self.wrapping.get_mut(agent) {
+                    card.pop = Some(Arc::clone(pop));
+                }
+            }
+            Some(Phase::Deciding(_) | Phase::DefaultRouted(_)) | None => {}
+        }
+    }
+
+    fn holder_of(&self, call: CallKey) -> Option<AgentId> {
+        match &self.tables.calls.get(call)?.phase {
+            Phase::Offered(_, offer) => Some(offer.agent.clone()),
+            Phase::Answered(conversation) => conversation.agent.clone(),
+            Phase::Over(_) => {
+                self.wrapping.iter().find(|(_, card)| card.call == call).map(|(agent, _)| agent.clone())
+            }
+            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+        }
+    }
+}
+
+fn person_of(agent: &Agent) -> Person<'_> {
+    Person { name: &agent.name, kana: agent.kana.as_deref() }
+}
+
+/// Which wording the customer's flags allow.
+fn speech_of(card: Option<&CustomerCard>) -> SpeechContext {
+    SpeechContext {
+        complaint: card.map_or(ComplaintLevel::None, |card| complaint_level(&card.flags)),
+        ..SpeechContext::default()
+    }
+}
+
+fn caller_info(call: &Call) -> CallerInfo {
+    let presentation = &call.caller.presentation;
+    let (number, labels) = match presentation {
+        Presentation::Number(number) => (Some(number), None),
+        Presentation::Withheld
+        | Presentation::Payphone
+        | Presentation::OutOfArea
+        | Presentation::ServiceConflict
+        | Presentation::Error => (None, Some(label(presentation))),
+    };
+    CallerInfo {
+        presentation: presentation.code().to_owned(),
+        e164: number.and_then(|number| number.e164.clone()),
+        national: number.map(|number| number.national.clone()),
+        kind: number.map(|number| number.kind),
+        name: number.and_then(|_| call.caller.display_name.clone()),
+        verified: number.map(|_| call.caller.asserted),
+        diverted_by: call.caller.diverted_by.clone(),
+        label_ja: labels.map(|(ja, _)| ja.to_owned()),
+        label_en: labels.map(|(_, en)| en.to_owned()),
+    }
+}
+
+fn match_info(state: &CustomerState) -> MatchInfo {
+    let none = MatchInfo { level: MatchLevel::None, count: 0, customer: None, candidates: Vec::new() };
+    match state {
+        CustomerState::NotAsked | CustomerState::Waiting | CustomerState::Failed(_) => none,
+        CustomerState::Found { cards, .. } => match state.card() {
+            Some(card) => MatchInfo {
+                level: MatchLevel::Known,
+                count: cards.len(),
+                customer: Some(CustomerInfo {
+                    id: card.id.clone(),
+                    name: card.name.clone(),
+                    kana: card.kana.clone(),
+                    org: card.company.clone(),
+                    rank: card.rank.clone(),
+                    language: card.language,
+                }),
+                candidates: Vec::new(),
+            },
+            None => match match_cards(cards.clone(), Quality::Certain) {
+                Match::Several { candidates, count } => MatchInfo {
+                    level: MatchLevel::Several,
+                    count,
+                    customer: None,
+                    candidates: candidates.iter().map(candidate).collect(),
+                },
+                Match::None | Match::Known(_) | Match::Likely(_) => none,
+            },
+        },
+    }
+}
+
+/// A candidate shows name and reading, nothing else (caller-id: nothing private before the choice).
+fn candidate(card: &CustomerCard) -> Candidate {
+    Candidate { id: card.id.clone(), name: card.name.clone(), kana: card.kana.clone() }
+}
+
+fn notices_of(call: &Call, card: &CustomerCard) -> Vec<NoticeInfo> {
+    card.notices
+        .iter()
+        .map(|notice| NoticeInfo {
+            id: notice.id.clone(),
+            level: notice.level,
+            text: notice.text.clone(),
+            by: notice.by.clone(),
+            at: notice.at,
+            ack: ack_word(call, &notice.id).to_owned(),
+        })
+        .collect()
+}
+
+fn ack_word(call: &Call, notice: &str) -> &'static str {
+    if call.acknowledged.contains(notice) { "done" } else { "read" }
+}
+
+fn flags_of(card: &CustomerCard) -> Vec<FlagInfo> {
+    card.flags
+        .iter()
+        .map(|flag| FlagInfo { code: flag.code.clone(), level: flag.level, since: flag.since.clone() })
+        .collect()
+}
+
+fn sources_of(state: &CustomerState) -> Sources {
+    let local = match state {
+        CustomerState::NotAsked => "off",
+        CustomerState::Waiting => "pending",
+        CustomerState::Failed(LookupFault::Deadline) => "timeout",
+        CustomerState::Failed(LookupFault::Down | LookupFault::Overloaded) => "down",
+        CustomerState::Found { .. } => "ok",
+    };
+    Sources { local: local.to_owned(), crm: "off".to_owned() }
+}
+
+/// The names of the top-level members that differ.
+fn changed_members(before: &PopDocument, after: &PopDocument) -> Vec<&'static str> {
+    let mut members = Vec::new();
+    let mut note = |name, differs: bool| {
+        if differs {
+            members.push(name);
+        }
+    };
+    note("offer", before.offer != after.offer);
+    note("caller", before.caller != after.caller);
+    note("dialled", before.dialled != after.dialled);
+    note("match", before.matched != after.matched);
+    note("notices", before.notices != after.notices);
+    note("flags", before.flags != after.flags);
+    note("assignee", before.assignee != after.assignee);
+    note("contacts", before.contacts != after.contacts);
+    note("open", before.open != after.open);
+    note("guidance", before.guidance != after.guidance);
+    note("actions", before.actions != after.actions);
+    note("transfer", before.transfer != after.transfer);
+    note("sources", before.sources != after.sources);
+    members
+}

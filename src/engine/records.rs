@@ -1,0 +1,53 @@
+//! The record of a call, as it stands.
+
+use super::call::{Call, CustomerState, Phase};
+use crate::clock::Now;
+use crate::events::{CallRecord, EndReason};
+use crate::identity::Presentation;
+
+/// The record; with `end` when the call is over.
+pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecord {
+    let conversation = match &call.phase {
+        Phase::Answered(conversation) => Some(conversation),
+        Phase::Deciding(_) | Phase::Offered(..) | Phase::DefaultRouted(_) | Phase::Over(_) => None,
+    };
+    let talk_s = match (conversation, end) {
+        (Some(conversation), Some((_, now))) => now.moment.since(conversation.answered).as_secs(),
+        _ => 0,
+    };
+    let calling = match &call.caller.presentation {
+        Presentation::Number(number) => number.e164.clone().or_else(|| Some(number.national.clone())),
+        Presentation::Withheld
+        | Presentation::Payphone
+        | Presentation::OutOfArea
+        | Presentation::ServiceConflict
+        | Presentation::Error => None,
+    };
+    let customer = match &call.customer {
+        CustomerState::Found { .. } => call.customer.card().map(|card| card.id.clone()),
+        CustomerState::NotAsked | CustomerState::Waiting | CustomerState::Failed(_) => None,
+    };
+    CallRecord {
+        id: call.id.clone(),
+        sip_call_id: call.sip_call_id.clone(),
+        presentation: call.caller.presentation.code().to_owned(),
+        calling,
+        called: call.called.clone(),
+        line: call.line.as_ref().map(|line| line.number.clone()),
+        client: call.line.as_ref().map(|line| line.client.clone()),
+        customer,
+        agent: conversation.and_then(|conversation| conversation.agent.clone()),
+        offered_to: call.offers.iter().map(|(_, agent)| agent.clone()).collect(),
+        started_at: call.began_at,
+        answered_at: conversation.map(|conversation| conversation.answered_at),
+        ended_at: end.map(|(_, now)| now.wall),
+        end_reason: end.map(|(reason, _)| reason),
+        status: call.status,
+        talk_s,
+        traces: call
+            .decisions
+            .iter()
+            .map(|decision| serde_json::to_value(decision).unwrap_or(serde_json::Value::Null))
+            .collect(),
+    }
+}

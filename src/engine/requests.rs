@@ -1,0 +1,304 @@
+//! Requests from the wire: who may send, which transaction, which way (RFC 3261 §16.3 to §16.5, §16.10).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::context::{Aim, Context, Purpose, Upstream};
+use super::forwarding::Rewrite;
+use super::input::{Datagram, Output};
+use super::tables::{ContextKey, ServerKey};
+use crate::message::{Edit, Fault, Header, Message, Method, Uri, fault_response, response};
+use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
+use crate::transaction::{RequestParts, TransactionKey};
+use crate::transport::Flow;
+
+impl Engine {
+    /// Octets that claim to be a message.
+    pub(super) fn on_received(&mut self, flow: Flow, bytes: Bytes) {
+        let received = bytes.len();
+        match Message::parse(bytes, &self.settings.message) {
+            Ok(message) if message.status().is_some() => self.on_response(message),
+            Ok(message) => self.on_request(flow, message, received),
+            Err(fault) => self.on_fault(flow, &fault, received),
+        }
+    }
+
+    /// Octets that cannot be read as a message: peers are told, others are not.
+    pub(super) fn on_fault(&mut self, flow: Flow, fault: &Fault, received: usize) {
+        self.counters.malformed += 1;
+        if self.settings.peer_of(flow.remote.ip()).is_none() {
+            self.counters.strangers += 1;
+            return;
+        }
+        if let Some(answer) = fault_response(fault) {
+            let _ = received;
+            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+        }
+    }
+
+    /// Octets on a stream without a readable end: peers get 400, and the transport closes (N45).
+    pub(super) fn on_unusable(&mut self, flow: Flow, head: &Bytes) {
+        self.counters.malformed += 1;
+        if self.settings.peer_of(flow.remote.ip()).is_none() {
+            self.counters.strangers += 1;
+            return;
+        }
+        if let Some(answer) = bad_request(head, &self.settings.message) {
+            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+        }
+    }
+
+    fn on_request(&mut self, flow: Flow, message: Message, received: usize) {
+        let Some(peer) = self.settings.peer_of(flow.remote.ip()) else {
+            return self.refuse_stranger(flow, &message, received);
+        };
+        let Some(message) = self.stamp(flow, message) else { return };
+        let key = self.keys.server(&parts_of(&message));
+        match message.method() {
+            Method::Ack => self.on_ack(peer, message),
+            Method::Cancel => self.on_cancel(flow, message, key),
+            _ => match self.tables.server_by_key.get(&key).copied() {
+                Some(server) => self.repeat_request(server),
+                None => self.on_new_request(peer, flow, message, key),
+            },
+        }
+    }
+
+    /// Not a peer: at most one short answer, and never many (N1, N17, N28).
+    fn refuse_stranger(&mut self, flow: Flow, message: &Message, received: usize) {
+        self.counters.strangers += 1;
+        if message.method() == Method::Ack || !self.strangers_answer.allow(self.now.moment) {
+            return;
+        }
+        let tag = self.tag_for(message);
+        let answer = response(message, 403, None, message.to_tag().is_none().then_some(&tag), &[]);
+        if answer.len() <= received {
+            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+        }
+    }
+
+    /// Fills in `received` and `rport` of the top Via, whatever they claimed (RFC 3261 §18.2.1, RFC 3581 §4).
+    fn stamp(&self, flow: Flow, message: Message) -> Option<Message> {
+        let via = message.top_via();
+        let source = flow.remote.ip().to_canonical();
+        let rport = via.rport().is_some().then(|| flow.remote.port());
+        let differs = via.host().address() != Some(source) || via.received().is_some() || rport.is_some();
+        if !differs {
+            return Some(message);
+        }
+        let mut edit = Edit::of(&message);
+        edit.top_via_params(Some(source), rport);
+        Message::parse(edit.finish(), &self.settings.message).ok()
+    }
+
+    fn on_new_request(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
+        let inside = message.to_tag().is_some();
+        let urgent = inside || self.is_emergency(peer, &message);
+        if !urgent && self.tables.servers.len() >= self.settings.transactions {
+            self.counters.shed += 1;
+            let answer = response(&message, 503, None, Some(&self.tag_for(&message)), &[("Retry-After", b"5")]);
+            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+            return;
+        }
+        let message = Arc::new(message);
+        let server = self.open_server(key, flow, Arc::clone(&message));
+        if let Err(rejection) = validate(&message, &self.own, &|text| self.is_own_loop(&message, text)) {
+            let extra: Vec<(&str, &[u8])> =
+                rejection.header.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+            return self.respond_status(server, rejection.status, &extra);
+        }
+        if inside {
+            self.on_inside_dialog(peer, server, message);
+        } else if message.method() == Method::Options && self.is_for_us(&message) {
+            self.respond_status(server, 200, &[("Allow", ALLOW), ("Accept", b"application/sdp")]);
+        } else if message.method() == Method::Invite {
+            self.on_initial_invite(peer, server, message);
+        } else {
+            self.relay(peer, server, message);
+        }
+    }
+
+    /// A request within a dialog follows our signed Record-Route, and nothing else (N2, N19, N21).
+    fn on_inside_dialog(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
+        let Some(plan) = plan_route(&message, &self.own) else {
+            return self.respond_status(server, 400, &[]);
+        };
+        let Some(cookie) = self.cookie_of(&message, plan.cookie.as_deref()) else {
+            self.counters.unproven_dialogs += 1;
+            return self.respond_status(server, 481, &[]);
+        };
+        let call = self.tables.call_by_bits.get(&cookie.call).copied();
+        let hop = self.hop_of(plan.next_uri());
+        let rewrite = Rewrite::of(&plan);
+        let context = self.open_context(server, message, peer, Purpose::InDialog(call));
+        self.start_branch(context, Aim::Dialog, hop, rewrite);
+    }
+
+    /// The cookie of our Record-Route in the request, when it proves the dialog.
+    fn cookie_of(&self, message: &Message, text: Option<&[u8]>) -> Option<DialogCookie> {
+        DialogCookie::verify(
+            text?,
+            &self.secret,
+            message.call_id(),
+            message.from_tag().unwrap_or_default(),
+            message.to_tag().unwrap_or_default(),
+        )
+    }
+
+    /// Any other request outside a dialog goes to the default route.
+    fn relay(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
+        let rewrite = self.initial_rewrite(peer, &message);
+        let hop = self.initial_hop(peer, &message);
+        let context = self.open_context(server, message, peer, Purpose::Relay);
+        self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
+    }
+
+    /// What an initial request loses: Route values that are ours, and those that are not unless the peer may
+    /// pre-load them (N18).
+    pub(super) fn initial_rewrite(&self, peer: usize, message: &Message) -> Rewrite {
+        let preloaded = self.settings.peers.get(peer).is_some_and(|peer| peer.preloaded_route);
+        match plan_route(message, &self.own) {
+            Some(plan) if preloaded => Rewrite::of(&plan),
+            Some(_) | None => Rewrite { drop_routes: true, ..Rewrite::default() },
+        }
+    }
+
+    /// Where an initial request goes when nobody is chosen: a pre-loaded Route that may be followed, or the default
+    /// route.
+    pub(super) fn initial_hop(&self, peer: usize, message: &Message) -> NextHop {
+        let preloaded = self.settings.peers.get(peer).is_some_and(|peer| peer.preloaded_route);
+        let route = plan_route(message, &self.own).and_then(|plan| plan.next_route);
+        match route {
+            Some(route) if preloaded => self.hop_of(&route),
+            Some(_) | None => self.hop_of(self.settings.default_route.as_bytes()),
+        }
+    }
+
+    pub(super) fn hop_of(&self, uri: &[u8]) -> NextHop {
+        let hop = Uri::parse(uri).map_or(NextHop::Unroutable, |uri| next_hop(&uri));
+        match hop {
+            // Never back to ourselves: a request that names us and no call of ours goes nowhere.
+            NextHop::Address { protocol, remote } if self.own.is_address(remote) => {
+                let _ = protocol;
+                NextHop::Unroutable
+            }
+            NextHop::Address { .. } | NextHop::Name { .. } | NextHop::Unroutable => hop,
+        }
+    }
+
+    pub(super) fn open_context(
+        &mut self,
+        server: ServerKey,
+        request: Arc<Message>,
+        peer: usize,
+        purpose: Purpose,
+    ) -> ContextKey {
+        let context = self.tables.contexts.insert(Context {
+            server,
+            request,
+            peer,
+            purpose,
+            branches: Vec::new(),
+            upstream: Upstream::Open,
+            cancelled: false,
+        });
+        if let Some(entry) = self.tables.servers.get_mut(server) {
+            entry.context = Some(context);
+        }
+        context
+    }
+
+    /// RFC 3261 §16.10: CANCEL ends the branches of the INVITE it matches, and nothing else (N14).
+    fn on_cancel(&mut self, flow: Flow, message: Message, key: TransactionKey) {
+        if let Some(server) = self.tables.server_by_key.get(&key).copied() {
+            return self.repeat_request(server);
+        }
+        let invite_key = self.keys.cancelled_invite(&parts_of(&message));
+        let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
+        let server = self.open_server(key, flow, Arc::new(message));
+        let invite = self.tables.server_by_key.get(&invite_key).copied().filter(|invite| {
+            self.tables.servers.get(*invite).is_some_and(|entry| entry.flow.remote.ip() == flow.remote.ip())
+        });
+        let Some(invite) = invite else { return self.respond_status(server, 481, &[]) };
+        self.respond_status(server, 200, &[]);
+        if let Some(context) = self.tables.servers.get(invite).and_then(|entry| entry.context) {
+            self.cancel_context(context, &reason.unwrap_or_default());
+        }
+    }
+
+    fn cancel_context(&mut self, context: ContextKey, reason: &[u8]) {
+        let Some(entry) = self.tables.contexts.get_mut(context) else { return };
+        if entry.cancelled || entry.upstream != Upstream::Open {
+            return;
+        }
+        entry.cancelled = true;
+        let count = entry.branches.len();
+        self.on_context_cancelled(context);
+        for index in 0..count {
+            self.cancel_branch(super::tables::BranchRef { context, index }, reason);
+        }
+        self.finish_context(context);
+    }
+
+    fn on_ack(&mut self, peer: usize, message: Message) {
+        let key = self.keys.server(&parts_of(&message));
+        if let Some(server) = self.tables.server_by_key.get(&key).copied()
+            && !self.acknowledge(server)
+        {
+            return;
+        }
+        let Some(plan) = plan_route(&message, &self.own) else {
+            self.counters.dropped_acks += 1;
+            return;
+        };
+        if self.cookie_of(&message, plan.cookie.as_deref()).is_none()
+            || message.max_forwards().is_some_and(|left| left == 0)
+        {
+            self.counters.dropped_acks += 1;
+            return;
+        }
+        let hop = self.hop_of(plan.next_uri());
+        self.forward_ack(peer, &message, &plan, hop);
+    }
+
+    /// Whether the OPTIONS is for the proxy itself: our address, no user part (RFC 3261 §11).
+    fn is_for_us(&self, message: &Message) -> bool {
+        Uri::parse(message.request_uri()).is_ok_and(|uri| uri.user.is_none() && self.own.is_own(&uri))
+    }
+
+    /// Whether this Via value is ours and says that the request has been here on the same way (RFC 5393 §4.2).
+    fn is_own_loop(&self, message: &Message, branch: &[u8]) -> bool {
+        crate::proxy::Branch::verify(branch, &self.secret)
+            .is_some_and(|branch| branch.loop_hash == self.loop_hash(message))
+    }
+}
+
+/// What our OPTIONS answer allows.
+const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+
+/// What decides the transaction of a request (RFC 3261 §17.2.3).
+fn parts_of(message: &Message) -> RequestParts<'_> {
+    let via = message.top_via();
+    RequestParts {
+        method: message.method_bytes(),
+        branch: via.branch(),
+        sent_by: via.sent_by(),
+        request_uri: message.request_uri(),
+        to_tag: message.to_tag(),
+        from_tag: message.from_tag(),
+        call_id: message.call_id(),
+        cseq: message.cseq(),
+        top_via: via.as_bytes(),
+    }
+}
+
+/// The 400 for octets whose end is not known, made of what could be read of them.
+fn bad_request(head: &Bytes, limits: &crate::message::Limits) -> Option<Bytes> {
+    match Message::parse(head.clone(), limits) {
+        Ok(message) if message.status().is_some() || message.method() == Method::Ack => None,
+        Ok(message) => Some(response(&message, 400, None, Some("refused"), &[])),
+        Err(fault) => fault_response(&fault),
+    }
+}

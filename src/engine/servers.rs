@@ -1,0 +1,180 @@
+//! Server transactions: opening, answering, and doing what their machines say.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Engine;
+use super::input::{Datagram, Output};
+use super::tables::{Server, ServerKey, ServerMachine};
+use super::timers::Alarm;
+use crate::message::{Message, Method, response};
+use crate::transaction::{
+    Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey,
+    invite_server, non_invite_server,
+};
+use crate::transport::Flow;
+
+impl Engine {
+    /// Opens the transaction of a new request. An INVITE is answered 100 at once (RFC 3261 §16.2).
+    pub(super) fn open_server(&mut self, key: TransactionKey, flow: Flow, request: Arc<Message>) -> ServerKey {
+        let reliability = flow.protocol.reliability();
+        let (machine, actions) = if request.method() == Method::Invite {
+            let (machine, actions) = InviteServer::new(&self.settings.timers, reliability);
+            (ServerMachine::Invite(machine), actions)
+        } else {
+            let (machine, actions) = NonInviteServer::new(&self.settings.timers, reliability);
+            (ServerMachine::NonInvite(machine), actions)
+        };
+        let is_invite = request.method() == Method::Invite;
+        let trying = is_invite.then(|| response(&request, 100, None, None, &[]));
+        let server = self.tables.servers.insert(Server {
+            machine,
+            key,
+            flow,
+            request,
+            last: None,
+            context: None,
+            timers: super::tables::RunningTimers::default(),
+        });
+        self.tables.server_by_key.insert(key, server);
+        self.do_server_actions(server, actions);
+        if let Some(trying) = trying {
+            self.respond(server, 100, trying);
+        }
+        server
+    }
+
+    /// Sends a response through its transaction; `bytes` is the whole message.
+    pub(super) fn respond(&mut self, server: ServerKey, status: u16, bytes: Bytes) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        entry.last = Some(bytes);
+        let Some(class) = StatusClass::of(status) else { return };
+        let actions = match &mut entry.machine {
+            ServerMachine::Invite(machine) => {
+                machine.handle(invite_server::Event::Respond(class), &self.settings.timers)
+            }
+            ServerMachine::NonInvite(machine) => {
+                machine.handle(non_invite_server::Event::Respond(class.into()), &self.settings.timers)
+            }
+        };
+        self.do_server_actions(server, actions);
+    }
+
+    /// Makes a response of our own to the transaction's request and sends it.
+    pub(super) fn respond_status(&mut self, server: ServerKey, status: u16, extra: &[(&str, &[u8])]) {
+        let Some(entry) = self.tables.servers.get(server) else { return };
+        let request = &entry.request;
+        let tag = (request.to_tag().is_none() && status > 100).then(|| self.tag_for(request));
+        let bytes = response(request, status, None, tag.as_deref(), extra);
+        self.respond(server, status, bytes);
+    }
+
+    /// The To-tag of responses that we make to this request.
+    pub(super) fn tag_for(&self, request: &Message) -> String {
+        let branch = request.top_via().branch().unwrap_or_default();
+        self.secret.to_tag(request.call_id(), request.from_tag().unwrap_or_default(), branch)
+    }
+
+    /// The same request came again.
+    pub(super) fn repeat_request(&mut self, server: ServerKey) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        let actions = match &mut entry.machine {
+            ServerMachine::Invite(machine) => {
+                machine.handle(invite_server::Event::Request, &self.settings.timers)
+            }
+            ServerMachine::NonInvite(machine) => {
+                machine.handle(non_invite_server::Event::Request, &self.settings.timers)
+            }
+        };
+        self.counters.repeats += 1;
+        self.do_server_actions(server, actions);
+    }
+
+    /// An ACK matched the INVITE's transaction; `true` when it belongs to a 2xx and must go on (RFC 6026 §7.1).
+    pub(super) fn acknowledge(&mut self, server: ServerKey) -> bool {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return false };
+        let ServerMachine::Invite(machine) = &mut entry.machine else { return false };
+        let actions = machine.handle(invite_server::Event::Ack, &self.settings.timers);
+        let passes = actions.iter().any(|action| action == Action::ToUser);
+        self.do_server_actions(server, actions);
+        passes
+    }
+
+    /// A timer of the transaction fired.
+    pub(super) fn server_timer(&mut self, server: ServerKey, timer: Timer) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        entry.timers.clear(timer);
+        let actions = match &mut entry.machine {
+            ServerMachine::Invite(machine) => {
+                machine.handle(invite_server::Event::Timer(timer), &self.settings.timers)
+            }
+            ServerMachine::NonInvite(machine) => {
+                machine.handle(non_invite_server::Event::Timer(timer), &self.settings.timers)
+            }
+        };
+        self.do_server_actions(server, actions);
+    }
+
+    /// Drops the transaction and everything that waits on it.
+    pub(super) fn close_server(&mut self, server: ServerKey) {
+        let Some(mut entry) = self.tables.servers.remove(server) else { return };
+        for handle in entry.timers.drain() {
+            self.timers.cancel(handle);
+        }
+        if self.tables.server_by_key.get(&entry.key) == Some(&server) {
+            self.tables.server_by_key.remove(&entry.key);
+        }
+        if let Some(context) = entry.context {
+            self.forget_context_when_done(context);
+        }
+    }
+
+    fn do_server_actions(&mut self, server: ServerKey, actions: Actions) {
+        for action in actions {
+            match action {
+                Action::SendResponse => self.send_last(server),
+                Action::Set(timer, after) => {
+                    let handle = self.timers.insert(self.now.moment + after, Alarm::Server(server, timer));
+                    let replaced =
+                        self.tables.servers.get_mut(server).and_then(|entry| entry.timers.set(timer, handle));
+                    if let Some(replaced) = replaced {
+                        self.timers.cancel(replaced);
+                    }
+                }
+                Action::Clear(timer) => {
+                    let cleared =
+                        self.tables.servers.get_mut(server).and_then(|entry| entry.timers.clear(timer));
+                    if let Some(handle) = cleared {
+                        self.timers.cancel(handle);
+                    }
+                }
+                Action::Terminated => self.close_server(server),
+                Action::TimedOut => self.counters.unacknowledged += 1,
+                Action::TransportFailed => self.counters.transport_failures += 1,
+                Action::ToUser | Action::SendRequest | Action::SendAck => {}
+            }
+        }
+    }
+
+    fn send_last(&mut self, server: ServerKey) {
+        let Some(entry) = self.tables.servers.get(server) else { return };
+        let Some(bytes) = entry.last.clone() else { return };
+        let flow = entry.flow;
+        self.outputs.push_back(Output::Send(Datagram::back_along(flow, bytes)));
+    }
+}
+
+impl Datagram {
+    /// A response: to the source it came from, over the connection it came over (RFC 3261 §18.2.2, RFC 3581 §4).
+    pub(super) fn back_along(flow: Flow, bytes: Bytes) -> Self {
+        Self {
+            protocol: flow.protocol,
+            remote: flow.remote,
+            local: Some(flow.local),
+            connection: flow.connection,
+            bytes,
+            token: None,
+        }
+    }
+}

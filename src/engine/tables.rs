@@ -1,0 +1,180 @@
+//! The engine's tables: slots with generations, so that a reference to something gone finds nothing.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use slotmap::{SlotMap, new_key_type};
+
+use super::call::Call;
+use super::context::Context;
+use super::timers::TimerHandle;
+use crate::message::Message;
+use crate::presence::{CallId, OfferId};
+use crate::transaction::{
+    InviteClient, InviteServer, NonInviteClient, NonInviteServer, Timer, TransactionKey,
+};
+use crate::transport::{Flow, FlowId, Protocol};
+
+new_key_type! {
+    /// A call.
+    pub struct CallKey;
+    /// A response context (RFC 3261 §16.7).
+    pub struct ContextKey;
+    /// A server transaction.
+    pub struct ServerKey;
+    /// A client transaction.
+    pub struct ClientKey;
+}
+
+/// A branch of a response context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BranchRef {
+    /// The context.
+    pub context: ContextKey,
+    /// The branch's place in it.
+    pub index: usize,
+}
+
+/// All state of the SIP side and of the calls.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Calls.
+    pub calls: SlotMap<CallKey, Call>,
+    /// Calls by our id's bits.
+    pub call_by_bits: HashMap<u128, CallKey>,
+    /// Calls by the offer that is being announced or answered.
+    pub call_by_offer: HashMap<OfferId, CallKey>,
+    /// Response contexts.
+    pub contexts: SlotMap<ContextKey, Context>,
+    /// Server transactions.
+    pub servers: SlotMap<ServerKey, Server>,
+    /// Server transactions by their matching key.
+    pub server_by_key: HashMap<TransactionKey, ServerKey, BuildHasherDefault<KeyedAlready>>,
+    /// Client transactions.
+    pub clients: SlotMap<ClientKey, Client>,
+}
+
+impl Tables {
+    /// The call with this id.
+    pub fn call_by_id(&self, id: &CallId) -> Option<CallKey> {
+        super::ids::bits_of(id).and_then(|bits| self.call_by_bits.get(&bits).copied())
+    }
+}
+
+/// One of the two server machines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ServerMachine {
+    /// RFC 3261 §17.2.1.
+    Invite(InviteServer),
+    /// RFC 3261 §17.2.2.
+    NonInvite(NonInviteServer),
+}
+
+/// One of the two client machines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ClientMachine {
+    /// RFC 3261 §17.1.1.
+    Invite(InviteClient),
+    /// RFC 3261 §17.1.2.
+    NonInvite(NonInviteClient),
+}
+
+/// A server transaction with what its machine does not keep.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The machine.
+    pub machine: ServerMachine,
+    /// Its matching key.
+    pub key: TransactionKey,
+    /// Where responses go.
+    pub flow: Flow,
+    /// The request.
+    pub request: Arc<Message>,
+    /// The last response, for repeats.
+    pub last: Option<Bytes>,
+    /// The response context, when the request is being proxied.
+    pub context: Option<ContextKey>,
+    /// Running timers.
+    pub timers: RunningTimers,
+}
+
+/// A client transaction with what its machine does not keep.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The machine.
+    pub machine: ClientMachine,
+    /// The request as sent.
+    pub request: Bytes,
+    /// Where it went.
+    pub destination: Destination,
+    /// Whose branch it is; absent for CANCEL, whose response concerns nobody.
+    pub branch: Option<BranchRef>,
+    /// The transaction of the CANCEL that was sent for it.
+    pub cancel: Option<ClientKey>,
+    /// The ACK to a final response, for repeats.
+    pub ack: Option<Bytes>,
+    /// Running timers.
+    pub timers: RunningTimers,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// Over what.
+    pub protocol: Protocol,
+    /// To where.
+    pub remote: std::net::SocketAddr,
+    /// The connection to prefer.
+    pub connection: Option<FlowId>,
+}
+
+/// The few timers of one transaction; at most three run at once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunningTimers([Option<(Timer, TimerHandle)>; 3]);
+
+impl RunningTimers {
+    /// Notes a timer; returns the handle of the one of the same letter that it replaces.
+    pub fn set(&mut self, timer: Timer, handle: TimerHandle) -> Option<TimerHandle> {
+        let replaced = self.clear(timer);
+        if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
+            *place = Some((timer, handle));
+        }
+        replaced
+    }
+
+    /// Forgets a timer and returns its handle.
+    pub fn clear(&mut self, timer: Timer) -> Option<TimerHandle> {
+        let place = self.0.iter_mut().find(|place| place.is_some_and(|(letter, _)| letter == timer))?;
+        place.take().map(|(_, handle)| handle)
+    }
+
+    /// Forgets all and returns their handles.
+    pub fn drain(&mut self) -> impl Iterator<Item = TimerHandle> + '_ {
+        self.0.iter_mut().filter_map(|place| place.take().map(|(_, handle)| handle))
+    }
+}
+
+/// A hasher for keys that are keyed hashes themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyedAlready(u64);
+
+impl Hasher for KeyedAlready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = self.0.rotate_left(7) ^ u64::from_ne_bytes(word);
+        }
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        self.0 = value as u64;
+    }
+}

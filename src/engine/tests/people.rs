@@ -1,0 +1,123 @@
+//! What agents and supervisors ask for.
+
+use std::time::Duration;
+
+use super::world::{CARRIER, PHONE_1, PHONE_2, World, card, invites, within_dialog};
+use crate::customer::{Notice, NoticeLevel};
+use crate::engine::{Answer, ErrorCode, Request};
+use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, SetBy};
+
+#[test]
+fn taking_a_call_twice_is_one_event() {
+    let (mut world, call) = offered();
+    let take = || Request::TakePop { agent: AgentId::new("a1"), call: call.clone(), rev: 1 };
+    assert_eq!(world.ask(take()), Ok(Answer::Done { rev: Some(1) }));
+    assert_eq!(world.ask(take()), Ok(Answer::Done { rev: Some(1) }));
+    assert_eq!(world.happened(), ["pop.taken a1"]);
+    let invite = invites(world.taken(PHONE_1)).remove(0);
+    world.reply(PHONE_1, &invite, 200, "phone");
+    assert_eq!(world.happened(), ["call.answered a1"], "the phone's answer confirms, without a second pop.taken");
+}
+
+#[test]
+fn m007_a_call_that_a_colleague_has_is_already_taken() {
+    let (mut world, call) = offered();
+    let refusal = world.ask(Request::TakePop { agent: AgentId::new("a2"), call, rev: 1 }).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::AlreadyTaken);
+    assert_eq!(refusal.by, Some(AgentId::new("a1")));
+    assert_eq!(refusal.ja, "高橋が対応中です");
+}
+
+#[test]
+fn an_old_revision_is_a_conflict_with_the_present_card() {
+    let (mut world, call) = offered();
+    let refusal =
+        world.ask(Request::ClaimPop { agent: AgentId::new("a1"), call, rev: 7 }).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::Conflict);
+    assert_eq!(refusal.current.map(|current| current.0), Some(1));
+}
+
+#[test]
+fn a_declined_call_goes_to_the_next_agent_and_is_no_miss() {
+    let (mut world, call) = offered();
+    let invite = invites(world.taken(PHONE_1)).remove(0);
+    world.reply(PHONE_1, &invite, 180, "phone");
+    world.happened();
+    let decline =
+        Request::DeclinePop { agent: AgentId::new("a1"), call, rev: 1, reason: "policy_complaint".to_owned() };
+    world.ask(decline).unwrap();
+    assert_eq!(world.happened(), ["pop.withdrawn Declined", "pop.offered"]);
+    assert_eq!(invites(world.taken(PHONE_2)).len(), 1);
+    assert_eq!(world.status_of("a1").0, "available");
+}
+
+#[test]
+fn an_agent_cannot_undo_what_a_supervisor_set() {
+    let mut world = World::new();
+    let sick = Absence { reason: AbsenceReason::Sick, until: None, next_start: None };
+    let set = |status, by| Request::SetPresence {
+        agent: AgentId::new("a1"),
+        status,
+        by,
+        user: "somebody".to_owned(),
+    };
+    world.ask(set(AgentStatus::Away(sick), SetBy::Supervisor)).unwrap();
+    let refusal = world.ask(set(AgentStatus::Available, SetBy::Manual)).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::Forbidden);
+    world.ask(set(AgentStatus::Available, SetBy::Supervisor)).unwrap();
+    assert_eq!(world.status_of("a1").0, "available");
+    assert_eq!(world.stored.len(), 2, "each change is kept once");
+}
+
+#[test]
+fn m023_wrap_up_does_not_end_by_key_while_a_danger_notice_is_unread() {
+    let mut world = World::new();
+    world.invite("one");
+    let mut known = card("cu-1", Some("a1"));
+    known.notices.push(Notice {
+        id: "n-1".to_owned(),
+        level: NoticeLevel::Danger,
+        text: "返金条件は必ず管理者確認".to_owned(),
+        by: "SV 鈴木".to_owned(),
+        at: world.now.wall,
+    });
+    world.answer_lookup(Ok(vec![known]));
+    let call = world.events.iter().find_map(|event| event.call.clone()).unwrap();
+    let invite = world.one(PHONE_1);
+    world.reply(PHONE_1, &invite, 200, "phone");
+    let ok = world.taken(CARRIER).pop().unwrap();
+    world.receive(CARRIER, within_dialog("BYE", 2, &ok));
+    let bye = world.one(PHONE_1);
+    world.reply(PHONE_1, &bye, 200, "phone");
+    let finish = || Request::FinishWrapUp { agent: AgentId::new("a1"), call: call.clone() };
+    assert_eq!(world.ask(finish()).unwrap_err().code, ErrorCode::NoticeUnacked);
+    let read = Request::AcknowledgeNotice {
+        agent: AgentId::new("a1"),
+        call: call.clone(),
+        notice: "n-1".to_owned(),
+    };
+    world.ask(read).unwrap();
+    world.happened();
+    world.ask(finish()).unwrap();
+    assert_eq!(world.happened(), ["wrapup.done", "pop.closed"]);
+    assert_eq!(world.status_of("a1").2, "idle");
+}
+
+#[test]
+fn live_calls_carry_their_traces() {
+    let (mut world, call) = offered();
+    let Ok(Answer::Calls(calls)) = world.ask(Request::LiveCalls) else { panic!("calls") };
+    assert_eq!(calls.len(), 1);
+    assert_eq!((&calls[0].id, calls[0].ended_at), (&call, None));
+    assert!(!calls[0].traces.is_empty());
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.ask(Request::LiveCall(CallId::new("c-none"))).unwrap_err().code, ErrorCode::NotFound);
+}
+
+fn offered() -> (World, CallId) {
+    let mut world = World::new();
+    world.invite_unknown("one");
+    let call = world.events.iter().find_map(|event| event.call.clone()).unwrap();
+    world.happened();
+    (world, call)
+}

@@ -1,0 +1,35 @@
+//! Whose timer it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::tables::{BranchRef, CallKey, ClientKey, ServerKey};
+use crate::presence::OfferId;
+use crate::transaction::{Timer, TimerId};
+
+/// A set timer, to be cleared.
+pub type TimerHandle = TimerId;
+
+/// What a timer is for. Whoever set it may be gone by the time it fires; then it does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Alarm {
+    /// A timer of a server transaction.
+    Server(ServerKey, Timer),
+    /// A timer of a client transaction.
+    Client(ClientKey, Timer),
+    /// Timer C of a branch (RFC 3261 §16.8).
+    TimerC(BranchRef),
+    /// A cancelled branch has not answered (RFC 3261 §9.1: 64·T1).
+    CancelWait(BranchRef),
+    /// The look-up has taken too long.
+    LookupDeadline(CallKey),
+    /// The pop has not been written in time; the INVITE goes all the same.
+    AnnounceDeadline(CallKey, OfferId),
+    /// The agent has not answered in time.
+    AnswerWithin(CallKey, OfferId),
+    /// Nobody has answered the call in time (M090).
+    RingSla(CallKey),
+    /// No BYE was seen for too long.
+    CallLimit(CallKey),
+    /// A lease, a wrap-up or a phone's rest is over.
+    Presence,
+}

@@ -1,0 +1,166 @@
+//! `name-addr` and `addr-spec` with their parameters (RFC 3261 §20.10, §25.1): From, To, Contact, Route and
+//! the like.
+
+use std::borrow::Cow;
+
+use super::Malformed;
+use super::params::Params;
+use super::text::{is_lws, skip_lws, skip_quoted, trim};
+
+/// One address value, read in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameAddr<'a> {
+    /// The display name as written, quotes included.
+    pub display: Option<&'a [u8]>,
+    /// The URI, without `<>`.
+    pub uri: &'a [u8],
+    /// The parameters of the header, not of the URI. Without `<>` every parameter is the header's.
+    pub params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads one value, without the commas around it.
+    pub fn parse(value: &'a [u8]) -> Result<Self, Malformed> {
+        let text = trim(value);
+        let (display, open) = if text.first() == Some(&b'"') {
+            let end = skip_quoted(text, 0).ok_or(Malformed("an unterminated quote"))?;
+            (Some(&text[..end]), skip_lws(text, end))
+        } else {
+            match memchr::memchr(b'<', text) {
+                None => return Self::parse_addr_spec(text),
+                Some(open) => (unquoted_display(&text[..open])?, open),
+            }
+        };
+        if text.get(open) != Some(&b'<') {
+            return Err(Malformed("a display name without address"));
+        }
+        let close = memchr::memchr(b'>', &text[open..]).ok_or(Malformed("an unterminated <"))?;
+        let uri = &text[open + 1..open + close];
+        check_uri(uri)?;
+        Ok(Self { display, uri, params: params(trim(&text[open + close + 1..]))? })
+    }
+
+    /// RFC 3261 §20.10: without `<>`, a URI with a comma, a question mark or a semicolon must not be written,
+    /// so these never belong to the URI.
+    fn parse_addr_spec(text: &'a [u8]) -> Result<Self, Malformed> {
+        let end = memchr::memchr(b';', text).unwrap_or(text.len());
+        let (uri, tail) = text.split_at(end);
+        let uri = trim(uri);
+        if memchr::memchr3(b'?', b',', b'"', uri).is_some() {
+            return Err(Malformed("an address that needs <>"));
+        }
+        check_uri(uri)?;
+        Ok(Self { display: None, uri, params: params(tail)? })
+    }
+
+    /// The display name without quotes and escapes. Octets that are no UTF-8 become U+FFFD; control
+    /// characters stay and are the reader's to remove.
+    pub fn display_text(&self) -> Option<Cow<'a, str>> {
+        let display = self.display?;
+        let Some(quoted) = display.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")) else {
+            return Some(String::from_utf8_lossy(display));
+        };
+        if memchr::memchr(b'\\', quoted).is_none() {
+            return Some(String::from_utf8_lossy(quoted));
+        }
+        let mut plain = Vec::with_capacity(quoted.len());
+        let mut octets = quoted.iter();
+        while let Some(octet) = octets.next() {
+            plain.push(if *octet == b'\\' { *octets.next().unwrap_or(octet) } else { *octet });
+        }
+        Some(Cow::Owned(String::from_utf8_lossy(&plain).into_owned()))
+    }
+
+    /// The tag, when there is one with a value.
+    pub fn tag(&self) -> Option<&'a [u8]> {
+        self.params.get("tag").flatten()
+    }
+}
+
+/// Tokens and white space; we let pass what telephones write besides, but nothing that begins something else.
+fn unquoted_display(text: &[u8]) -> Result<Option<&[u8]>, Malformed> {
+    let display = trim(text);
+    let foreign = |octet: &u8| {
+        matches!(octet, b',' | b';' | b':' | b'"' | b'>' | b'\\' | 0x7f) || (*octet < b' ' && !is_lws(*octet))
+    };
+    if display.iter().any(foreign) {
+        return Err(Malformed("a display name that needs quotes"));
+    }
+    Ok((!display.is_empty()).then_some(display))
+}
+
+fn check_uri(uri: &[u8]) -> Result<(), Malformed> {
+    if uri.iter().any(|octet| *octet <= b' ' || *octet == 0x7f || matches!(octet, b'<' | b'>')) {
+        return Err(Malformed("an address with white space or control characters"));
+    }
+    match memchr::memchr(b':', uri) {
+        Some(colon) if colon > 0 => Ok(()),
+        Some(_) | None => Err(Malformed("an address without scheme")),
+    }
+}
+
+fn params(text: &[u8]) -> Result<Params<'_>, Malformed> {
+    let params = Params::of(text);
+    if params.are_well_formed() { Ok(params) } else { Err(Malformed("a bad parameter behind an address")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_display_name_is_unescaped() {
+        let address = NameAddr::parse(br#" "J \"Q\" \\ R" <sip:j@h;lr>;tag=1 "#).unwrap();
+        assert_eq!(address.display_text().as_deref(), Some(r#"J "Q" \ R"#));
+        assert_eq!(address.uri, b"sip:j@h;lr");
+        assert_eq!(address.tag(), Some(&b"1"[..]));
+        assert!(!address.params.has("lr"));
+    }
+
+    #[test]
+    fn a_display_name_needs_no_blank_and_no_quotes() {
+        let address = NameAddr::parse(b"caller<sip:caller@example.com>;tag=323").unwrap();
+        assert_eq!(address.display, Some(&b"caller"[..]));
+        let address = NameAddr::parse("佐藤 一郎 <sip:s@h>".as_bytes()).unwrap();
+        assert_eq!(address.display_text().as_deref(), Some("佐藤 一郎"));
+        let address = NameAddr::parse(b"<sip:s@h>").unwrap();
+        assert_eq!(address.display_text(), None);
+    }
+
+    #[test]
+    fn without_brackets_parameters_belong_to_the_header() {
+        let address =
+            NameAddr::parse(b"sip:+19725552222@gw1.example.net;unknownparam ;  tag  =\r\n  9n").unwrap();
+        assert_eq!(address.uri, b"sip:+19725552222@gw1.example.net");
+        assert!(address.params.has("unknownparam"));
+        assert_eq!(address.tag(), Some(&b"9n"[..]));
+    }
+
+    #[test]
+    fn a_display_name_in_shift_jis_becomes_valid_text() {
+        let address = NameAddr::parse(b"\"\x8d\xb2\x93\xa1\" <sip:s@h>").unwrap();
+        assert!(address.display_text().is_some_and(|text| text.contains('\u{fffd}')));
+    }
+
+    #[test]
+    fn a_malformed_address_is_refused() {
+        for text in [
+            &br#""Mr. J. User <sip:j.user@example.com>"#[..],
+            b"Bell, Alexander <sip:a@h>",
+            b"\"Watson, Thomas\" < sip:t.watson@example.org >",
+            b"sip:user@example.com?Route=%3Csip:sip.example.com%3E",
+            b"sip:evil@x <sip:y@z>",
+            b"\"a\" sip:a@h",
+            b"\"a\"",
+            b"<sip:a@h",
+            b"<sip:a@h> x",
+            b"<sip:a@h>, <sip:b@h>",
+            b"<>",
+            b"alan@jasomi.com",
+            b"<sip:a@h>;tag=\"open",
+            b"",
+        ] {
+            assert!(NameAddr::parse(text).is_err(), "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Octet classes and the smallest readers (RFC 3261 §25.1). All of them look at each octet once.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+
+/// A range of octets in a message; four billion octets are far beyond any limit we accept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self { start: offset(start), end: offset(end) }
+    }
+
+    pub(super) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.start as usize..self.end as usize]
+    }
+
+    pub(super) fn range(self) -> Range<u32> {
+        self.start..self.end
+    }
+}
+
+/// An offset as we store it. Parsing refuses messages beyond `u32`, so nothing is cut here in practice.
+pub(super) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// White space inside a value. CR and LF count because a line that was split at its end keeps them only in
+/// folds.
+pub(super) const fn is_lws(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// `token` of RFC 3261 §25.1.
+pub(super) const fn is_token(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric()
+        || matches!(octet, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+/// Whether the text is a token of at least one octet.
+pub(super) fn all_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(is_token)
+}
+
+/// The text without outer white space.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let span = trim_span(text, Span::new(0, text.len()));
+    span.of(text)
+}
+
+/// The span without outer white space.
+pub(super) fn trim_span(bytes: &[u8], span: Span) -> Span {
+    let text = span.of(bytes);
+    let lead = text.iter().take_while(|octet| is_lws(**octet)).count();
+    let trail = text[lead..].iter().rev().take_while(|octet| is_lws(**octet)).count();
+    Span { start: span.start + offset(lead), end: span.end - offset(trail) }
+}
+
+/// The position of the first octet at or after `at` that is not white space.
+pub(super) fn skip_lws(text: &[u8], at: usize) -> usize {
+    at + text[at..].iter().take_while(|octet| is_lws(**octet)).count()
+}
+
+/// The position behind a run of token octets that begins at `at`.
+pub(super) fn skip_token(text: &[u8], at: usize) -> usize {
+    at + text[at..].iter().take_while(|octet| is_token(**octet)).count()
+}
+
+/// `1*DIGIT` and nothing else: no sign, no base, no blank. `None` also when it does not fit.
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |sum, octet| {
+        let digit = octet.is_ascii_digit().then(|| u64::from(octet - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// A port: 1 to 65535.
+pub(super) fn port(text: &[u8]) -> Option<u16> {
+    decimal(text).and_then(|number| u16::try_from(number).ok()).filter(|number| *number != 0)
+}
+
+/// The position behind the closing quote of the quoted string that opens at `at`; `None` when it never
+/// closes. A backslash takes the next octet with it, whatever it is.
+pub(super) fn skip_quoted(text: &[u8], at: usize) -> Option<usize> {
+    let mut position = at + 1;
+    loop {
+        let found = memchr::memchr2(b'"', b'\\', text.get(position..)?)?;
+        position += found;
+        if text[position] == b'"' {
+            return Some(position + 1);
+        }
+        position += 2;
+    }
+}
+
+/// An address literal without brackets. The three colons that RFC 5118 §4.10 reports from a faulty grammar
+/// are read as two.
+pub(super) fn ip_literal(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 64)?;
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Some(IpAddr::V4(address));
+    }
+    ip6(text).map(IpAddr::V6)
+}
+
+/// An IPv6 literal without brackets.
+pub(super) fn ip6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse::<Ipv6Addr>() {
+        return Some(address);
+    }
+    let (before, after) = text.split_once(":::")?;
+    format!("{before}::{after}").parse().ok()
+}
+
+/// The text with each `%HH` replaced once by its octet; a `%` without two hexadecimal digits stays as it is.
+/// The result may hold any octet, NUL included.
+///
+/// ```
+/// assert_eq!(&*toritsugi::message::percent_decode(b"%75se%72%"), b"user%");
+/// ```
+pub fn percent_decode(text: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'%', text) else { return Cow::Borrowed(text) };
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(&text[..first]);
+    let mut rest = &text[first..];
+    while let Some((octet, tail)) = rest.split_first() {
+        let escape = tail.first_chunk::<2>().and_then(|[high, low]| Some(hex(*high)? << 4 | hex(*low)?));
+        match escape.filter(|_| *octet == b'%') {
+            Some(value) => {
+                decoded.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                decoded.push(*octet);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decimal_is_digits_only() {
+        for (text, value) in [
+            (&b"0"[..], Some(0)),
+            (b"0068", Some(68)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"18446744073709551616", None),
+            (b"+10", None),
+            (b"-1", None),
+            (b"0x10", None),
+            (b" 10", None),
+            (b"", None),
+        ] {
+            assert_eq!(decimal(text), value, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_percent_escape_is_decoded_once() {
+        assert_eq!(&*percent_decode(b"value%25%34%31"), b"value%41");
+        assert_eq!(&*percent_decode(b"null-%00-null"), b"null-\0-null");
+        assert_eq!(&*percent_decode(b"%Z%45%4"), b"%ZE%4");
+    }
+
+    #[test]
+    fn a_quoted_string_ends_at_its_first_unescaped_quote() {
+        assert_eq!(skip_quoted(br#""a\"b" c"#, 0), Some(6));
+        assert_eq!(skip_quoted(br#""a\"#, 0), None);
+        assert_eq!(skip_quoted(br#""a"#, 0), None);
+    }
+
+    #[test]
+    fn three_colons_of_rfc5118_are_read_as_two() {
+        assert_eq!(ip_literal(b"2001:db8:::192.0.2.1"), ip_literal(b"2001:db8::192.0.2.1"));
+        assert!(ip_literal(b"2001:db8:::192.0.2.1").is_some());
+        assert_eq!(ip_literal(b"1.2.3"), None);
+    }
+}

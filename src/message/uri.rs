@@ -1,0 +1,277 @@
+//! URIs as far as a proxy looks at them (RFC 3261 §19.1, RFC 3966 §3, RFC 5118 §4).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Malformed;
+use super::params::Params;
+use super::text::{ip_literal, ip6, port};
+
+/// The scheme of a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `sip`
+    Sip,
+    /// `sips`
+    Sips,
+    /// `tel`
+    Tel,
+    /// Any other; whoever must route by it answers 416.
+    Other,
+}
+
+/// The host of a URI or of a Via.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Host<'a> {
+    /// A name, case as received.
+    Name(&'a str),
+    /// An IPv4 literal.
+    V4(Ipv4Addr),
+    /// An IPv6 literal; it stands in brackets.
+    V6(Ipv6Addr),
+    /// None: `tel:` and other schemes.
+    Absent,
+}
+
+/// A URI, read in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uri<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The user part before decoding, password left out; for `tel:` the number; absent for other schemes.
+    pub user: Option<&'a [u8]>,
+    /// The host.
+    pub host: Host<'a>,
+    /// The port, when written.
+    pub port: Option<u16>,
+    /// The parameters behind the host (behind the number, for `tel:`).
+    pub params: Params<'a>,
+    /// What stands behind `?`, without it. It never becomes headers of ours.
+    pub headers: Option<&'a [u8]>,
+    /// Everything behind the scheme's colon.
+    pub opaque: &'a [u8],
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a URI that stands alone: neither `<>` nor white space around or within it.
+    pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        if text.iter().any(|octet| *octet <= b' ' || *octet == 0x7f || matches!(octet, b'<' | b'>')) {
+            return Err(Malformed("a URI with white space, control characters or angle brackets"));
+        }
+        let colon = memchr::memchr(b':', text).ok_or(Malformed("a URI without scheme"))?;
+        let (name, opaque) = (&text[..colon], &text[colon + 1..]);
+        if !is_scheme(name) {
+            return Err(Malformed("a URI with a bad scheme"));
+        }
+        let scheme = if name.eq_ignore_ascii_case(b"sip") {
+            Scheme::Sip
+        } else if name.eq_ignore_ascii_case(b"sips") {
+            Scheme::Sips
+        } else if name.eq_ignore_ascii_case(b"tel") {
+            Scheme::Tel
+        } else {
+            Scheme::Other
+        };
+        match scheme {
+            Scheme::Sip | Scheme::Sips => Self::parse_sip(scheme, opaque),
+            Scheme::Tel => Self::parse_tel(opaque),
+            Scheme::Other => Ok(Self::bare(scheme, opaque)),
+        }
+    }
+
+    /// Whether it is a `sip` or `sips` URI.
+    pub fn is_sip(&self) -> bool {
+        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+    }
+
+    fn bare(scheme: Scheme, opaque: &'a [u8]) -> Self {
+        Self {
+            scheme,
+            user: None,
+            host: Host::Absent,
+            port: None,
+            params: Params::default(),
+            headers: None,
+            opaque,
+        }
+    }
+
+    /// RFC 3261 §19.1.1. The user part ends at the first `@`; a second one is refused, because others end it
+    /// at the last.
+    fn parse_sip(scheme: Scheme, opaque: &'a [u8]) -> Result<Self, Malformed> {
+        let (user, rest) = match memchr::memchr(b'@', opaque) {
+            None => (None, opaque),
+            Some(at) => (Some(&opaque[..at]), &opaque[at + 1..]),
+        };
+        if memchr::memchr(b'@', rest).is_some() {
+            return Err(Malformed("a SIP URI with two @"));
+        }
+        let user = user.map(|user| memchr::memchr(b':', user).map_or(user, |colon| &user[..colon]));
+        if user == Some(b"") {
+            return Err(Malformed("a SIP URI with an empty user part"));
+        }
+        let host_port_end = memchr::memchr2(b';', b'?', rest).unwrap_or(rest.len());
+        let (host_port, tail) = rest.split_at(host_port_end);
+        let (host, port) = host_and_port(host_port)?;
+        let params_end = memchr::memchr(b'?', tail).unwrap_or(tail.len());
+        let (params, headers) = tail.split_at(params_end);
+        let params = Params::of(params);
+        if !params.are_well_formed() {
+            return Err(Malformed("a SIP URI with a bad parameter"));
+        }
+        Ok(Self {
+            scheme,
+            user,
+            host,
+            port,
+            params,
+            headers: headers.split_first().map(|(_, text)| text),
+            opaque,
+        })
+    }
+
+    fn parse_tel(opaque: &'a [u8]) -> Result<Self, Malformed> {
+        let end = memchr::memchr(b';', opaque).unwrap_or(opaque.len());
+        let (number, params) = opaque.split_at(end);
+        if number.is_empty() {
+            return Err(Malformed("a tel URI without number"));
+        }
+        Ok(Self { user: Some(number), params: Params::of(params), ..Self::bare(Scheme::Tel, opaque) })
+    }
+}
+
+impl<'a> Host<'a> {
+    /// Reads a host name, an IPv4 literal or a bracketed IPv6 literal.
+    pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        if let Some(inner) = text.strip_prefix(b"[") {
+            return inner
+                .strip_suffix(b"]")
+                .and_then(|inner| std::str::from_utf8(inner).ok())
+                .and_then(ip6)
+                .map(Host::V6)
+                .ok_or(Malformed("a bad IPv6 literal"));
+        }
+        if let Some(IpAddr::V4(address)) =
+            text.first().filter(|octet| octet.is_ascii_digit()).and_then(|_| ip_literal(text))
+        {
+            return Ok(Host::V4(address));
+        }
+        // Underscores are not in the grammar, but in the names of many hosts.
+        let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
+        match std::str::from_utf8(text) {
+            Ok(name) if !name.is_empty() && text.iter().all(is_name) => Ok(Host::Name(name)),
+            _ => Err(Malformed("a bad host")),
+        }
+    }
+
+    /// The address, when it is a literal. An IPv4-mapped IPv6 address is given as the IPv4 address it stands
+    /// for.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Host::Name(_) | Host::Absent => None,
+            Host::V4(address) => Some(IpAddr::V4(*address)),
+            Host::V6(address) => Some(IpAddr::V6(*address).to_canonical()),
+        }
+    }
+}
+
+/// `scheme` of RFC 3986 §3.1.
+fn is_scheme(name: &[u8]) -> bool {
+    let rest = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.');
+    name.first().is_some_and(u8::is_ascii_alphabetic) && name.iter().all(rest)
+}
+
+fn host_and_port(text: &[u8]) -> Result<(Host<'_>, Option<u16>), Malformed> {
+    let host_end = if text.first() == Some(&b'[') {
+        memchr::memchr(b']', text).map_or(text.len(), |closing| closing + 1)
+    } else {
+        memchr::memchr(b':', text).unwrap_or(text.len())
+    };
+    let host = Host::parse(&text[..host_end])?;
+    match text[host_end..].split_first() {
+        None => Ok((host, None)),
+        Some((b':', digits)) => match port(digits) {
+            Some(number) => Ok((host, Some(number))),
+            None => Err(Malformed("a bad port")),
+        },
+        Some(_) => Err(Malformed("something behind an IPv6 literal")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::percent_decode;
+
+    #[test]
+    fn a_sip_uri_is_read_to_its_parts() {
+        let uri = Uri::parse(b"sips:alice:secret@[2001:db8::10]:5070;lr;transport=tcp?Subject=x").unwrap();
+        assert_eq!(uri.scheme, Scheme::Sips);
+        assert_eq!(uri.user, Some(&b"alice"[..]));
+        assert_eq!(uri.host, Host::V6("2001:db8::10".parse().unwrap()));
+        assert_eq!(uri.port, Some(5070));
+        assert_eq!(uri.params.get("transport"), Some(Some(&b"tcp"[..])));
+        assert!(uri.params.has("lr"));
+        assert_eq!(uri.headers, Some(&b"Subject=x"[..]));
+    }
+
+    #[test]
+    fn a_user_part_may_hold_nearly_anything() {
+        let uri = Uri::parse(b"sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com")
+            .unwrap();
+        assert_eq!(uri.user, Some(&b"1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"[..]));
+        assert_eq!(uri.host, Host::Name("example.com"));
+        let uri = Uri::parse(b"sip:user;par=u%40example.net@example.com").unwrap();
+        assert_eq!(percent_decode(uri.user.unwrap_or_default()), &b"user;par=u@example.net"[..]);
+        let uri = Uri::parse(b"sip:sips%3Auser%40example.com@example.net").unwrap();
+        assert_eq!(percent_decode(uri.user.unwrap_or_default()), &b"sips:user@example.com"[..]);
+    }
+
+    #[test]
+    fn a_port_inside_the_brackets_is_no_port() {
+        let uri = Uri::parse(b"sip:[2001:db8::10:5070]").unwrap();
+        assert_eq!(uri.host, Host::V6("2001:db8::10:5070".parse().unwrap()));
+        assert_eq!(uri.port, None);
+    }
+
+    #[test]
+    fn tel_and_unknown_schemes_are_read() {
+        let uri = Uri::parse(b"tel:+81-3-1234-5678;phone-context=x").unwrap();
+        assert_eq!((uri.scheme, uri.user), (Scheme::Tel, Some(&b"+81-3-1234-5678"[..])));
+        assert!(uri.params.has("phone-context"));
+        let uri = Uri::parse(b"soap.beep://192.0.2.103:3002").unwrap();
+        assert_eq!((uri.scheme, uri.opaque), (Scheme::Other, &b"//192.0.2.103:3002"[..]));
+    }
+
+    #[test]
+    fn n20_an_ambiguous_uri_is_refused() {
+        for text in [
+            &b"sip:2001:db8::10"[..],
+            b"sip:alice@good.example;x=@evil.example",
+            b"sip:a@b@c",
+            b"sip:@host",
+            b"sip:",
+            b"sip:user@",
+            b"sip:user@host:",
+            b"sip:user@host:0",
+            b"sip:user@host:99999",
+            b"sip:user@[::1",
+            b"sip:user@[::1]x",
+            b"sip:user@ho st",
+            b"sip:user@host;a=b c",
+            b"<sip:user@host>",
+            b"sip:user@host\0",
+            b"user@host",
+            b":user",
+            b"1x:user",
+            b"",
+        ] {
+            assert!(Uri::parse(text).is_err(), "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn an_ipv4_mapped_address_is_the_ipv4_address() {
+        let uri = Uri::parse(b"sip:a@[::ffff:192.0.2.10]:19823").unwrap();
+        assert_eq!(uri.host.address(), "192.0.2.10".parse().ok());
+    }
+}

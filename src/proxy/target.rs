@@ -1,0 +1,80 @@
+//! RFC 3261 §16.6 item 7: from the next URI to the address of the next hop.
+
+use std::net::SocketAddr;
+
+use crate::message::{Host, Scheme, Uri};
+use crate::transport::Protocol;
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// To this address.
+    Address {
+        /// Over this.
+        protocol: Protocol,
+        /// The address.
+        remote: SocketAddr,
+    },
+    /// To a host whose address must be asked first (RFC 3263).
+    Name {
+        /// Over this.
+        protocol: Protocol,
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// Nowhere: not a SIP URI, or a transport we do not speak.
+    Unroutable,
+}
+
+/// The next hop of a URI. `maddr` is not followed: it would let a message choose its own way (N20, N29).
+pub fn next_hop(uri: &Uri<'_>) -> NextHop {
+    let protocol = match (uri.scheme, uri.params.get("transport").flatten()) {
+        (Scheme::Sip, None) => Protocol::Udp,
+        (Scheme::Sip, Some(transport)) if transport.eq_ignore_ascii_case(b"udp") => Protocol::Udp,
+        (Scheme::Sip, Some(transport)) if transport.eq_ignore_ascii_case(b"tcp") => Protocol::Tcp,
+        (Scheme::Sip | Scheme::Sips | Scheme::Tel | Scheme::Other, _) => return NextHop::Unroutable,
+    };
+    let port = uri.port.unwrap_or(5060);
+    match uri.host {
+        Host::Name(host) => NextHop::Name { protocol, host: host.to_ascii_lowercase(), port },
+        Host::V4(_) | Host::V6(_) => match uri.host.address() {
+            Some(address) if !address.is_unspecified() && !address.is_multicast() && port != 0 => {
+                NextHop::Address { protocol, remote: SocketAddr::new(address, port) }
+            }
+            Some(_) | None => NextHop::Unroutable,
+        },
+        Host::Absent => NextHop::Unroutable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v7_literal_addresses_need_no_look_up() {
+        let hop = |text: &str| next_hop(&Uri::parse(text.as_bytes()).unwrap());
+        let address = |protocol, remote: &str| NextHop::Address { protocol, remote: remote.parse().unwrap() };
+        assert_eq!(hop("sip:a@192.0.2.1"), address(Protocol::Udp, "192.0.2.1:5060"));
+        assert_eq!(hop("sip:a@192.0.2.1:5070;transport=TCP"), address(Protocol::Tcp, "192.0.2.1:5070"));
+        assert_eq!(hop("sip:a@[2001:db8::1]:5070"), address(Protocol::Udp, "[2001:db8::1]:5070"));
+        assert_eq!(
+            hop("sip:a@PBX.example"),
+            NextHop::Name { protocol: Protocol::Udp, host: "pbx.example".to_owned(), port: 5060 }
+        );
+    }
+
+    #[test]
+    fn n20_maddr_and_impossible_addresses_lead_nowhere_else() {
+        let hop = |text: &str| next_hop(&Uri::parse(text.as_bytes()).unwrap());
+        assert_eq!(
+            hop("sip:a@192.0.2.1;maddr=198.51.100.1"),
+            NextHop::Address { protocol: Protocol::Udp, remote: "192.0.2.1:5060".parse().unwrap() }
+        );
+        for text in ["sip:a@0.0.0.0", "sip:a@224.0.0.1", "sip:a@192.0.2.1;transport=sctp", "tel:+8131", "sips:a@192.0.2.1"] {
+            assert_eq!(hop(text), NextHop::Unroutable, "{text}");
+        }
+    }
+}

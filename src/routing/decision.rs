@@ -1,0 +1,90 @@
+//! A decision with the trace that explains it.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::presence::AgentId;
+
+/// Where a call goes, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What to do.
+    pub action: Action,
+    /// The rule that decided.
+    pub rule: String,
+    /// Every rule looked at, in order; the last one decided.
+    pub trace: Vec<TraceStep>,
+}
+
+/// What to do with the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Action {
+    /// Pass it on as it came, at once.
+    Untouched,
+    /// Offer it to this agent.
+    Offer {
+        /// Whom.
+        agent: AgentId,
+        /// In what capacity.
+        reason: OfferReason,
+    },
+    /// Send it to the default route, the PBX.
+    DefaultRoute {
+        /// Why no agent gets it.
+        why: String,
+    },
+}
+
+/// Why this agent is offered the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferReason {
+    /// They look after the customer.
+    Assigned,
+    /// Who looks after the customer cannot take it, and this agent's group answers.
+    AssigneeAbsent,
+    /// Their group answers the line.
+    Group,
+    /// It was offered before, and nobody took it.
+    NextAgent,
+}
+
+impl OfferReason {
+    /// The word on the wire.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Assigned => "assigned",
+            Self::AssigneeAbsent => "assignee_absent",
+            Self::Group => "group",
+            Self::NextAgent => "next_agent",
+        }
+    }
+}
+
+/// One rule that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStep {
+    /// The rule.
+    pub rule: String,
+    /// Whether it decided.
+    pub matched: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// The decision as people read it: the outcome first, then each rule on a line.
+pub fn explain_text(decision: &Decision) -> String {
+    let mut text = match &decision.action {
+        Action::Untouched => "decision: pass the call on untouched\n".to_owned(),
+        Action::Offer { agent, reason } => format!("decision: offer to {agent} ({})\n", reason.code()),
+        Action::DefaultRoute { why } => format!("decision: default route ({why})\n"),
+    };
+    for step in &decision.trace {
+        let mark = if step.matched { "=>" } else { "  " };
+        // Writing to a String cannot fail.
+        _ = writeln!(text, "{mark} {}: {}", step.rule, step.why);
+    }
+    text
+}

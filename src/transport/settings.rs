@@ -1,0 +1,61 @@
+//! The limits of RFC 3261 §18's sockets, [pure].
+
+use std::time::Duration;
+
+use super::FramingLimits;
+
+/// Every limit of the room. `Default` gives the values named here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportSettings {
+    /// The largest message, octets; 65,535.
+    pub message_bytes: usize,
+    /// The largest start line with headers on a stream, octets; 65,535.
+    pub header_bytes: usize,
+    /// A message begun on a stream must be whole by then, and a connection from outside must have brought
+    /// its first one; 10 s.
+    pub stream_message_timeout: Duration,
+    /// A connection on which nothing moves is closed after this; 600 s.
+    pub idle_timeout: Duration,
+    /// For making a connection; 5 s.
+    pub connect_timeout: Duration,
+    /// A connection whose queue does not move is closed after this; also TCP_USER_TIMEOUT; 10 s.
+    pub stuck_timeout: Duration,
+    /// Connections from outside, and as many again to outside; 4,096.
+    pub connections: usize,
+    /// Connections from one address; 1,024.
+    pub connections_per_peer: usize,
+    /// Messages waiting in one connection's outgoing queue; 1,024.
+    pub outbox_messages: usize,
+    /// Octets waiting in one connection's outgoing queue; 1 MiB.
+    pub outbox_bytes: usize,
+    /// Messages from streams waiting for the driver; when full, streams are not read; 1,024.
+    pub arrivals: usize,
+    /// Kernel buffers of each UDP socket, octets, as far as the kernel allows; 4 MiB.
+    pub udp_buffer_bytes: usize,
+}
+
+impl Default for TransportSettings {
+    fn default() -> Self {
+        Self {
+            message_bytes: 65_535,
+            header_bytes: 65_535,
+            stream_message_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(600),
+            connect_timeout: Duration::from_secs(5),
+            stuck_timeout: Duration::from_secs(10),
+            connections: 4_096,
+            connections_per_peer: 1_024,
+            outbox_messages: 1_024,
+            outbox_bytes: 1024 * 1024,
+            arrivals: 1_024,
+            udp_buffer_bytes: 4 * 1024 * 1024,
+        }
+    }
+}
+
+impl TransportSettings {
+    /// The limits of framing among them.
+    pub fn framing(&self) -> FramingLimits {
+        FramingLimits { message_bytes: self.message_bytes, header_bytes: self.header_bytes }
+    }
+}

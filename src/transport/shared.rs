@@ -1,0 +1,260 @@
+//! What the driver's side and the connection tasks have in common (RFC 3261 §18.1.1, §18.2.1). One thread,
+//! so no locks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::connection::{Connection, Order};
+use super::{Arrival, CloseReason, FlowId, Gauges, Protocol, SendFailure, TransportSettings};
+use crate::clock::Moment;
+
+/// One read takes at most this much from a stream.
+const SCRATCH_BYTES: usize = 32 * 1024;
+
+/// Whether a connection from this address is wanted.
+pub(super) type Allow = Box<dyn Fn(IpAddr) -> bool>;
+
+pub(super) struct Shared {
+    pub(super) settings: TransportSettings,
+    /// Told when arrivals left a full queue.
+    pub(super) space: Notify,
+    /// Where reads land; one for all connections, since none keeps it across an await.
+    pub(super) scratch: RefCell<Box<[u8]>>,
+    pub(super) allow: RefCell<Allow>,
+    origin: Instant,
+    arrivals: RefCell<VecDeque<Arrival>>,
+    driver: RefCell<Option<Waker>>,
+    registry: RefCell<Registry>,
+    counts: Cell<Gauges>,
+    tasks: RefCell<JoinSet<()>>,
+}
+
+/// Every connection, open or being made.
+struct Registry {
+    by_id: HashMap<FlowId, Rc<Connection>>,
+    by_remote: HashMap<(Protocol, SocketAddr), FlowId>,
+    inbound_by_peer: HashMap<IpAddr, usize>,
+    inbound: usize,
+    next_id: u64,
+}
+
+impl Shared {
+    pub(super) fn new(settings: TransportSettings) -> Self {
+        Self {
+            settings,
+            space: Notify::new(),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
+            allow: RefCell::new(Box::new(|_| false)),
+            origin: Instant::now(),
+            arrivals: RefCell::new(VecDeque::new()),
+            driver: RefCell::new(None),
+            registry: RefCell::new(Registry::new()),
+            counts: Cell::new(Gauges::default()),
+            tasks: RefCell::new(JoinSet::new()),
+        }
+    }
+
+    /// Now, on the clock that framing is given.
+    pub(super) fn moment(&self) -> Moment {
+        Moment::ZERO + self.origin.elapsed()
+    }
+
+    /// The instant of a moment of that clock.
+    pub(super) fn instant(&self, moment: Moment) -> Instant {
+        self.origin + moment.since(Moment::ZERO)
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Gauges)) {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+    }
+
+    pub(super) fn gauges(&self) -> Gauges {
+        let registry = self.registry.borrow();
+        Gauges {
+            inbound_connections: registry.inbound,
+            outbound_connections: registry.by_id.len() - registry.inbound,
+            waiting_arrivals: self.arrivals.borrow().len(),
+            ..self.counts.get()
+        }
+    }
+
+    /// Runs a task until it ends or the transports are dropped. It needs a `LocalSet` around it.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let mut tasks = self.tasks.borrow_mut();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(task);
+    }
+
+    pub(super) fn stop(&self) {
+        self.tasks.borrow_mut().abort_all();
+    }
+
+    /// Whether messages may be put into the queue of arrivals.
+    pub(super) fn has_room(&self) -> bool {
+        self.arrivals.borrow().len() < self.settings.arrivals
+    }
+
+    /// For the driver. Messages ask `has_room` first; news of ends and failures do not: they are bounded by
+    /// what ends.
+    pub(super) fn arrive(&self, arrival: Arrival) {
+        self.arrivals.borrow_mut().push_back(arrival);
+        if let Some(driver) = self.driver.borrow_mut().take() {
+            driver.wake();
+        }
+    }
+
+    pub(super) fn take_arrival(&self) -> Option<Arrival> {
+        let mut arrivals = self.arrivals.borrow_mut();
+        let was_full = arrivals.len() >= self.settings.arrivals;
+        let arrival = arrivals.pop_front()?;
+        if was_full && arrivals.len() < self.settings.arrivals {
+            self.space.notify_waiters();
+        }
+        Some(arrival)
+    }
+
+    pub(super) fn poll_arrivals(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.arrivals.borrow().is_empty() {
+            return Poll::Ready(());
+        }
+        *self.driver.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Counts a message that was not sent, and tells the driver if it wants to know.
+    pub(super) fn send_failed(
+        &self,
+        token: Option<u64>,
+        protocol: Protocol,
+        remote: SocketAddr,
+        why: SendFailure,
+    ) {
+        self.count(|counts| counts.send_failed += 1);
+        if let Some(token) = token {
+            self.arrive(Arrival::SendFailed { token, protocol, remote, why });
+        }
+    }
+
+    pub(super) fn next_id(&self) -> FlowId {
+        let mut registry = self.registry.borrow_mut();
+        registry.next_id = registry.next_id.wrapping_add(1);
+        FlowId::new(registry.next_id)
+    }
+
+    pub(super) fn find(&self, id: FlowId) -> Option<Rc<Connection>> {
+        self.registry.borrow().by_id.get(&id).map(Rc::clone)
+    }
+
+    /// RFC 3261 §18.1.1: the connection that was asked for, or another one to the same address and port.
+    pub(super) fn usable(
+        &self,
+        preferred: Option<FlowId>,
+        protocol: Protocol,
+        remote: SocketAddr,
+    ) -> Option<Rc<Connection>> {
+        let registry = self.registry.borrow();
+        let same = registry.by_remote.get(&(protocol, remote));
+        [preferred.as_ref(), same].into_iter().flatten().find_map(|id| {
+            let connection = registry.by_id.get(id)?;
+            // An id that was read back after a restart might be anybody's.
+            let fits = connection.protocol == protocol && connection.remote == remote;
+            (fits && connection.order() == Order::Run).then(|| Rc::clone(connection))
+        })
+    }
+
+    /// Whether one more connection to outside may be made.
+    pub(super) fn outbound_room(&self) -> bool {
+        let registry = self.registry.borrow();
+        registry.by_id.len() - registry.inbound < self.settings.connections
+    }
+
+    /// Whether one more connection from `peer` may stay. At a limit the oldest one that never brought a
+    /// message makes room: a peer whose connections work cannot be crowded out by idle ones.
+    pub(super) fn inbound_room(&self, peer: IpAddr) -> bool {
+        let registry = self.registry.borrow();
+        let of_peer = registry.inbound_by_peer.get(&peer).copied().unwrap_or(0);
+        let evicted = if of_peer >= self.settings.connections_per_peer {
+            registry.oldest_unproven(Some(peer))
+        } else if registry.inbound >= self.settings.connections {
+            registry.oldest_unproven(None)
+        } else {
+            return true;
+        };
+        let Some(evicted) = evicted else {
+            return false;
+        };
+        evicted.abort(CloseReason::Evicted);
+        true
+    }
+
+    pub(super) fn add(&self, connection: &Rc<Connection>) {
+        let mut registry = self.registry.borrow_mut();
+        if connection.inbound {
+            registry.inbound += 1;
+            *registry.inbound_by_peer.entry(connection.remote.ip()).or_insert(0) += 1;
+        }
+        registry.by_remote.insert((connection.protocol, connection.remote), connection.id);
+        registry.by_id.insert(connection.id, Rc::clone(connection));
+    }
+
+    /// Forgets a connection and reports every message that was still in its queue.
+    pub(super) fn remove(&self, connection: &Connection, failure: SendFailure) {
+        self.registry.borrow_mut().remove(connection);
+        for token in connection.give_up() {
+            self.send_failed(token, connection.protocol, connection.remote, failure);
+        }
+    }
+}
+
+impl Registry {
+    fn new() -> Self {
+        Self {
+            by_id: HashMap::new(),
+            by_remote: HashMap::new(),
+            inbound_by_peer: HashMap::new(),
+            inbound: 0,
+            // Not from zero: an id from before a restart should name nothing.
+            next_id: RandomState::new().hash_one(0),
+        }
+    }
+
+    fn oldest_unproven(&self, peer: Option<IpAddr>) -> Option<&Connection> {
+        self.by_id
+            .values()
+            .filter(|connection| connection.inbound && !connection.is_proven())
+            .filter(|connection| connection.order() == Order::Run)
+            .filter(|connection| peer.is_none_or(|peer| connection.remote.ip() == peer))
+            .min_by_key(|connection| connection.opened)
+            .map(Rc::as_ref)
+    }
+
+    fn remove(&mut self, connection: &Connection) {
+        if self.by_id.remove(&connection.id).is_none() {
+            return;
+        }
+        let by_remote = (connection.protocol, connection.remote);
+        if self.by_remote.get(&by_remote) == Some(&connection.id) {
+            self.by_remote.remove(&by_remote);
+        }
+        if connection.inbound {
+            self.inbound -= 1;
+            let peer = connection.remote.ip();
+            if let Some(of_peer) = self.inbound_by_peer.get_mut(&peer) {
+                *of_peer -= 1;
+                if *of_peer == 0 {
+                    self.inbound_by_peer.remove(&peer);
+                }
+            }
+        }
+    }
+}

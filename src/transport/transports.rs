@@ -1,0 +1,240 @@
+//! RFC 3261 §18 as the driver sees it: bind, wait, drain, send.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::coop::consume_budget;
+
+use super::accept::accept;
+use super::connection::{Connection, connect};
+use super::shared::Shared;
+use super::udp::{Received, UdpListener};
+use super::{
+    Arrival, FlowId, Gauges, ListenAddress, Outgoing, Protocol, SendFailure, TransportSettings, socket,
+};
+
+/// Datagrams that may be dropped in one call before connections and the driver get their turn.
+const DROPPED_AT_A_TIME: usize = 64;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The kernel refused: the address is taken, not ours, or needs rights.
+    #[error("cannot listen on {address}: {source}")]
+    Refused {
+        /// Which.
+        address: ListenAddress,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS comes later.
+    #[error("cannot listen on {0}: TLS is not offered yet; use tcp: or udp:")]
+    TlsNotYet(ListenAddress),
+}
+
+/// All sockets of the process that carry SIP. Lives on one thread, inside a `LocalSet` of a tokio runtime.
+pub struct Transports {
+    shared: Rc<Shared>,
+    udp: Vec<UdpListener>,
+    listening: Vec<ListenAddress>,
+    buffer: Box<[u8]>,
+    streams_first: bool,
+    next_udp: usize,
+}
+
+impl Transports {
+    /// Listens on every address or on none. Nobody may connect before [`Self::allow`]; datagrams come from
+    /// anyone.
+    ///
+    /// # Panics
+    ///
+    /// Outside a `LocalSet`.
+    #[expect(clippy::unused_async, reason = "TLS will read its certificates here")]
+    pub async fn bind(listen: &[ListenAddress], settings: &TransportSettings) -> Result<Self, BindError> {
+        let mut udp = Vec::new();
+        let mut tcp = Vec::new();
+        let mut listening = Vec::new();
+        for asked in listen {
+            let refused = |source| BindError::Refused { address: *asked, source };
+            let address = match asked.protocol {
+                Protocol::Udp => {
+                    let listener = bind_udp(asked.address, settings).map_err(refused)?;
+                    let local = listener.local;
+                    udp.push(listener);
+                    local
+                }
+                Protocol::Tcp => {
+                    let listener = bind_tcp(asked.address).map_err(refused)?;
+                    let local = listener.local_addr().map_err(refused)?;
+                    tcp.push(listener);
+                    local
+                }
+                Protocol::Tls => return Err(BindError::TlsNotYet(*asked)),
+            };
+            listening.push(ListenAddress { protocol: asked.protocol, address });
+        }
+        let shared = Rc::new(Shared::new(settings.clone()));
+        for listener in tcp {
+            shared.spawn(accept(Rc::clone(&shared), listener));
+        }
+        let buffer = vec![0; settings.message_bytes + 1].into_boxed_slice();
+        Ok(Self { shared, udp, listening, buffer, streams_first: false, next_udp: 0 })
+    }
+
+    /// Who may connect from now on; everyone else is closed at once. Open connections stay.
+    pub fn allow(&self, allow: Box<dyn Fn(IpAddr) -> bool>) {
+        *self.shared.allow.borrow_mut() = allow;
+    }
+
+    /// What is listened on, with the ports that were taken for port 0.
+    pub fn listening(&self) -> &[ListenAddress] {
+        &self.listening
+    }
+
+    /// Waits until [`Self::try_next`] may have something. Loses nothing when it is dropped. It lets the
+    /// connections run now and then even when there is always something.
+    pub async fn ready(&mut self) {
+        consume_budget().await;
+        poll_fn(|context| self.poll_ready(context)).await;
+    }
+
+    /// What came, without waiting. Datagrams and streams take turns.
+    pub fn try_next(&mut self) -> Option<Arrival> {
+        self.streams_first = !self.streams_first;
+        if self.streams_first {
+            self.shared.take_arrival().or_else(|| self.receive())
+        } else {
+            self.receive().or_else(|| self.shared.take_arrival())
+        }
+    }
+
+    /// Waits for what comes next. Loses nothing when it is dropped.
+    pub async fn next(&mut self) -> Arrival {
+        loop {
+            self.ready().await;
+            if let Some(arrival) = self.try_next() {
+                return arrival;
+            }
+        }
+    }
+
+    /// Sends, or puts into a connection's queue, without waiting. A message with a token that is not handed
+    /// to the network comes back as [`Arrival::SendFailed`], never from inside this call.
+    pub fn send(&mut self, outgoing: Outgoing) {
+        let Outgoing { protocol, local, remote, connection, bytes, token } = outgoing;
+        let result = match protocol {
+            Protocol::Udp => self.send_datagram(local, remote, &bytes),
+            Protocol::Tcp => self.send_on_stream(connection, local, remote, bytes, token),
+            Protocol::Tls => Err(SendFailure::Unsupported),
+        };
+        match result {
+            Ok(()) => self.shared.count(|counts| counts.sent += 1),
+            Err(why) => self.shared.send_failed(token, protocol, remote, why),
+        }
+    }
+
+    /// Closes a connection after what is queued for it has been written.
+    pub fn close(&self, connection: FlowId) {
+        if let Some(connection) = self.shared.find(connection) {
+            connection.finish();
+        }
+    }
+
+    /// What is open and what was counted.
+    pub fn gauges(&self) -> Gauges {
+        self.shared.gauges()
+    }
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.shared.poll_arrivals(context).is_ready() {
+            return Poll::Ready(());
+        }
+        for listener in &self.udp {
+            if listener.socket.poll_recv_ready(context).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// From each UDP socket in turn.
+    fn receive(&mut self) -> Option<Arrival> {
+        let mut attempts = DROPPED_AT_A_TIME;
+        for _ in 0..self.udp.len() {
+            let index = self.next_udp % self.udp.len();
+            self.next_udp = index + 1;
+            while attempts > 0 {
+                match self.udp[index].receive(&mut self.buffer) {
+                    Received::Arrival(arrival) => {
+                        self.shared.count(|counts| match arrival {
+                            Arrival::Unusable { .. } => counts.unusable += 1,
+                            Arrival::Message { .. } | Arrival::Closed { .. } | Arrival::SendFailed { .. } => {
+                                counts.received += 1
+                            }
+                        });
+                        return Some(arrival);
+                    }
+                    Received::Dropped => self.shared.count(|counts| counts.datagrams_dropped += 1),
+                    Received::Error => self.shared.count(|counts| counts.socket_errors += 1),
+                    Received::Nothing => break,
+                }
+                attempts -= 1;
+            }
+        }
+        None
+    }
+
+    fn send_datagram(
+        &self,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), SendFailure> {
+        let named = self.udp.iter().find(|listener| Some(listener.local) == local);
+        let fitting = || self.udp.iter().find(|listener| listener.local.is_ipv4() == remote.is_ipv4());
+        named.or_else(fitting).ok_or(SendFailure::NoListener)?.send(bytes, remote)
+    }
+
+    fn send_on_stream(
+        &self,
+        preferred: Option<FlowId>,
+        local: Option<SocketAddr>,
+        remote: SocketAddr,
+        bytes: Bytes,
+        token: Option<u64>,
+    ) -> Result<(), SendFailure> {
+        if let Some(connection) = self.shared.usable(preferred, Protocol::Tcp, remote) {
+            return connection.enqueue(bytes, token);
+        }
+        if !self.shared.outbound_room() {
+            return Err(SendFailure::TooManyConnections);
+        }
+        let connection = Rc::new(Connection::new(&self.shared, Protocol::Tcp, remote, false));
+        connection.enqueue(bytes, token)?;
+        self.shared.add(&connection);
+        self.shared.spawn(connect(Rc::clone(&self.shared), connection, local));
+        Ok(())
+    }
+}
+
+impl Drop for Transports {
+    /// Ends every connection without a word.
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+fn bind_udp(address: SocketAddr, settings: &TransportSettings) -> io::Result<UdpListener> {
+    let socket = UdpSocket::from_std(socket::udp(address, settings)?)?;
+    let local = socket.local_addr()?;
+    Ok(UdpListener { socket, local })
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::from_std(socket::tcp_listener(address)?)
+}

@@ -1,0 +1,136 @@
+import { Button } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { type AgentRow, api } from '../api/client';
+import { named } from '../i18n';
+import type { Caller } from '../protocol/payload';
+import type { Ended, Missed, Presence, State } from '../state/model';
+import { clock, dateTime, daysAway, timeOf, when } from '../text/time';
+import { Outside } from './Outside';
+import { useLang } from './hooks';
+
+/** How an absent agent becomes available again: with a key, with the button alone, or there is no need. */
+export type WayBack = 'key' | 'button' | null;
+
+interface Props {
+  state: State;
+  now: number;
+  /** A card is shown above: only the short lists are wanted. */
+  busy: boolean;
+  ended: Ended | null;
+  back: WayBack;
+  onBack: () => void;
+}
+
+/** What is there when nothing rings, and below the card what was missed meanwhile. */
+export function Idle({ state, now, busy, ended, back, onBack }: Props) {
+  const { t } = useTranslation();
+  const ready = state.presence?.status === 'available';
+  return (
+    <section className="idle" data-busy={busy}>
+      {!busy && (
+        <div className="idle-head" data-ready={ready}>
+          <h2>{t(ready ? 'idle.ready' : 'idle.notReady')}</h2>
+          {ended !== null && (
+            <p data-testid="ended">
+              {t('idle.ended')}: {named(t, 'call.cause', ended.cause)}
+            </p>
+          )}
+          {state.presence?.reason === 'rona' && <p className="rona">{t('presence.rona')}</p>}
+          {back === null ? (
+            <p>{t('idle.hint')}</p>
+          ) : (
+            <p>
+              <Button variant={back === 'key' ? 'filled' : 'default'} onClick={onBack}>
+                {t('presence.back')} {back === 'key' && <kbd>Enter</kbd>}
+              </Button>
+            </p>
+          )}
+        </div>
+      )}
+      {(!busy || state.missed.length > 0) && <MissedList missed={state.missed} now={now} />}
+      {!busy && <Team colleagues={state.colleagues} me={state.agent} now={now} />}
+    </section>
+  );
+}
+
+function MissedList({ missed, now }: { missed: Missed[]; now: number }) {
+  const { t } = useTranslation();
+  const lang = useLang();
+  return (
+    <div className="panel missed">
+      <h3>
+        {t('idle.missed')} {missed.length > 0 && <span className="count">{missed.length}</span>}
+      </h3>
+      {missed.length === 0 && <p className="none">{t('idle.noMissed')}</p>}
+      <ul>
+        {missed.slice(0, 10).map((item) => (
+          <li key={item.call}>
+            <time>{daysAway(item.at, now) === 0 ? clock(item.at) : dateTime(item.at, lang, now)}</time>
+            {item.customer !== null && <Outside text={item.customer.name} limit={40} />}
+            <MissedNumber caller={item.caller} />
+            {item.clientName !== '' && <Outside text={item.clientName} limit={40} className="quiet" />}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function MissedNumber({ caller }: { caller: Caller | null }) {
+  const { t } = useTranslation();
+  if (caller === null) return null;
+  const number = caller.national ?? caller.e164;
+  return (
+    <Outside text={number ?? named(t, 'who.label', caller.presentation)} limit={32} className="number" />
+  );
+}
+
+function Team({
+  colleagues,
+  me,
+  now,
+}: {
+  colleagues: Record<string, Presence>;
+  me: string | null;
+  now: number;
+}) {
+  const { t } = useTranslation();
+  const agents = useQuery({ queryKey: ['agents'], queryFn: api.agents, refetchInterval: 15_000 });
+  const others = (agents.data ?? []).filter((agent) => agent.id !== me);
+  return (
+    <div className="panel team">
+      <h3>{t('idle.team')}</h3>
+      {agents.isError && <p className="none">{t('idle.teamFailed')}</p>}
+      <ul>
+        {others.slice(0, 30).map((agent) => (
+          <Colleague
+            key={agent.id}
+            agent={agent}
+            presence={colleagues[agent.id] ?? agent.presence}
+            now={now}
+          />
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Colleague({ agent, presence, now }: { agent: AgentRow; presence: Presence; now: number }) {
+  const { t } = useTranslation();
+  const lang = useLang();
+  const ready = presence.status === 'available';
+  const until = timeOf(presence.until);
+  const busy = presence.state === 'idle' ? null : named(t, 'presence.state', presence.state);
+  const reason = presence.reason === null ? named(t, 'presence', presence.status) : null;
+  return (
+    <li data-tone={ready && busy === null ? 'ready' : 'away'}>
+      <span aria-hidden="true" className="dot" />
+      <Outside text={agent.name} limit={24} />
+      <span className="quiet">
+        {busy ?? reason ?? named(t, 'presence.reason', presence.reason ?? '')}
+        {until !== null && ` ${t('presence.untilShort', { time: when(until, lang, now) })}`}
+      </span>
+    </li>
+  );
+}
