@@ -7,7 +7,7 @@ use crate::cli::{Failure, Table, UserRole, import as importing, user};
 use crate::clock::{Moment, Now};
 use crate::config::Config;
 use crate::customer::CustomerCard;
-use crate::identity::{Caller, Canonical, NumberKind, Presentation, TrunkContext, canon, canon_cell};
+use crate::identity::{Canonical, NumberKind, Presentation, Quality, TrunkContext, canon, canon_cell};
 use crate::presence::AgentBook;
 use crate::routing::{Action, CustomerFact, Facts, decide};
 use crate::storage::import::{ImportedNumber, Table as StorageTable};
@@ -123,10 +123,21 @@ pub(super) fn imported_numbers(cell: &str, context: &TrunkContext) -> Vec<Import
             raw: if alone { cell.to_owned() } else { number.national.clone() },
             kind: serde_json::to_value(number.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)),
             extension: number.extension.clone(),
-            note: number.quality.note().map(str::to_owned),
+            note: note_of(number.quality).map(str::to_owned),
             e164: number.key,
         })
         .collect()
+}
+
+/// What an importer should know of a number that was not clean.
+const fn note_of(quality: Quality) -> Option<&'static str> {
+    match quality {
+        Quality::Certain => None,
+        Quality::ZeroRestored => Some("a leading zero was put back (0補完)"),
+        Quality::PrefixStripped => Some("a carrier prefix was taken away"),
+        Quality::Doubtful => Some("the number looks wrong and is kept as it is"),
+        Quality::NotANumber => Some("this is no telephone number"),
+    }
 }
 
 async fn cards_of(
@@ -171,7 +182,7 @@ fn presentation_of(from: &str, context: &TrunkContext) -> Result<Presentation, F
                     "--from {from}: not a telephone number; give one as people write it, or `anonymous`"
                 )));
             }
-            Presentation::Number(Caller::number_of(number))
+            Presentation::Number(number.into())
         }
     })
 }

@@ -59,7 +59,6 @@ pub(super) struct Running {
     health: Health,
     desk: DeskHandle,
     world: mpsc::Sender<FromWorld>,
-    directory: watch::Receiver<Arc<Directory>>,
     stop_driver: oneshot::Sender<Duration>,
     driver: std::thread::JoinHandle<()>,
     stop_http: CancellationToken,
@@ -124,7 +123,6 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         health,
         desk: desk_handle,
         world: world_sender,
-        directory: directory_receiver,
         stop_driver,
         driver,
         stop_http,
@@ -154,11 +152,6 @@ impl Running {
             }
         }
         self.stop().await;
-    }
-
-    /// Who is in the directory now.
-    pub fn directory(&self) -> Arc<Directory> {
-        Arc::clone(&self.directory.borrow())
     }
 
     /// Takes no new calls, lets those that ring be answered, and ends.

@@ -67,7 +67,8 @@ pub(super) fn trunk_context(config: &Config) -> Result<TrunkContext, Failure> {
             context.emergency.push(number.clone());
         }
     }
-    context.extension_digits = config.numbering.extension_digits;
+    // Up to five digits are extensions anyway (caller-id rule 6); a longer plan is named by its length.
+    context.extensions = (6..=config.numbering.extension_digits).map(|digits| "X".repeat(digits.into())).collect();
     Ok(context)
 }
 
@@ -152,6 +153,8 @@ pub(super) fn peers_only(config: &Config) -> Box<dyn Fn(std::net::IpAddr) -> boo
 }
 
 fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
+    let mut numbering = numbering.clone();
+    numbering.bare_country_code = peer.bare_country_code;
     Peer {
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
@@ -167,7 +170,7 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
             .collect(),
         preloaded_route: peer.preloaded_route,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
-        numbering: TrunkContext { bare_country_code: peer.bare_country_code, ..numbering.clone() },
+        numbering,
     }
 }
 

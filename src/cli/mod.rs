@@ -3,6 +3,8 @@
 pub mod call;
 pub mod check;
 pub mod explain;
+pub mod import;
+pub mod user;
 mod watch;
 
 use std::fmt;
@@ -211,7 +213,7 @@ fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// Prints a line on standard output. A reader that has gone, such as `head`, is no failure.
-fn say(line: &str) -> Result<(), Failure> {
+pub(crate) fn say(line: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

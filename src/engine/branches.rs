@@ -42,7 +42,6 @@ impl Engine {
         entry.branches.push(ContextBranch {
             aim,
             state: BranchState::Resolving,
-            request_uri: rewrite.request_uri.clone(),
             timer_c: None,
         });
         let branch = BranchRef { context, index };

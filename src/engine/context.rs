@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::tables::{CallKey, ClientKey, ServerKey};
 use super::timers::TimerHandle;
 use crate::message::Message;
@@ -55,8 +53,6 @@ pub struct Branch {
     pub aim: Aim,
     /// How far it is.
     pub state: BranchState,
-    /// The Request-URI it carries; absent when it stays as it came.
-    pub request_uri: Option<Bytes>,
     /// Timer C, while the INVITE is pending.
     pub timer_c: Option<TimerHandle>,
 }

@@ -44,6 +44,7 @@ impl House {
         let mut house = Self { sources: Vec::new(), texts: Vec::new() };
         house.walk(root, root);
         house.sources.sort_by(|a, b| a.path.cmp(&b.path));
+        house.mark_test_modules();
         house
     }
 
@@ -51,10 +52,12 @@ impl House {
     pub fn planted(files: &[(&str, &str)]) -> Self {
         let sources = files.iter().filter(|(path, _)| path.ends_with(".rs"));
         let texts = files.iter().filter(|(path, _)| !path.ends_with(".rs"));
-        Self {
+        let mut house = Self {
             sources: sources.map(|(path, text)| Source::new(path, text)).collect(),
             texts: texts.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(),
-        }
+        };
+        house.mark_test_modules();
+        house
     }
 
     /// The file of this path.
@@ -72,6 +75,19 @@ impl House {
                 return found;
             }
             module = module.rsplit_once('/')?.0.to_owned();
+        }
+    }
+
+    /// Files that are modules only of the tests are tests, whatever they are called.
+    fn mark_test_modules(&mut self) {
+        let modules = self.sources.iter().flat_map(Source::test_modules).collect::<Vec<_>>();
+        for source in &mut self.sources {
+            let is_test = |module: &String| {
+                source.path == format!("{module}.rs") || source.path.starts_with(&format!("{module}/"))
+            };
+            if modules.iter().any(is_test) {
+                source.test_lines.fill(true);
+            }
         }
     }
 
@@ -138,8 +154,39 @@ impl Source {
 
     /// Lines of code that is no test, with their numbers from 0.
     pub fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_test = |line: usize| self.test_lines.get(line).copied().unwrap_or(false);
-        self.code.lines().enumerate().filter(move |(line, _)| !is_test(*line))
+        self.code.lines().enumerate().filter(|(line, _)| !self.is_test_line(*line))
+    }
+
+    /// Whether this line, from 0, is test code.
+    pub fn is_test_line(&self, line: usize) -> bool {
+        self.test_lines.get(line).copied().unwrap_or(false)
+    }
+
+    /// Modules in files of their own that only tests have: their paths without `.rs` or `/mod.rs`.
+    fn test_modules(&self) -> Vec<String> {
+        let folder =
+            self.path.strip_suffix("/mod.rs").or_else(|| self.path.strip_suffix(".rs")).unwrap_or("");
+        let folder = if self.path == "src/lib.rs" { "src" } else { folder };
+        let mut modules = Vec::new();
+        for (at, marker) in self.code.match_indices("#[cfg(test)]") {
+            let rest = &self.code[at + marker.len()..];
+            let declaration = rest.split(';').next().unwrap_or("");
+            let name = declaration.rsplit_once("mod ").map_or("", |(_, name)| name.trim());
+            // With `#[path]` the file lies beside this one; without, in the folder of this module.
+            let line = line_of(&self.code, at) + 1;
+            let path = self.strings.iter().find(|(at, _)| *at == line).map(|(_, path)| path);
+            if declaration.contains('{') || name.is_empty() {
+                continue;
+            }
+            modules.push(match path.filter(|_| declaration.contains("#[path")) {
+                Some(path) => {
+                    let beside = self.path.rsplit_once('/').map_or("", |(beside, _)| beside);
+                    format!("{beside}/{}", path.trim_end_matches(".rs"))
+                }
+                None => format!("{folder}/{name}"),
+            });
+        }
+        modules
     }
 
     /// Functions that are no tests: name, first and last line, from 0.
@@ -153,7 +200,7 @@ impl Source {
             let rest = &self.code[at + 3..];
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some((from, to)) = block(&self.code, at) else { continue };
-            if !name.is_empty() && !self.test_lines.get(from).copied().unwrap_or(false) {
+            if !name.is_empty() && !self.is_test_line(from) {
                 functions.push((name, from, to));
             }
         }
@@ -372,6 +419,22 @@ mod tests {
         let source = Source::new("src/x.rs", text);
         assert_eq!(source.functions(), [("a".to_owned(), 0, 2), ("d".to_owned(), 10, 10)]);
         assert_eq!(source.product_lines().count(), 7);
+    }
+
+    #[test]
+    fn a_module_only_of_tests_is_a_test_whatever_its_name() {
+        let house = House::planted(&[
+            (
+                "src/a/mod.rs",
+                "#[cfg(test)]\n#[path = \"b_tests.rs\"]\nmod b;\n#[cfg(test)]\nmod torture;\nmod d;\n",
+            ),
+            ("src/a/b_tests.rs", "fn b() {}\n"),
+            ("src/a/torture.rs", "fn t() {}\n"),
+            ("src/a/torture/file.rs", "fn f() {}\n"),
+            ("src/a/d.rs", "fn d() {}\n"),
+        ]);
+        let functions = house.sources.iter().flat_map(Source::functions).map(|(name, ..)| name);
+        assert_eq!(functions.collect::<Vec<_>>(), ["d"]);
     }
 
     #[test]
