@@ -19,6 +19,10 @@ use crate::events::wire::SUBPROTOCOL;
 use crate::presence::AgentId;
 use crate::telemetry::metric;
 
+/// Octets the library sets aside for each socket's reads, and gathers before it writes (F5: 300 KiB in all).
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
 /// What every socket shares.
 #[derive(Clone)]
 pub struct WsState {
@@ -70,6 +74,8 @@ pub async fn upgrade(
                 .into_response(),
             Ok(upgrade) => upgrade
                 .protocols([SUBPROTOCOL])
+                .read_buffer_size(READ_BUFFER_BYTES)
+                .write_buffer_size(WRITE_BUFFER_BYTES)
                 .max_message_size(LIBRARY_BYTES)
                 .max_frame_size(LIBRARY_BYTES)
                 .on_upgrade(move |web_socket| socket::serve(web_socket, state, session)),
