@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use crate::storage::import::{FILE_BYTES, Faults, ImportError, ImportReport, Normalise, Table};
 use crate::storage::{Storage, StorageError, StorageSettings};
 
-/// Imports `file`. Creates and migrates the database. Warnings and, on a terminal, a progress bar go to standard
-/// error. Answers the line to print.
+/// Imports `file`. Creates and migrates the database. Warnings and, on a terminal, a progress bar go to
+/// standard error. Answers the line to print.
 ///
 /// # Errors
-/// The lines to print, one per fault (`FILE:LINE: column phones: what is wrong; what to do`), at most a hundred and
-/// then a count; nothing was imported.
+/// The lines to print, one per fault (`FILE:LINE: column phones: what is wrong; what to do`), at most a
+/// hundred and then a count; nothing was imported.
 pub fn run(
     table: Table,
     file: &Path,
@@ -113,7 +113,7 @@ mod tests {
 
     fn import(folder: &Path, table: Table, text: &str) -> Result<String, Vec<String>> {
         let file = folder.join("file.csv");
-        std::fs::write(&file, text).expect("written");
+        std::fs::write(&file, text).map_err(|error| vec![error.to_string()])?;
         let url = format!("sqlite:{}", folder.join("t.db").display());
         run(table, &file, &StorageSettings::new(url), &as_written).map_err(|lines| {
             lines.iter().map(|line| line.replace(&folder.display().to_string(), "")).collect()

@@ -13,8 +13,8 @@ const SHORTEST: usize = 8;
 /// Octets of the longest.
 const LONGEST: usize = 1024;
 
-/// Adds a user. Creates and migrates the database. The password is one line of standard input; on a terminal it is
-/// asked for twice and not shown. Answers the line to print.
+/// Adds a user. Creates and migrates the database. The password is one line of standard input; on a terminal
+/// it is asked for twice and not shown. Answers the line to print.
 ///
 /// # Errors
 /// The lines to print.
@@ -44,7 +44,8 @@ pub fn add_with(
     check(name, role, agent)?;
     if password.chars().count() < SHORTEST || password.len() > LONGEST {
         return Err(vec![format!(
-            "the password must have at least {SHORTEST} characters and at most {LONGEST} octets; choose another"
+            "the password must have at least {SHORTEST} characters and at most {LONGEST} octets; choose \
+             another"
         )]);
     }
     let told = |error: StorageError| vec![format!("{error}{}", remedy(&error))];
@@ -130,12 +131,13 @@ mod tests {
     fn a_user_is_stored_with_an_argon2id_hash_of_19_mebibytes() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(&folder);
-        let line = add_with("suzuki", UserRole::Supervisor, None, &settings, "正しい馬 電池").expect("added");
+        let line =
+            add_with("suzuki", UserRole::Supervisor, None, &settings, "正しい馬 電池 針").expect("added");
         assert_eq!(line, "added the user suzuki (supervisor)");
         let user = user(&settings, "suzuki");
         assert!(user.password_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", user.password_hash);
-        assert!(verify_password("正しい馬 電池", &user.password_hash));
-        assert!(!verify_password("正しい馬 電地", &user.password_hash));
+        assert!(verify_password("正しい馬 電池 針", &user.password_hash));
+        assert!(!verify_password("正しい馬 電地 針", &user.password_hash));
     }
 
     #[test]
@@ -146,10 +148,9 @@ mod tests {
         let lines = add_with("suzuki", UserRole::Admin, None, &settings, "password two").expect_err("taken");
         assert_eq!(
             lines,
-            [
-                "the database refused the row: there is a user suzuki already; import the agent first, or choose \
-              another name"
-            ]
+            ["the database refused the row: there is a user suzuki already; import the agent first, \
+                 or choose \
+              another name"]
         );
         assert!(verify_password("password one", &user(&settings, "suzuki").password_hash));
     }

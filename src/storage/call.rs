@@ -29,7 +29,8 @@ impl Storage {
             sqlx::query(
                 "INSERT INTO calls (id, started_at, ended_at, agent, customer, record) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, ended_at = excluded.ended_at, \
+                 ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
+                 ended_at = excluded.ended_at, \
                  agent = excluded.agent, customer = excluded.customer, record = excluded.record \
                  WHERE calls.ended_at IS NULL OR excluded.ended_at IS NOT NULL",
             )
@@ -71,7 +72,8 @@ impl Storage {
                  ORDER BY started_at DESC, id DESC LIMIT ?3",
             ),
             (None, Some(_)) => sqlx::query_as(
-                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND customer = ?5 \
+                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND \
+                 customer = ?5 \
                  ORDER BY started_at DESC, id DESC LIMIT ?3",
             ),
             (Some(_), Some(_)) => sqlx::query_as(

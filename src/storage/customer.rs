@@ -1,7 +1,9 @@
 //! The customer's card. The look-up is the one query a call asks for, so it goes by indexes only.
 
+use std::collections::BTreeMap;
+
 use futures_util::TryStreamExt;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::page::{self, Cursor, Page};
 use super::{Storage, StorageError, words};
@@ -14,26 +16,43 @@ const MATCH_LIMIT: i64 = 20;
 /// Contacts on a card.
 const CARD_CONTACTS: i64 = 10;
 
+/// A card in one statement, and so one round trip and one committed state: the customers of `$which`, and
+/// beside each its numbers, notices and flags. Column `part` says what a row is; the columns after `place`
+/// depend on it.
+macro_rules! cards_of {
+    ($which:literal) => {
+        concat!(
+            "WITH matched AS (SELECT c.id, c.name, c.kana, c.company, c.rank, c.language, c.assignee, \
+             COALESCE((SELECT MAX(h.at) FROM contacts h WHERE h.customer = c.id), '') AS last_contact \
+             FROM customers c WHERE ",
+            $which,
+            " ORDER BY last_contact DESC, c.rank IS NULL, c.rank, c.id LIMIT ?2) \
+             SELECT 0 AS part, m.id AS customer, 0 AS place, m.name AS a, m.kana AS b, m.company AS c, \
+             m.rank AS d, m.language AS e, m.assignee AS f FROM matched m \
+             UNION ALL SELECT 1, n.customer, n.position, n.e164, NULL, NULL, NULL, NULL, NULL \
+             FROM matched m CROSS JOIN customer_numbers n WHERE n.customer = m.id AND n.e164 IS NOT NULL \
+             UNION ALL SELECT 2, n.customer, n.loudness, n.at, n.id, n.body, n.author, NULL, NULL \
+             FROM matched m CROSS JOIN notices n WHERE n.customer = m.id \
+             UNION ALL SELECT 3, f.customer, f.position, f.code, CAST(f.level AS TEXT), f.since, \
+             NULL, NULL, NULL \
+             FROM matched m CROSS JOIN flags f WHERE f.customer = m.id"
+        )
+    };
+}
+
 /// Several customers come in the order of the chooser: last contact, then rank.
-const LOOK_UP: &str = "SELECT c.id, c.name, c.kana, c.company, c.rank, c.language, c.assignee \
-     FROM customers c WHERE c.id IN (SELECT n.customer FROM customer_numbers n WHERE n.e164 = ?1) \
-     ORDER BY COALESCE((SELECT MAX(h.at) FROM contacts h WHERE h.customer = c.id), '') DESC, \
-     c.rank IS NULL, c.rank, c.id LIMIT ?2";
+const LOOK_UP: &str = cards_of!("c.id IN (SELECT n.customer FROM customer_numbers n WHERE n.e164 = ?1)");
 
-const BY_ID: &str = "SELECT id, name, kana, company, rank, language, assignee FROM customers WHERE id = ?1";
-
-const PHONES: &str =
-    "SELECT e164 FROM customer_numbers WHERE customer = ?1 AND e164 IS NOT NULL ORDER BY position";
-
-const NOTICES: &str = "SELECT id, loudness, body, author, at FROM notices WHERE customer = ?1 \
-     ORDER BY loudness DESC, at DESC, id";
-
-const FLAGS: &str = "SELECT code, level, since FROM flags WHERE customer = ?1 ORDER BY position";
+const BY_ID: &str = cards_of!("c.id = ?1");
 
 const CONTACTS: &str = "SELECT h.fingerprint, h.at, a.name, h.direction, h.channel, h.summary, h.disposition \
      FROM contacts h JOIN agents a ON a.id = h.agent \
      WHERE h.customer = ?1 AND (h.at, h.fingerprint) < (?2, ?3) \
      ORDER BY h.at DESC, h.fingerprint DESC LIMIT ?4";
+
+/// What a look-up asks, for the test of its plan.
+#[cfg(test)]
+pub(super) const LOOK_UP_STATEMENTS: [&str; 3] = [LOOK_UP, BY_ID, CONTACTS];
 
 impl Storage {
     /// The customers that have this number, at most twenty. Only ever called with a number the caller sent.
@@ -46,15 +65,7 @@ impl Storage {
         self.within(async {
             delay_for_tests().await;
             let mut connection = self.reader().await?;
-            let mut transaction = connection.begin().await?;
-            let rows: Vec<CustomerRow> =
-                sqlx::query_as(LOOK_UP).bind(e164).bind(MATCH_LIMIT).fetch_all(&mut *transaction).await?;
-            let mut cards = Vec::with_capacity(rows.len());
-            for row in rows {
-                cards.push(card(&mut transaction, row).await?);
-            }
-            transaction.commit().await?;
-            Ok(cards)
+            cards(&mut connection, LOOK_UP, e164).await
         })
         .await
     }
@@ -66,15 +77,7 @@ impl Storage {
     pub async fn customer(&self, id: &CustomerId) -> Result<Option<CustomerCard>, StorageError> {
         self.within(async {
             let mut connection = self.reader().await?;
-            let mut transaction = connection.begin().await?;
-            let row: Option<CustomerRow> =
-                sqlx::query_as(BY_ID).bind(id.as_str()).fetch_optional(&mut *transaction).await?;
-            let card = match row {
-                Some(row) => Some(card(&mut transaction, row).await?),
-                None => None,
-            };
-            transaction.commit().await?;
-            Ok(card)
+            Ok(cards(&mut connection, BY_ID, id.as_str()).await?.pop())
         })
         .await
     }
@@ -121,26 +124,77 @@ impl Storage {
     }
 }
 
-async fn card(connection: &mut SqliteConnection, row: CustomerRow) -> Result<CustomerCard, StorageError> {
-    let phones = sqlx::query_scalar(PHONES).bind(&row.id).fetch_all(&mut *connection).await?;
-    let notices: Vec<NoticeRow> = sqlx::query_as(NOTICES).bind(&row.id).fetch_all(&mut *connection).await?;
-    let flags: Vec<FlagRow> = sqlx::query_as(FLAGS).bind(&row.id).fetch_all(&mut *connection).await?;
-    let contacts = contact_rows(connection, &row.id, &Cursor::start(), CARD_CONTACTS).await?;
-    let language = words::read_language(&row.language)
-        .ok_or_else(|| StorageError::Corrupt("a customer has no known language".to_owned()))?;
+/// The cards that a statement of [`cards_of`] finds. The history comes in a statement of its own per
+/// customer: it is only ever added to, so it cannot contradict the rest.
+async fn cards(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    key: &str,
+) -> Result<Vec<CustomerCard>, StorageError> {
+    let rows: Vec<CardRow> =
+        sqlx::query_as(statement).bind(key).bind(MATCH_LIMIT).fetch_all(&mut *connection).await?;
+    let mut parts: BTreeMap<String, Vec<CardRow>> = BTreeMap::new();
+    let mut customers = Vec::new();
+    for row in rows {
+        match row.part {
+            0 => customers.push(row),
+            _ => parts.entry(row.customer.clone()).or_default().push(row),
+        }
+    }
+    let mut cards = Vec::with_capacity(customers.len());
+    for customer in customers {
+        let contacts = contact_rows(connection, &customer.customer, &Cursor::start(), CARD_CONTACTS).await?;
+        let mut card = empty_card(customer)?;
+        card.contacts = contacts.into_iter().map(Contact::try_from).collect::<Result<_, _>>()?;
+        let mut parts = parts.remove(card.id.as_str()).unwrap_or_default();
+        parts.sort_by_key(|row| (row.part, row.place));
+        for part in parts {
+            add_part(&mut card, part)?;
+        }
+        card.notices
+            .sort_by(|one, other| (other.level, other.at, &other.id).cmp(&(one.level, one.at, &one.id)));
+        cards.push(card);
+    }
+    Ok(cards)
+}
+
+fn empty_card(row: CardRow) -> Result<CustomerCard, StorageError> {
+    let language = row.e.as_deref().and_then(words::read_language);
     Ok(CustomerCard {
-        id: CustomerId::new(row.id),
-        name: row.name,
-        kana: row.kana,
-        company: row.company,
-        rank: row.rank,
-        language,
-        phones,
-        assignee: row.assignee.map(AgentId::new),
-        notices: notices.into_iter().map(Notice::try_from).collect::<Result<_, _>>()?,
-        flags: flags.into_iter().map(Flag::try_from).collect::<Result<_, _>>()?,
-        contacts: contacts.into_iter().map(Contact::try_from).collect::<Result<_, _>>()?,
+        id: CustomerId::new(row.customer),
+        name: row.a,
+        kana: row.b,
+        company: row.c,
+        rank: row.d,
+        language: language
+            .ok_or_else(|| StorageError::Corrupt("a customer has no known language".to_owned()))?,
+        phones: Vec::new(),
+        assignee: row.f.map(AgentId::new),
+        notices: Vec::new(),
+        flags: Vec::new(),
+        contacts: Vec::new(),
     })
+}
+
+fn add_part(card: &mut CustomerCard, row: CardRow) -> Result<(), StorageError> {
+    let missing = || StorageError::Corrupt("a notice lacks a part".to_owned());
+    match row.part {
+        1 => card.phones.push(row.a),
+        2 => card.notices.push(Notice {
+            id: row.b.ok_or_else(missing)?,
+            level: words::read_loudness(row.place)?,
+            text: row.c.ok_or_else(missing)?,
+            by: row.d.ok_or_else(missing)?,
+            at: words::read_moment(&row.a)?,
+        }),
+        _ => {
+            let level = row.b.map(|level| level.parse()).transpose();
+            let level =
+                level.map_err(|_| StorageError::Corrupt("a flag's level is out of range".to_owned()))?;
+            card.flags.push(Flag { code: row.a, level, since: row.c });
+        }
+    }
+    Ok(())
 }
 
 async fn contact_rows(
@@ -164,55 +218,18 @@ async fn delay_for_tests() {
     }
 }
 
+/// A row of [`cards_of`].
 #[derive(sqlx::FromRow)]
-struct CustomerRow {
-    id: String,
-    name: String,
-    kana: Option<String>,
-    company: Option<String>,
-    rank: Option<String>,
-    language: String,
-    assignee: Option<String>,
-}
-
-#[derive(sqlx::FromRow)]
-struct NoticeRow {
-    id: String,
-    loudness: i64,
-    body: String,
-    author: String,
-    at: String,
-}
-
-impl TryFrom<NoticeRow> for Notice {
-    type Error = StorageError;
-
-    fn try_from(row: NoticeRow) -> Result<Self, StorageError> {
-        Ok(Self {
-            id: row.id,
-            level: words::read_loudness(row.loudness)?,
-            text: row.body,
-            by: row.author,
-            at: words::read_moment(&row.at)?,
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct FlagRow {
-    code: String,
-    level: Option<i64>,
-    since: Option<String>,
-}
-
-impl TryFrom<FlagRow> for Flag {
-    type Error = StorageError;
-
-    fn try_from(row: FlagRow) -> Result<Self, StorageError> {
-        let level = row.level.map(u8::try_from).transpose();
-        let level = level.map_err(|_| StorageError::Corrupt("a flag's level is out of range".to_owned()))?;
-        Ok(Self { code: row.code, level, since: row.since })
-    }
+struct CardRow {
+    part: i64,
+    customer: String,
+    place: i64,
+    a: String,
+    b: Option<String>,
+    c: Option<String>,
+    d: Option<String>,
+    e: Option<String>,
+    f: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]

@@ -6,6 +6,7 @@
 //! missing the answer is [`StorageError::Unavailable`] at once. A missing file is never created here: an
 //! empty database in the place of a lost one would hide the loss.
 
+use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -62,12 +63,24 @@ impl StorageSettings {
             file_check_ms: 200,
         }
     }
+
+    /// The defaults for a file, whatever characters its path has.
+    pub fn for_file(path: &Path) -> Self {
+        let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3F");
+        Self::new(format!("sqlite:{path}"))
+    }
 }
 
 /// The database. A clone is cheap and shares the connections.
 #[derive(Clone)]
 pub struct Storage {
     inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Storage").finish_non_exhaustive()
+    }
 }
 
 struct Inner {
@@ -280,7 +293,8 @@ impl Storage {
         let wanted = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
         if applied < wanted {
             return Err(StorageError::Migration(format!(
-                "the schema is at version {applied}, this program needs {wanted}; `serve`, `import` and `user add` \
+                "the schema is at version {applied}, this program needs {wanted}; `serve`, `import` and \
+                 `user add` \
                  bring it up to date"
             )));
         }
@@ -346,7 +360,7 @@ fn connect_options(url: &str) -> Result<SqliteConnectOptions, StorageError> {
         return Err(StorageError::NotSupported("use sqlite:PATH, with the path of a file".to_owned()));
     }
     SqliteConnectOptions::from_str(url)
-        .map(|options| options.foreign_keys(true).disable_statement_logging())
+        .map(|options| options.foreign_keys(true).row_buffer_size(500).disable_statement_logging())
         .map_err(|error| StorageError::NotSupported(error.to_string()))
 }
 

@@ -23,3 +23,6 @@ pub use error::StorageError;
 pub use page::{PAGE_LIMIT, Page};
 pub use presence::StoredPresence;
 pub use user::{NewUser, StoredSession, User, UserRole, hash_password, verify_password};
+
+#[cfg(test)]
+mod tests;

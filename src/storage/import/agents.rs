@@ -1,6 +1,7 @@
 //! Agents with their groups and skills, and their status where the file gives one.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -47,9 +48,14 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Agents> {
     let mut lines: HashMap<String, u64> = HashMap::new();
     let header = rows::read(text, COLUMNS, findings, |row, findings| {
         let Some(agent) = parse_row(row, findings) else { return };
-        match lines.insert(agent.id.clone(), row.line) {
-            None => agents.push(agent),
-            Some(first) => findings.faults.push(customers::twice(row.line, "id", &agent.id, first)),
+        match lines.entry(agent.id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(row.line);
+                agents.push(agent);
+            }
+            Entry::Occupied(first) => {
+                findings.faults.push(customers::twice(row.line, "id", &agent.id, *first.get()));
+            }
         }
     })?;
     Some(Agents { header, rows: agents })

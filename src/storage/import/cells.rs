@@ -182,11 +182,21 @@ pub(super) fn status(row: &Row<'_>, column: &'static str, findings: &mut Finding
 
 /// The reasons a person may be given; `rona` is only ever the system's.
 fn absence_reason(word: &str) -> Option<AbsenceReason> {
-    match words::read_reason(word) {
-        AbsenceReason::Rona => None,
-        AbsenceReason::Custom(text) if text.strip_prefix("custom:").is_none_or(str::is_empty) => None,
-        reason => Some(reason),
-    }
+    let reason = words::read_reason(word);
+    let given = match &reason {
+        AbsenceReason::Rona => false,
+        AbsenceReason::Custom(text) => text
+            .strip_prefix("custom:")
+            .is_some_and(|name| !name.trim().is_empty() && !name.chars().any(char::is_control)),
+        AbsenceReason::DayOff
+        | AbsenceReason::Sick
+        | AbsenceReason::Meeting
+        | AbsenceReason::OtherCase
+        | AbsenceReason::Break
+        | AbsenceReason::LeftForDay
+        | AbsenceReason::Out => true,
+    };
+    given.then_some(reason)
 }
 
 /// A SIP URI; blank answers an empty text.
@@ -242,16 +252,8 @@ fn read_civil(cell: &str) -> Option<DateTime> {
         return None;
     }
     let second = second.map_or(Some(0), digits)?;
-    DateTime::new(
-        i16::from_str_radix(year, 10).ok()?,
-        digits(month)?,
-        digits(day)?,
-        digits(hour)?,
-        digits(minute)?,
-        second,
-        0,
-    )
-    .ok()
+    DateTime::new(year.parse().ok()?, digits(month)?, digits(day)?, digits(hour)?, digits(minute)?, second, 0)
+        .ok()
 }
 
 /// One or two digits.

@@ -1,5 +1,6 @@
 //! Customers with their numbers, notice and flags.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
@@ -58,9 +59,14 @@ pub(super) fn parse(text: &str, normalise: Normalise<'_>, findings: &mut Finding
     let mut lines: HashMap<String, u64> = HashMap::new();
     let header = rows::read(text, COLUMNS, findings, |row, findings| {
         let Some(customer) = parse_row(row, normalise, findings) else { return };
-        match lines.insert(customer.id.clone(), row.line) {
-            None => customers.push(customer),
-            Some(first) => findings.faults.push(twice(row.line, "id", &customer.id, first)),
+        match lines.entry(customer.id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(row.line);
+                customers.push(customer);
+            }
+            Entry::Occupied(first) => {
+                findings.faults.push(twice(row.line, "id", &customer.id, *first.get()));
+            }
         }
     })?;
     Some(Customers { header, rows: customers })

@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn cp932_with_machine_dependent_characters_is_read() {
-        let (octets, _, _) = SHIFT_JIS.encode("id,name\n1,髙橋①㈱\n2,ﾔﾏﾀﾞ〜ソ表\n");
+        let (octets, _, _) = SHIFT_JIS.encode("id,name\n1,髙橋①㈱\n2,ﾔﾏﾀﾞ～ソ表\n");
         assert_eq!(decode(&octets).expect("CP932"), "id,name\n1,髙橋①㈱\n2,ﾔﾏﾀﾞ～ソ表\n");
     }
 

@@ -1,6 +1,7 @@
 //! Lines: called numbers and what they stand for.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sqlx::SqliteConnection;
 use unicode_normalization::UnicodeNormalization;
@@ -42,9 +43,14 @@ pub(super) fn parse(text: &str, normalise: Normalise<'_>, findings: &mut Finding
     let mut lines: HashMap<String, u64> = HashMap::new();
     let header = rows::read(text, COLUMNS, findings, |row, findings| {
         let Some(line) = parse_row(row, normalise, findings) else { return };
-        match lines.insert(line.key.clone(), row.line) {
-            None => parsed.push(line),
-            Some(first) => findings.faults.push(customers::twice(row.line, "number", &line.number, first)),
+        match lines.entry(line.key.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(row.line);
+                parsed.push(line);
+            }
+            Entry::Occupied(first) => {
+                findings.faults.push(customers::twice(row.line, "number", &line.number, *first.get()));
+            }
         }
     })?;
     Some(Lines { header, rows: parsed })
@@ -145,7 +151,8 @@ impl Lines {
 
     async fn write_line(&self, connection: &mut SqliteConnection, row: &Line) -> Result<(), StorageError> {
         sqlx::query(
-            "INSERT INTO lines (match_key, number, client, greeting_ja, greeting_en, group_name, assigned_first) \
+            "INSERT INTO lines (match_key, number, client, greeting_ja, greeting_en, group_name, \
+             assigned_first) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
              ON CONFLICT (match_key) DO UPDATE SET number = excluded.number, \
              client = CASE WHEN ?8 THEN excluded.client ELSE lines.client END, \

@@ -1,4 +1,4 @@
-//! CSV files into the database: customers, agents, lines, contacts.
+//! [io] CSV files into the database: customers, agents, lines, contacts.
 //!
 //! A file is read, decoded and checked whole before the database is touched; then everything is written in
 //! one transaction. Any fault, and nothing is written. Memory is bounded by the size of the file
@@ -208,3 +208,6 @@ impl Parsed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,8 +262,10 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "2: the row has 1 cells, the header 2; check its commas, and whether a quotation mark is left open",
-                "3: the row has 3 cells, the header 2; check its commas, and whether a quotation mark is left open",
+                "2: the row has 1 cells, the header 2; check its commas, and whether a quotation mark \
+                 is left open",
+                "3: the row has 3 cells, the header 2; check its commas, and whether a quotation mark \
+                 is left open",
                 "4: column id: it is empty; fill it in",
             ]
         );
