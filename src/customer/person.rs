@@ -5,8 +5,8 @@ use super::Language;
 /// The family name of somebody of our own, without any honorific.
 ///
 /// Japanese names begin with it (`佐藤 一郎`, `佐藤\u{3000}一郎`); names in Latin letters end with it (`John Smith`)
-/// unless a comma or capitals say otherwise (`Smith, John`, `SATO Ichiro`); transcribed ones end with it after a
-/// middle dot (`ジョン・スミス`). A single word is the name.
+/// unless a comma or capitals say otherwise (`Smith, John`, `SATO Ichiro`); transcribed ones end with it
+/// after a middle dot (`ジョン・スミス`). A single word is the name.
 pub fn family_name(full: &str) -> &str {
     let full = strip_honorific(full.trim());
     if let Some((family, _)) = full.split_once([',', '、', '，'])

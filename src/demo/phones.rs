@@ -1,7 +1,7 @@
 //! [io] Simulated phones: one socket that answers for every agent and for the PBX.
 //!
-//! A phone rings at once, answers after its own time, and hangs up when told. It is small and good-natured: real
-//! phones stand in the tests.
+//! A phone rings at once, answers after its own time, and hangs up when told. It is small and good-natured:
+//! real phones stand in the tests.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -81,7 +81,17 @@ impl Phones {
                 self.ringing.remove(message.call_id());
                 self.send(response(&message, 200, None, None, &[]), from).await;
             }
-            _ => self.send(response(&message, 200, None, Some("demo"), &[]), from).await,
+            Method::Options
+            | Method::Update
+            | Method::Info
+            | Method::Prack
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Message
+            | Method::Other => self.send(response(&message, 200, None, Some("demo"), &[]), from).await,
         }
     }
 
@@ -137,10 +147,9 @@ impl Phones {
 
     async fn give_up(&mut self, cancel: &Message, from: SocketAddr) {
         self.send(response(cancel, 200, None, Some("demo"), &[]), from).await;
-        let matches = self
-            .ringing
-            .get(cancel.call_id())
-            .is_some_and(|ringing| !ringing.answered && ringing.invite.top_via().branch() == cancel.top_via().branch());
+        let matches = self.ringing.get(cancel.call_id()).is_some_and(|ringing| {
+            !ringing.answered && ringing.invite.top_via().branch() == cancel.top_via().branch()
+        });
         if !matches {
             return;
         }

@@ -133,7 +133,8 @@ impl Templates {
         &self.speech(cause, context).spoken
     }
 
-    /// A line of `[phrases]` by its name, for example `refuse_private` (M074); `None` when the house has none.
+    /// A line of `[phrases]` by its name, for example `refuse_private` (M074); `None` when the house has
+    /// none.
     pub fn phrase(&self, name: &str, agent: Option<&str>, customer: Option<&str>) -> Option<Bilingual> {
         if !self.phrases.iter().any(|known| known == name) {
             return None;
@@ -188,8 +189,8 @@ impl Templates {
         in_language(words, language)
     }
 
-    /// Renders a compiled template. What passed the lint has no way to fail; a silent line is still better than a
-    /// call without its pop.
+    /// Renders a compiled template. What passed the lint has no way to fail; a silent line is still better
+    /// than a call without its pop.
     pub(super) fn render(&self, name: &str, slots: &Slots) -> String {
         let rendered =
             self.environment.get_template(name).and_then(|template| template.render(slots.value()));

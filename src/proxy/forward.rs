@@ -55,12 +55,14 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
         edit.push_record_route(value.as_bytes());
     }
     edit.push_via(
-        format!("SIP/2.0/{} {};branch={}", forward.protocol.via_name(), forward.sent_by, forward.branch).as_bytes(),
+        format!("SIP/2.0/{} {};branch={}", forward.protocol.via_name(), forward.sent_by, forward.branch)
+            .as_bytes(),
     );
     edit.finish()
 }
 
-/// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item 7).
+/// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item
+/// 7).
 pub fn forward_response(response: &Message, extra: &[(String, Bytes)]) -> Bytes {
     let mut edit = Edit::of(response);
     edit.remove_top(Header::Via);
@@ -70,8 +72,8 @@ pub fn forward_response(response: &Message, extra: &[(String, Bytes)]) -> Bytes 
     edit.finish()
 }
 
-/// Item 6 and §16.4: our own topmost values go; after a strict router the last value goes too, and the list is
-/// written anew.
+/// Item 6 and §16.4: our own topmost values go; after a strict router the last value goes too, and the list
+/// is written anew.
 fn edit_routes(forward: &Forward<'_>, edit: &mut Edit<'_>) {
     if forward.drop_routes {
         edit.remove_all(Header::Route);
@@ -124,15 +126,18 @@ mod tests {
 
     #[test]
     fn n18_a_pre_loaded_route_can_be_removed_whole() {
-        let with = invite("Route: <sip:evil.example;lr>, <sip:more.example;lr>\r\nRoute: <sip:third.example;lr>\r\n");
-        assert!(!forwarded(&with, &|forward| Forward { drop_routes: true, ..forward }).contains("example;lr"));
+        let with = invite(
+            "Route: <sip:evil.example;lr>, <sip:more.example;lr>\r\nRoute: <sip:third.example;lr>\r\n",
+        );
+        assert!(
+            !forwarded(&with, &|forward| Forward { drop_routes: true, ..forward }).contains("example;lr")
+        );
     }
 
     #[test]
     fn v2_after_a_strict_router_the_last_route_is_gone() {
         let with = invite("Route: <sip:us;lr>, <sip:next.example;lr>\r\nRoute: <sip:phone@192.0.2.7>\r\n");
-        let after =
-            forwarded(&with, &|forward| Forward { own_routes: 1, drop_last_route: true, ..forward });
+        let after = forwarded(&with, &|forward| Forward { own_routes: 1, drop_last_route: true, ..forward });
         assert!(after.contains("\r\nRoute: <sip:next.example;lr>\r\n"), "{after}");
         assert!(!after.contains("192.0.2.7") && !after.contains("sip:us;lr"), "{after}");
     }
@@ -145,7 +150,10 @@ mod tests {
         let up = forward_response(&response, &[]);
         let up = String::from_utf8(up.to_vec()).unwrap();
         assert!(!up.contains("us:5060"), "{up}");
-        assert!(up.starts_with("SIP/2.0 200 Sehr gut\r\n") && up.contains("192.0.2.9;branch=z9hG4bK1"), "{up}");
+        assert!(
+            up.starts_with("SIP/2.0 200 Sehr gut\r\n") && up.contains("192.0.2.9;branch=z9hG4bK1"),
+            "{up}"
+        );
     }
 
     static RECORD_ROUTE: std::sync::LazyLock<[String; 1]> =
@@ -158,7 +166,7 @@ mod tests {
         )
     }
 
-    fn forwarded<'a>(text: &str, change: &dyn Fn(Forward<'_>) -> Forward<'_>) -> String {
+    fn forwarded(text: &str, change: &dyn Fn(Forward<'_>) -> Forward<'_>) -> String {
         let request = Message::parse(text.as_bytes().to_vec().into(), &Limits::default()).unwrap();
         let plain = Forward {
             request: &request,

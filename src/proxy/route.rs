@@ -31,7 +31,8 @@ impl RoutePlan {
 
 /// Reads the Route headers; `None` when a value is no name-addr with a SIP URI.
 pub fn plan_route(request: &Message, own: &Own) -> Option<RoutePlan> {
-    let mut plan = RoutePlan { effective_uri: own_bytes(request, request.request_uri()), ..RoutePlan::default() };
+    let mut plan =
+        RoutePlan { effective_uri: own_bytes(request, request.request_uri()), ..RoutePlan::default() };
     let mut routes = Vec::new();
     for value in request.values(Header::Route) {
         let address = NameAddr::parse(value.bytes).ok()?;
@@ -100,7 +101,10 @@ mod tests {
 
     #[test]
     fn v2_a_strict_router_before_us_is_repaired() {
-        let plan = plan("sip:192.0.2.1:5060;lr;tsg=abc", "Route: <sip:other.example;lr>\r\nRoute: <sip:phone@192.0.2.7>");
+        let plan = plan(
+            "sip:192.0.2.1:5060;lr;tsg=abc",
+            "Route: <sip:other.example;lr>\r\nRoute: <sip:phone@192.0.2.7>",
+        );
         assert_eq!(plan.request_uri.as_deref(), Some(&b"sip:phone@192.0.2.7"[..]));
         assert!(plan.drop_last_route);
         assert_eq!(plan.next_uri(), b"sip:other.example;lr");
