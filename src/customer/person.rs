@@ -45,7 +45,10 @@ fn strip_honorific(name: &str) -> &str {
 }
 
 fn is_japanese(character: char) -> bool {
-    matches!(character, 'ぁ'..='ヿ' | '一'..='鿿' | '㐀'..='䶿' | '々' | '豈'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+    matches!(
+        character,
+        'ぁ'..='ヿ' | '一'..='鿿' | '㐀'..='䶿' | '々' | '豈'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'
+    )
 }
 
 fn is_capitals(word: &str) -> bool {

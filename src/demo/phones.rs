@@ -19,7 +19,8 @@ const CALLS: usize = 256;
 
 /// The SDP every phone answers with: G.711, nothing is played.
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-                   m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n";
+                   m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+                   a=sendrecv\r\n";
 
 /// How a phone behaves, by the user part it is rung under.
 pub type Behaviour = Arc<dyn Fn(&str) -> Option<Duration> + Send + Sync>;

@@ -62,7 +62,8 @@ impl Engine {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         entry.phase = Phase::Deciding(context);
         self.counters.calls_begun += 1;
-        tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, line = entry.line.is_some(), "call begins");
+        let is_line = entry.line.is_some();
+        tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, is_line, "call begins");
         if entry.line.is_some() {
             let handle = self.timers.insert(self.now.moment + self.settings.ring_sla, Alarm::RingSla(call));
             entry.timers.sla = Some(handle);

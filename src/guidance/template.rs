@@ -414,7 +414,8 @@ mod tests {
     fn m099_a_file_that_says_kaigi_to_a_complainer_is_refused() {
         let text = SHIPPED.replace(
             "[complaint.meeting]\nsame_as = \"out\"",
-            "[complaint.meeting]\nsame_as = \"out\"\nspoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
+            "[complaint.meeting]\nsame_as = \"out\"\n\
+             spoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
         );
         let found = codes(&text);
         assert!(
@@ -429,7 +430,8 @@ mod tests {
         let text = SHIPPED
             .replace(
                 "[absence.meeting]\nsame_as = \"away\"",
-                "[absence.meeting]\nsame_as = \"away\"\nspoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
+                "[absence.meeting]\nsame_as = \"away\"\n\
+                 spoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
             )
             .replace("[complaint.meeting]\nsame_as = \"out\"", "");
         let templates = Templates::parse(&text).expect("会議 is an everyday reason");

@@ -445,7 +445,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_panics_and_nothing_controls_the_screen(
-            from in any::<Vec<u8>>(), identity in any::<Vec<u8>>(), history in any::<Vec<u8>>(), trust in any::<bool>()
+            from in any::<Vec<u8>>(),
+            identity in any::<Vec<u8>>(),
+            history in any::<Vec<u8>>(),
+            trust in any::<bool>(),
         ) {
             let headers = CallerHeaders {
                 from: &from,

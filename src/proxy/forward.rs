@@ -99,14 +99,18 @@ mod tests {
 
     #[test]
     fn v5_only_what_a_proxy_may_change_is_changed() {
-        let before = "INVITE sip:0312345678@pbx SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
-                      Max-Forwards: 68\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\nCSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody";
+        let before = "INVITE sip:0312345678@pbx SIP/2.0\r\n\
+        v: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
+                      Max-Forwards: 68\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\n\
+                      CSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody";
         let after = forwarded(before, &|forward| Forward { record_route: &*RECORD_ROUTE, ..forward });
         assert_eq!(
             after,
-            "INVITE sip:0312345678@pbx SIP/2.0\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew\r\nRecord-Route: <sip:us:5060;lr>\r\n\
+            "INVITE sip:0312345678@pbx SIP/2.0\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew\r\n\
+            Record-Route: <sip:us:5060;lr>\r\n\
              v: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
-             Max-Forwards: 67\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\nCSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody"
+             Max-Forwards: 67\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\n\
+             CSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody"
         );
     }
 
@@ -144,8 +148,10 @@ mod tests {
 
     #[test]
     fn r1_the_response_loses_our_via_and_nothing_else() {
-        let text = "SIP/2.0 200 Sehr gut\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
-                    From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+        let text = "SIP/2.0 200 Sehr gut\r\n\
+        Via: SIP/2.0/UDP us:5060;branch=z9hG4bKnew, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
+                    From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\
+                    Content-Length: 0\r\n\r\n";
         let response = Message::parse(text.as_bytes().to_vec().into(), &Limits::default()).unwrap();
         let up = forward_response(&response, &[]);
         let up = String::from_utf8(up.to_vec()).unwrap();
@@ -161,7 +167,8 @@ mod tests {
 
     fn invite(headers: &str) -> String {
         format!(
-            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{headers}From: <sip:c@d>;tag=1\r\n\
+            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
+            {headers}From: <sip:c@d>;tag=1\r\n\
              To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         )
     }

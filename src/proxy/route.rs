@@ -93,7 +93,8 @@ mod tests {
     fn v3_both_values_of_a_double_record_route_are_removed() {
         let plan = plan(
             "sip:phone@192.0.2.7",
-            "Route: <sip:192.0.2.1:5060;transport=tcp;lr;tsg=abc>, <sip:192.0.2.1:5060;lr;tsg=abc>,<sip:next.example;lr>",
+            "Route: <sip:192.0.2.1:5060;transport=tcp;lr;tsg=abc>, <sip:192.0.2.1:5060;lr;tsg=abc>,\
+             <sip:next.example;lr>",
         );
         assert_eq!(plan.own_routes, 2);
         assert_eq!(plan.next_uri(), b"sip:next.example;lr");
@@ -119,7 +120,8 @@ mod tests {
 
     fn plan(uri: &str, routes: &str) -> RoutePlan {
         let text = format!(
-            "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{routes}\r\nFrom: <sip:c@d>;tag=1\r\n\
+            "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{routes}\r\n\
+            From: <sip:c@d>;tag=1\r\n\
              To: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         );
         let message = Message::parse(text.into_bytes().into(), &Limits::default()).unwrap();

@@ -119,7 +119,8 @@ mod tests {
     fn request(method: &str, uri: &str, headers: &str) -> Message {
         let text = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{headers}\r\n\
-             From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+             From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 {method}\r\n\
+             Content-Length: 0\r\n\r\n"
         );
         Message::parse(text.into_bytes().into(), &Limits::default()).unwrap()
     }

@@ -247,7 +247,8 @@ pub(super) fn within_dialog(method: &str, cseq: u32, ok: &Message) -> String {
     let target = text(Header::Contact);
     let target = target.trim_start_matches('<').trim_end_matches('>');
     format!(
-        "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call}{method}{cseq};rport\r\n\
+        "{method} {target} SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call}{method}{cseq};rport\r\n\
          Max-Forwards: 70\r\n{route}From: {}\r\nTo: {}\r\nCall-ID: {call}\r\nCSeq: {cseq} {method}\r\n\
          Content-Length: 0\r\n\r\n",
         text(Header::From),
