@@ -112,7 +112,9 @@ fn swapped(text: &str) -> String {
 
 fn outside(method: &str, uri: &str, headers: &str) -> String {
     format!(
-        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\nMax-Forwards: 70\r\n\
-         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\n\
+        Max-Forwards: 70\r\n\
+         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\n\
+         Content-Length: 0\r\n\r\n"
     )
 }
