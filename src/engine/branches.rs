@@ -270,11 +270,12 @@ impl Engine {
         let Some(entry) = self.branch_mut(branch) else { return };
         let first = !matches!(entry.state, BranchState::Answered);
         entry.state = BranchState::Answered;
-        self.forward_upstream(branch.context, response, status);
+        // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
-            self.cancel_others(branch);
             self.on_context_answered(branch, status);
+            self.cancel_others(branch);
         }
+        self.forward_upstream(branch.context, response, status);
     }
 
     fn cancel_others(&mut self, winner: BranchRef) {

@@ -87,8 +87,12 @@ impl World {
 
     /// Octets from somebody, over UDP.
     pub fn receive(&mut self, from: &str, text: impl Into<Bytes>) {
-        let flow =
-            Flow { protocol: Protocol::Udp, local: address(US), remote: address(from), connection: None };
+        self.receive_over(Protocol::Udp, from, text);
+    }
+
+    /// Octets from somebody, over this protocol.
+    pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
+        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
