@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::tables::{CallKey, ClientKey, ServerKey};
 use super::timers::TimerHandle;
 use crate::message::Message;
 use crate::presence::OfferId;
 
 /// One request being proxied.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Context {
     /// The transaction towards the caller.
     pub server: ServerKey,
@@ -28,7 +30,7 @@ pub struct Context {
 }
 
 /// What a proxied request is to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
     /// The INVITE that began a call.
     Call(CallKey),
@@ -39,7 +41,7 @@ pub enum Purpose {
 }
 
 /// What the caller has been told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Upstream {
     /// Nothing final.
     Open,
@@ -48,7 +50,7 @@ pub enum Upstream {
 }
 
 /// One place the request was sent to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Branch {
     /// Why there.
     pub aim: Aim,
@@ -59,7 +61,7 @@ pub struct Branch {
 }
 
 /// Why a branch exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Aim {
     /// The phone of an agent, under this offer. Its refusal is the agent's, not the call's.
     Agent(OfferId),
@@ -70,7 +72,7 @@ pub enum Aim {
 }
 
 /// How far a branch is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum BranchState {
     /// Waiting for an address.
     Resolving,
@@ -89,7 +91,7 @@ pub enum BranchState {
 }
 
 /// The final response of a branch that failed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// 300–699.
     pub status: u16,

@@ -18,6 +18,7 @@ mod pop;
 mod port;
 mod records;
 mod requests;
+mod saved;
 mod servers;
 mod settings;
 mod tables;
@@ -37,6 +38,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
+pub use saved::Saved;
 pub use settings::{Peer, Settings};
 
 use crate::clock::{Moment, Now};

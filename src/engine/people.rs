@@ -14,7 +14,7 @@ use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal, Stored
 use crate::routing::Directory;
 
 /// A call whose agent is in wrap-up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(super) struct Wrapping {
     /// The call.
     pub call: CallKey,

@@ -39,25 +39,39 @@ pub struct BranchRef {
 }
 
 /// All state of the SIP side and of the calls.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tables {
     /// Calls.
     pub calls: SlotMap<CallKey, Call>,
     /// Calls by our id's bits.
+    #[serde(skip)]
     pub call_by_bits: HashMap<u128, CallKey>,
     /// Calls by the offer that is being announced or answered.
+    #[serde(skip)]
     pub call_by_offer: HashMap<OfferId, CallKey>,
     /// Response contexts.
     pub contexts: SlotMap<ContextKey, Context>,
     /// Server transactions.
     pub servers: SlotMap<ServerKey, Server>,
     /// Server transactions by their matching key.
+    #[serde(skip)]
     pub server_by_key: HashMap<TransactionKey, ServerKey, BuildHasherDefault<KeyedAlready>>,
     /// Client transactions.
     pub clients: SlotMap<ClientKey, Client>,
 }
 
 impl Tables {
+    /// Makes the indexes anew after the tables were read back.
+    pub fn index(&mut self) {
+        self.call_by_bits = self.calls.iter().map(|(key, call)| (call.bits, key)).collect();
+        self.call_by_offer = self
+            .calls
+            .iter()
+            .filter_map(|(key, call)| call.phase.offer().map(|offer| (offer.id.clone(), key)))
+            .collect();
+        self.server_by_key = self.servers.iter().map(|(server, entry)| (entry.key, server)).collect();
+    }
+
     /// The call with this id.
     pub fn call_by_id(&self, id: &CallId) -> Option<CallKey> {
         super::ids::bits_of(id).and_then(|bits| self.call_by_bits.get(&bits).copied())
@@ -83,7 +97,7 @@ pub enum ClientMachine {
 }
 
 /// A server transaction with what its machine does not keep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Server {
     /// The machine.
     pub machine: ServerMachine,
@@ -102,7 +116,7 @@ pub struct Server {
 }
 
 /// A client transaction with what its machine does not keep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Client {
     /// The machine.
     pub machine: ClientMachine,

@@ -5,5 +5,6 @@ mod dialogs;
 mod lookups;
 mod offers;
 mod people;
+mod saved;
 mod strangers;
 mod world;

@@ -14,6 +14,7 @@ mod params;
 mod parse;
 mod phrase;
 mod start_line;
+mod stored;
 mod text;
 mod uri;
 mod via;

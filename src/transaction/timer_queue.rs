@@ -23,7 +23,7 @@ pub struct TimerId {
 }
 
 /// Timers in time order; equal moments in order of insertion.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TimerQueue<T> {
     entries: Slab<Entry<T>>,
     heap: BinaryHeap<Reverse<Due>>,
@@ -32,13 +32,13 @@ pub struct TimerQueue<T> {
     emptied: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<T> {
     sequence: u64,
     value: T,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Due {
     at: Moment,
     /// Breaks ties, and tells a running timer from the remains of another one at the same index.

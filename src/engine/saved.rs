@@ -1,0 +1,71 @@
+//! The state of calls, offers and agents as plain data: written out, and read back into another engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::people::Wrapping;
+use super::tables::Tables;
+use super::timers::{Alarm, TimerHandle};
+use super::{Engine, Settings};
+use crate::clock::{Moment, Now};
+use crate::presence::{AgentBook, AgentId, PresenceDocument};
+use crate::routing::Directory;
+use crate::transaction::TimerQueue;
+
+/// All that must survive the process. Moments in it count from the origin of the clock it was made under: whoever
+/// reads it back continues that clock by the wall-clock time that has passed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// When it was made.
+    pub moment: Moment,
+    /// The same by the wall clock.
+    pub wall: jiff::Timestamp,
+    tables: Tables,
+    agents: AgentBook,
+    told_presence: BTreeMap<AgentId, PresenceDocument>,
+    wrapping: BTreeMap<AgentId, Wrapping>,
+    timers: TimerQueue<Alarm>,
+    presence_alarm: Option<(Moment, TimerHandle)>,
+    next_token: u64,
+}
+
+impl Engine {
+    /// The state as it now stands.
+    pub fn save(&self) -> Saved {
+        Saved {
+            moment: self.now.moment,
+            wall: self.now.wall,
+            tables: self.tables.clone(),
+            agents: self.agents.clone(),
+            told_presence: self.told_presence.clone(),
+            wrapping: self.wrapping.clone(),
+            timers: self.timers.clone(),
+            presence_alarm: self.presence_alarm,
+            next_token: self.next_token,
+        }
+    }
+
+    /// An engine that goes on where `saved` was made. `secret` must be the same: it proves that messages on their
+    /// way belong to us. Screens report themselves again, and names are resolved again.
+    pub fn restore(
+        saved: Saved,
+        settings: Arc<Settings>,
+        directory: Arc<Directory>,
+        secret: [u8; 32],
+        seed: [u8; 32],
+        now: Now,
+    ) -> Self {
+        let mut engine = Self::new(settings, directory, &[], secret, seed, now);
+        engine.tables = saved.tables;
+        engine.tables.index();
+        engine.agents = saved.agents;
+        engine.told_presence = saved.told_presence;
+        engine.wrapping = saved.wrapping;
+        engine.timers = saved.timers;
+        engine.presence_alarm = saved.presence_alarm;
+        engine.next_token = saved.next_token;
+        engine
+    }
+}
