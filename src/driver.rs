@@ -1,7 +1,7 @@
 //! [io] The one loop around the engine; the only reader of the clock.
 //!
-//! The loop runs on a thread of its own with a single-threaded runtime: sockets, engine and timers share it, so that
-//! no message crosses a thread between arrival and departure.
+//! The loop runs on a thread of its own with a single-threaded runtime: sockets, engine and timers share it,
+//! so that no message crosses a thread between arrival and departure.
 
 mod clock;
 mod handle;
@@ -39,8 +39,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver. `desk` brings requests and reports of screens and integrations, `world` the answers of look-ups
-    /// and names; outputs go to `outlets`.
+    /// A driver. `desk` brings requests and reports of screens and integrations, `world` the answers of
+    /// look-ups and names; outputs go to `outlets`.
     pub fn new(
         engine: Engine,
         transports: Transports,
@@ -58,7 +58,9 @@ impl Driver {
         let mut stop_at: Option<tokio::time::Instant> = None;
         loop {
             self.drain();
-            if stop_at.is_some_and(|at| at <= tokio::time::Instant::now() || !self.engine.has_pending_invites()) {
+            if stop_at
+                .is_some_and(|at| at <= tokio::time::Instant::now() || !self.engine.has_pending_invites())
+            {
                 return;
             }
             let due = self.engine.poll_timeout().map(|moment| self.clock.instant_of(moment));

@@ -83,6 +83,7 @@ pub async fn set_presence(
     if !state.directory.borrow().agents.contains_key(&agent) {
         return Err(Problem::not_found());
     }
+    state.web_socket.forget_next_status(&agent).await;
     let set = set_as(&state, &session, &agent, &status, by).await;
     // A supervisor's own absence that another supervisor set is still a supervisor's to undo.
     let set = match set {

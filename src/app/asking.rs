@@ -16,8 +16,8 @@ use crate::storage::{Storage, StorageError, UserRole as StorageRole};
 use super::settings::{storage_settings, templates, trunk_context};
 use super::world::read_directory;
 
-/// Where a call would go now, or at the moment asked for, and why. Presence is as the database has it, so that a
-/// running server's agents are seen.
+/// Where a call would go now, or at the moment asked for, and why. Presence is as the database has it, so
+/// that a running server's agents are seen.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -27,8 +27,7 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
     runtime.block_on(async {
         let storage = Storage::open(&storage_settings(&config)).await.map_err(|error| unreadable(&error))?;
         let (directory, statuses) = read_directory(&storage).await.map_err(|error| unreadable(&error))?;
-        let now =
-            Now { moment: Moment::ZERO, wall: question.at.unwrap_or_else(jiff::Timestamp::now) };
+        let now = Now { moment: Moment::ZERO, wall: question.at.unwrap_or_else(jiff::Timestamp::now) };
         let mut agents = AgentBook::new(false);
         agents.apply_directory(&directory, now);
         for stored in statuses.values() {
@@ -37,7 +36,8 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
         let called = canon(&question.to, &context);
         let presentation = presentation_of(&question.from, &context)?;
         let line = directory.lines.get(called.line_key());
-        let cards = cards_of(&storage, &presentation, line.is_some()).await.map_err(|error| unreadable(&error))?;
+        let cards =
+            cards_of(&storage, &presentation, line.is_some()).await.map_err(|error| unreadable(&error))?;
         let decision = decide(&Facts {
             at: now.wall,
             called: &called.national,

@@ -48,10 +48,12 @@ const WRAP_UP: Duration = Duration::from_secs(15);
 pub fn demo(options: DemoOptions) -> Result<(), Failure> {
     let folder = Folder::make()?;
     let runtime = super::runtime()?;
-    let _log = crate::telemetry::init_log(&quiet())
-        .map_err(|error| Failure::of(format!("cannot log: {error}")))?;
-    let phones = runtime.block_on(Phones::bind((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(|_: &str| Some(RINGS))));
-    let phones = phones.map_err(|error| Failure::of(format!("the simulated phones cannot listen: {error}")))?;
+    let _log =
+        crate::telemetry::init_log(&quiet()).map_err(|error| Failure::of(format!("cannot log: {error}")))?;
+    let phones =
+        runtime.block_on(Phones::bind((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(|_: &str| Some(RINGS))));
+    let phones =
+        phones.map_err(|error| Failure::of(format!("the simulated phones cannot listen: {error}")))?;
     let phones_at = phones.address().map_err(|error| Failure::of(error.to_string()))?;
     let config = config(&folder.0, options, phones_at);
     let now = Zoned::now();
@@ -75,7 +77,9 @@ pub fn demo(options: DemoOptions) -> Result<(), Failure> {
 
 /// What people read on the terminal.
 fn welcome(http: SocketAddr, sip: Option<SocketAddr>, password: &str) -> Result<(), Failure> {
-    let mut text = format!("\n  toritsugi demo\n\n  Open      http://{http}\n\n  Log in    (password for all: {password})\n");
+    let mut text = format!(
+        "\n  toritsugi demo\n\n  Open      http://{http}\n\n  Log in    (password for all: {password})\n"
+    );
     for log_in in log_ins() {
         let agent = log_in.agent.map_or_else(String::new, |agent| format!(" = agent {agent}"));
         text.push_str(&format!("    {:<12} {}{agent}\n", log_in.name, log_in.role.as_str()));
@@ -146,8 +150,7 @@ fn fill(
                 .map_err(|error| failed(format!("{}: {error}", table.as_str())))?;
         }
         for (agent, status) in presences(now) {
-            let presence =
-                StoredPresence { agent, status, set_by: SetBy::Manual, since: now.timestamp() };
+            let presence = StoredPresence { agent, status, set_by: SetBy::Manual, since: now.timestamp() };
             storage.save_presence(&presence, "demo").await.map_err(|error| failed(error.to_string()))?;
         }
         Ok(())

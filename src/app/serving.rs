@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{
-    desk_settings, engine_settings, listen_addresses, no_statuses, peers_only, storage_settings, transport_settings,
+    desk_settings, engine_settings, listen_addresses, no_statuses, peers_only, storage_settings,
+    transport_settings,
 };
 use super::world;
 use crate::api::{ApiSettings, ApiState, ServeSettings, SessionSettings, Sessions, Store, router};
@@ -78,12 +79,17 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     let (engine_handle, desk_receiver) = EngineHandle::channel(DESK_QUEUE);
     let (world_sender, world_receiver) = mpsc::channel(WORLD_QUEUE);
     let (directory_sender, directory_receiver) = watch::channel(Arc::clone(&directory));
-    let (desk_handle, desk) = Desk::new(desk_settings(config), engine_handle.clone(), directory_receiver.clone());
+    let (desk_handle, desk) =
+        Desk::new(desk_settings(config), engine_handle.clone(), directory_receiver.clone());
     let (lookup_sender, lookups) = mpsc::channel(JOBS);
     let (name_sender, names) = mpsc::channel(JOBS);
     let (write_sender, writes) = mpsc::channel(config.database.write_queue);
-    let outlets =
-        Outlets { events: desk_handle.clone(), lookups: lookup_sender, names: name_sender, writes: write_sender };
+    let outlets = Outlets {
+        events: desk_handle.clone(),
+        lookups: lookup_sender,
+        names: name_sender,
+        writes: write_sender,
+    };
 
     let (stop_driver, stopped) = oneshot::channel();
     let parts = DriverParts {
@@ -304,7 +310,10 @@ fn api_state(
         directory: directory.clone(),
         health: health.clone(),
         normalise: Arc::new(move |text| canon(text, &numbering).key),
-        settings: Arc::new(ApiSettings { secure_cookie: config.http.secure_cookies, ..ApiSettings::default() }),
+        settings: Arc::new(ApiSettings {
+            secure_cookie: config.http.secure_cookies,
+            ..ApiSettings::default()
+        }),
     })
 }
 
@@ -315,7 +324,8 @@ async fn start_metrics(config: &Config, stop: &CancellationToken) -> Result<(), 
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::of(format!("[metrics] listen {address}: cannot listen: {error}")))?;
-    let routes = axum::Router::new().route("/metrics", axum::routing::get(move || async move { page.render() }));
+    let routes =
+        axum::Router::new().route("/metrics", axum::routing::get(move || async move { page.render() }));
     tokio::spawn(crate::api::serve(listener, routes, ServeSettings::default(), stop.clone()));
     Ok(())
 }

@@ -68,15 +68,17 @@ pub(super) fn trunk_context(config: &Config) -> Result<TrunkContext, Failure> {
         }
     }
     // Up to five digits are extensions anyway (caller-id rule 6); a longer plan is named by its length.
-    context.extensions = (6..=config.numbering.extension_digits).map(|digits| "X".repeat(digits.into())).collect();
+    context.extensions =
+        (6..=config.numbering.extension_digits).map(|digits| "X".repeat(digits.into())).collect();
     Ok(context)
 }
 
 /// The house's own templates, or the shipped ones.
 pub(super) fn templates(config: &Config) -> Result<Templates, Failure> {
     let Some(path) = &config.guidance.templates else { return Ok(Templates::shipped()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::of(format!("[guidance] templates: cannot read {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::of(format!("[guidance] templates: cannot read {}: {error}", path.display()))
+    })?;
     Templates::parse(&text).map_err(|faults| {
         Failure::lines_of(faults.iter().map(|fault| format!("{}: {fault}", path.display())))
     })

@@ -62,7 +62,8 @@ pub(super) async fn resolve(mut jobs: mpsc::Receiver<ResolveJob>, world: mpsc::S
     while let Some(job) = jobs.recv().await {
         let world = world.clone();
         tasks.spawn(async move {
-            let asked = tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), job.port)));
+            let asked =
+                tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), job.port)));
             let addresses: Vec<SocketAddr> = match asked.await {
                 Ok(Ok(addresses)) => addresses.take(32).collect(),
                 Ok(Err(_)) | Err(_) => Vec::new(),

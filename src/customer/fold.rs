@@ -41,8 +41,8 @@ const VARIANTS: [(&str, char); 25] = [
 
 /// The key a name is searched by. Tolerant on purpose (オオノ and オノ meet): it finds, it never identifies.
 ///
-/// NFKC, hiragana as katakana, small kana as large, lengthened vowels as short, ヴ as バ行, variant kanji as everyday
-/// ones; without spaces, punctuation, legal forms and titles; lower case.
+/// NFKC, hiragana as katakana, small kana as large, lengthened vowels as short, ヴ as バ行, variant kanji as
+/// everyday ones; without spaces, punctuation, legal forms and titles; lower case.
 pub fn fold_name(name: &str) -> String {
     let mut text: String = name.chars().take(MAX_CHARS).collect::<String>().nfkc().collect();
     for word in DROPPED_ANYWHERE {

@@ -5,8 +5,8 @@ use super::Language;
 /// The family name of somebody of our own, without any honorific.
 ///
 /// Japanese names begin with it (`佐藤 一郎`, `佐藤\u{3000}一郎`); names in Latin letters end with it (`John Smith`)
-/// unless a comma or capitals say otherwise (`Smith, John`, `SATO Ichiro`); transcribed ones end with it after a
-/// middle dot (`ジョン・スミス`). A single word is the name.
+/// unless a comma or capitals say otherwise (`Smith, John`, `SATO Ichiro`); transcribed ones end with it
+/// after a middle dot (`ジョン・スミス`). A single word is the name.
 pub fn family_name(full: &str) -> &str {
     let full = strip_honorific(full.trim());
     if let Some((family, _)) = full.split_once([',', '、', '，'])
@@ -45,7 +45,10 @@ fn strip_honorific(name: &str) -> &str {
 }
 
 fn is_japanese(character: char) -> bool {
-    matches!(character, 'ぁ'..='ヿ' | '一'..='鿿' | '㐀'..='䶿' | '々' | '豈'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+    matches!(
+        character,
+        'ぁ'..='ヿ' | '一'..='鿿' | '㐀'..='䶿' | '々' | '豈'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'
+    )
 }
 
 fn is_capitals(word: &str) -> bool {

@@ -1,7 +1,7 @@
 //! [io] Simulated phones: one socket that answers for every agent and for the PBX.
 //!
-//! A phone rings at once, answers after its own time, and hangs up when told. It is small and good-natured: real
-//! phones stand in the tests.
+//! A phone rings at once, answers after its own time, and hangs up when told. It is small and good-natured:
+//! real phones stand in the tests.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,7 +19,8 @@ const CALLS: usize = 256;
 
 /// The SDP every phone answers with: G.711, nothing is played.
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-                   m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n";
+                   m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+                   a=sendrecv\r\n";
 
 /// How a phone behaves, by the user part it is rung under.
 pub type Behaviour = Arc<dyn Fn(&str) -> Option<Duration> + Send + Sync>;
@@ -81,7 +82,17 @@ impl Phones {
                 self.ringing.remove(message.call_id());
                 self.send(response(&message, 200, None, None, &[]), from).await;
             }
-            _ => self.send(response(&message, 200, None, Some("demo"), &[]), from).await,
+            Method::Options
+            | Method::Update
+            | Method::Info
+            | Method::Prack
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Message
+            | Method::Other => self.send(response(&message, 200, None, Some("demo"), &[]), from).await,
         }
     }
 
@@ -137,10 +148,9 @@ impl Phones {
 
     async fn give_up(&mut self, cancel: &Message, from: SocketAddr) {
         self.send(response(cancel, 200, None, Some("demo"), &[]), from).await;
-        let matches = self
-            .ringing
-            .get(cancel.call_id())
-            .is_some_and(|ringing| !ringing.answered && ringing.invite.top_via().branch() == cancel.top_via().branch());
+        let matches = self.ringing.get(cancel.call_id()).is_some_and(|ringing| {
+            !ringing.answered && ringing.invite.top_via().branch() == cancel.top_via().branch()
+        });
         if !matches {
             return;
         }

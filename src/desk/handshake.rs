@@ -8,7 +8,7 @@ use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::DeskHandle;
+use super::handle::{DeskHandle, ToRoom};
 use super::limits::LIBRARY_BYTES;
 use super::replies::Replies;
 use super::settings::DeskSettings;
@@ -16,7 +16,12 @@ use super::socket;
 use crate::api::{Problem, Session, Sessions, credentials};
 use crate::driver::EngineHandle;
 use crate::events::wire::SUBPROTOCOL;
+use crate::presence::AgentId;
 use crate::telemetry::metric;
+
+/// Octets the library sets aside for each socket's reads, and gathers before it writes (F5: 300 KiB in all).
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// What every socket shares.
 #[derive(Clone)]
@@ -34,6 +39,11 @@ impl WsState {
         let settings = desk.settings();
         let replies = Arc::new(Replies::new(settings.replies, settings.replies_last));
         Self { desk, sessions, engine, settings, replies }
+    }
+
+    /// A status was set at once, elsewhere: what the agent wanted for after the call is not wanted any more.
+    pub async fn forget_next_status(&self, agent: &AgentId) {
+        self.desk.tell(ToRoom::ForgetNext(agent.clone())).await;
     }
 }
 
@@ -55,6 +65,7 @@ pub async fn upgrade(
 ) -> Response {
     match admit(&state, &uri, &headers).await {
         Err(problem) => {
+            tracing::info!(code = problem.code(), "a socket was refused before its upgrade");
             metrics::counter!(metric::REFUSED_REQUESTS, "reason" => problem.code()).increment(1);
             problem.into_response()
         }
@@ -63,6 +74,8 @@ pub async fn upgrade(
                 .into_response(),
             Ok(upgrade) => upgrade
                 .protocols([SUBPROTOCOL])
+                .read_buffer_size(READ_BUFFER_BYTES)
+                .write_buffer_size(WRITE_BUFFER_BYTES)
                 .max_message_size(LIBRARY_BYTES)
                 .max_frame_size(LIBRARY_BYTES)
                 .on_upgrade(move |web_socket| socket::serve(web_socket, state, session)),

@@ -1,5 +1,5 @@
-//! The WebSocket with our limits: what is read is a frame of the protocol or a reason to close, and no write waits
-//! for ever.
+//! The WebSocket with our limits: what is read is a frame of the protocol or a reason to close, and no write
+//! waits for ever.
 
 use std::sync::Arc;
 use std::time::Duration;

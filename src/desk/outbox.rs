@@ -194,11 +194,16 @@ impl Outbox {
 
     /// A few frames at a time, so that what waits stays counted and can still be coalesced.
     fn take(&self) -> Vec<Item> {
-        const BATCH: usize = 8;
+        const BATCH: usize = 16;
+        const BATCH_BYTES: usize = 16 * 1024;
         let mut inner = self.lock();
-        let count = inner.queue.len().min(BATCH);
-        let batch: Vec<Item> = inner.queue.drain(..count).collect();
-        inner.bytes -= batch.iter().map(|item| item.text.len()).sum::<usize>();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let Some(item) = inner.queue.pop_front() else { break };
+            bytes += item.text.len();
+            batch.push(item);
+        }
+        inner.bytes -= bytes;
         batch
     }
 

@@ -47,6 +47,7 @@ pub(super) async fn serve(web_socket: WebSocket, state: WsState, session: Option
         Err(close) => close,
     };
     if let End::Ours(close) = close {
+        tracing::info!(code = close.code(), "a socket was closed");
         metrics::counter!(metric::CLOSED_SOCKETS, "code" => close.code().to_string()).increment(1);
         line.close(close, state.settings.grace).await;
     }

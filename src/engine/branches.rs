@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use slotmap::Key;
 
-use super::{Engine, Samples};
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
 use super::input::{Output, ResolveToken};
 use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
 use super::timers::Alarm;
+use super::{Engine, Samples};
 use crate::message::{Message, Method};
 use crate::proxy::{
     Branch, Final, Forward, NextHop, best_response, forward_request, forward_response, status_upstream,
@@ -39,11 +39,7 @@ impl Engine {
     ) -> Option<BranchRef> {
         let entry = self.tables.contexts.get_mut(context)?;
         let index = entry.branches.len();
-        entry.branches.push(ContextBranch {
-            aim,
-            state: BranchState::Resolving,
-            timer_c: None,
-        });
+        entry.branches.push(ContextBranch { aim, state: BranchState::Resolving, timer_c: None });
         let branch = BranchRef { context, index };
         match hop {
             NextHop::Address { protocol, remote } => {
@@ -53,7 +49,11 @@ impl Engine {
                 let known = self.names.get(&(host.clone(), port)).copied();
                 match known {
                     Some(remote) => {
-                        self.send_branch(branch, Destination { protocol, remote, connection: None }, &rewrite);
+                        self.send_branch(
+                            branch,
+                            Destination { protocol, remote, connection: None },
+                            &rewrite,
+                        );
                     }
                     None => self.ask_name(protocol, host, port, AwaitingName::Branch(branch, rewrite)),
                 }
@@ -105,7 +105,8 @@ impl Engine {
         self.branch(branch).is_some_and(|entry| matches!(entry.state, BranchState::Resolving))
     }
 
-    /// Writes the request of a branch and hands it to a new client transaction (RFC 3261 §16.6 items 8 to 10).
+    /// Writes the request of a branch and hands it to a new client transaction (RFC 3261 §16.6 items 8 to
+    /// 10).
     fn send_branch(
         &mut self,
         branch: BranchRef,
@@ -179,12 +180,15 @@ impl Engine {
         self.fail_branch(branch, status, None);
     }
 
-    /// Cancels a branch: at once when a provisional response has come, otherwise when it comes (RFC 3261 §9.1).
+    /// Cancels a branch: at once when a provisional response has come, otherwise when it comes (RFC 3261
+    /// §9.1).
     pub(super) fn cancel_branch(&mut self, branch: BranchRef, reason: &[u8]) {
         let Some(entry) = self.branch_mut(branch) else { return };
         match entry.state {
             BranchState::Resolving => self.fail_branch(branch, 487, None),
-            BranchState::Trying(client) => entry.state = BranchState::CancelPending(client, Arc::from(reason)),
+            BranchState::Trying(client) => {
+                entry.state = BranchState::CancelPending(client, Arc::from(reason))
+            }
             BranchState::Proceeding(client) => self.cancel_now(branch, client, reason),
             BranchState::CancelPending(..)
             | BranchState::Cancelling(_)
@@ -204,7 +208,8 @@ impl Engine {
 
     /// 64·T1 after CANCEL the branch has still not answered: it is given up (RFC 3261 §9.1).
     pub(super) fn cancel_waited(&mut self, branch: BranchRef) {
-        let Some(BranchState::Cancelling(client)) = self.branch(branch).map(|entry| entry.state.clone()) else {
+        let Some(BranchState::Cancelling(client)) = self.branch(branch).map(|entry| entry.state.clone())
+        else {
             return;
         };
         self.fail_branch(branch, 487, None);
@@ -265,11 +270,12 @@ impl Engine {
         let Some(entry) = self.branch_mut(branch) else { return };
         let first = !matches!(entry.state, BranchState::Answered);
         entry.state = BranchState::Answered;
-        self.forward_upstream(branch.context, response, status);
+        // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
-            self.cancel_others(branch);
             self.on_context_answered(branch, status);
+            self.cancel_others(branch);
         }
+        self.forward_upstream(branch.context, response, status);
     }
 
     fn cancel_others(&mut self, winner: BranchRef) {
@@ -370,9 +376,10 @@ impl Engine {
             if std::ptr::eq(response.as_ref(), chosen) {
                 continue;
             }
-            for (header, name) in
-                [(Header::WwwAuthenticate, "WWW-Authenticate"), (Header::ProxyAuthenticate, "Proxy-Authenticate")]
-            {
+            for (header, name) in [
+                (Header::WwwAuthenticate, "WWW-Authenticate"),
+                (Header::ProxyAuthenticate, "Proxy-Authenticate"),
+            ] {
                 for value in response.headers(header) {
                     challenges.push((name.to_owned(), Bytes::copy_from_slice(value)));
                 }
@@ -389,7 +396,8 @@ impl Engine {
         self.tables.contexts.get_mut(branch.context)?.branches.get_mut(branch.index)
     }
 
-    /// Drops a context whose server transaction is gone and whose branches need no client transaction any more.
+    /// Drops a context whose server transaction is gone and whose branches need no client transaction any
+    /// more.
     pub(super) fn forget_context_when_done(&mut self, context: ContextKey) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
         let served = self.tables.servers.contains_key(entry.server);
@@ -411,8 +419,8 @@ impl Engine {
     }
 }
 
-/// The best failure of the branches that speak for the call. An agent's refusal is the agent's own (R3): it counts
-/// only when nothing else answered.
+/// The best failure of the branches that speak for the call. An agent's refusal is the agent's own (R3): it
+/// counts only when nothing else answered.
 fn best_failure(branches: &[ContextBranch]) -> Option<Failure> {
     let failures = |agents: bool| -> Vec<&Failure> {
         branches

@@ -117,7 +117,9 @@ impl Phase {
     /// The response context, while the INVITE has no final answer.
     pub const fn context(&self) -> Option<ContextKey> {
         match self {
-            Self::Deciding(context) | Self::Offered(context, _) | Self::DefaultRouted(context) => Some(*context),
+            Self::Deciding(context) | Self::Offered(context, _) | Self::DefaultRouted(context) => {
+                Some(*context)
+            }
             Self::Answered(_) | Self::Over(_) => None,
         }
     }

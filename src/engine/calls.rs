@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Engine, Samples};
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::forwarding::Rewrite;
 use super::input::{LookupToken, Output};
 use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
+use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, EventBody, WithdrawCause};
 use crate::identity::{Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller};
@@ -21,7 +21,8 @@ use slotmap::{Key, KeyData};
 impl Engine {
     /// An INVITE outside a dialog: the beginning of a call.
     pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
-        if self.draining || (self.tables.calls.len() >= self.settings.calls && !self.is_emergency(peer, &message))
+        if self.draining
+            || (self.tables.calls.len() >= self.settings.calls && !self.is_emergency(peer, &message))
         {
             self.counters.shed += 1;
             return self.respond_status(server, 503, &[("Retry-After", b"5")]);
@@ -61,10 +62,10 @@ impl Engine {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         entry.phase = Phase::Deciding(context);
         self.counters.calls_begun += 1;
-        tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, line = entry.line.is_some(), "call begins");
+        let is_line = entry.line.is_some();
+        tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, is_line, "call begins");
         if entry.line.is_some() {
-            let handle =
-                self.timers.insert(self.now.moment + self.settings.ring_sla, Alarm::RingSla(call));
+            let handle = self.timers.insert(self.now.moment + self.settings.ring_sla, Alarm::RingSla(call));
             entry.timers.sla = Some(handle);
             self.look_up(call);
         } else {
@@ -209,9 +210,10 @@ impl Engine {
 
     /// As [`Self::on_announced`], for a call that is known.
     pub(super) fn announce_done(&mut self, call: CallKey, offer: &OfferId) {
-        let waiting = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()).is_some_and(|current| {
-            current.id == *offer && matches!(current.progress, Progress::Announcing)
-        });
+        let waiting =
+            self.tables.calls.get(call).and_then(|entry| entry.phase.offer()).is_some_and(|current| {
+                current.id == *offer && matches!(current.progress, Progress::Announcing)
+            });
         if waiting {
             let offered = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
             let waited = offered.map(|offer| self.now.moment.since(offer.began)).unwrap_or_default();
@@ -297,7 +299,8 @@ impl Engine {
     }
 }
 
-/// Whether a number of this kind can be a customer's (caller-id rule: extensions and short codes never match).
+/// Whether a number of this kind can be a customer's (caller-id rule: extensions and short codes never
+/// match).
 const fn may_be_customer(kind: NumberKind) -> bool {
     match kind {
         NumberKind::Fixed

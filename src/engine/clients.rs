@@ -12,8 +12,7 @@ use super::timers::Alarm;
 use crate::message::{Message, Method, ack_for, cancel_for};
 use crate::proxy::Branch;
 use crate::transaction::{
-    Action, Actions, InviteClient, NonInviteClient, StatusClass, Timer, invite_client,
-    non_invite_client,
+    Action, Actions, InviteClient, NonInviteClient, StatusClass, Timer, invite_client, non_invite_client,
 };
 
 impl Engine {

@@ -1,4 +1,5 @@
-//! A response context (RFC 3261 §16.7): one proxied request, its branches, and what went upstream. Plain data.
+//! A response context (RFC 3261 §16.7): one proxied request, its branches, and what went upstream. Plain
+//! data.
 
 use std::sync::Arc;
 

@@ -72,7 +72,9 @@ impl Engine {
             keep_identity,
         });
         match (remote, name) {
-            (Some(remote), _) => self.send_to(Destination { protocol, remote, connection: None }, bytes, None),
+            (Some(remote), _) => {
+                self.send_to(Destination { protocol, remote, connection: None }, bytes, None)
+            }
             (None, Some((host, port))) => {
                 let ack = Box::new(StatelessAck { bytes });
                 self.ask_name(protocol, host, port, super::branches::AwaitingName::Ack(ack));
@@ -92,7 +94,8 @@ impl Engine {
     }
 
     /// Our Record-Route values for a request that may form a dialog: one, or two when the transport changes
-    /// (RFC 3261 §16.6 item 4, RFC 5658). Requests within a dialog get none: it would not change the route set.
+    /// (RFC 3261 §16.6 item 4, RFC 5658). Requests within a dialog get none: it would not change the route
+    /// set.
     pub(super) fn record_route_values(
         &self,
         context: &Context,

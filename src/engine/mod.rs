@@ -1,7 +1,7 @@
 //! [pure] Where SIP and people meet: `handle(now, input)`, `poll_output()`, `poll_timeout()`.
 //!
-//! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and agents; it
-//! never waits, reads no clock and no randomness of its own.
+//! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and
+//! agents; it never waits, reads no clock and no randomness of its own.
 
 mod branches;
 mod call;
@@ -85,8 +85,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine with no calls. `seed` is all its randomness: ids of calls and offers, and, unless `secret` was kept
-    /// from an earlier life, the key of its identifiers.
+    /// An engine with no calls. `seed` is all its randomness: ids of calls and offers, and, unless `secret`
+    /// was kept from an earlier life, the key of its identifiers.
     pub fn new(
         settings: Arc<Settings>,
         directory: Arc<Directory>,

@@ -1,12 +1,12 @@
 //! What responses, timers and the caller mean for a call and its agent.
 
-use super::{Engine, Samples};
 use super::branches::COMPLETED_ELSEWHERE;
 use super::call::{Conversation, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::input::Output;
 use super::tables::{BranchRef, CallKey, ContextKey};
 use super::timers::Alarm;
+use super::{Engine, Samples};
 use crate::events::{EndReason, EventBody, WithdrawCause};
 use crate::message::Method;
 use crate::presence::{OfferId, Release};
@@ -104,7 +104,8 @@ impl Engine {
                 self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
                 self.decide_next(call);
             }
-            // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408 end it).
+            // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408
+            // end it).
             Purpose::InDialog(Some(call)) if context.request.method() == Method::Bye => {
                 if !matches!(status, 401 | 407 | 491) {
                     self.end_call(call, EndReason::Completed);
@@ -275,10 +276,9 @@ impl Engine {
     /// Writes the record; the call itself is dropped when its last transaction is.
     fn finish_call(&mut self, call: CallKey, reason: EndReason) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        for handle in [entry.timers.lookup.take(), entry.timers.sla.take(), entry.timers.limit.take()] {
-            if let Some(handle) = handle {
-                self.timers.cancel(handle);
-            }
+        let timers = std::mem::take(&mut entry.timers);
+        for handle in [timers.lookup, timers.sla, timers.limit].into_iter().flatten() {
+            self.timers.cancel(handle);
         }
         match reason {
             EndReason::Completed => self.counters.completed += 1,
@@ -325,6 +325,10 @@ impl Engine {
 }
 
 /// What wrap-up keeps of a call.
-fn call_card(conversation: &Conversation, call: CallKey, id: crate::presence::CallId) -> super::people::Wrapping {
+fn call_card(
+    conversation: &Conversation,
+    call: CallKey,
+    id: crate::presence::CallId,
+) -> super::people::Wrapping {
     super::people::Wrapping { call, id, pop: conversation.pop.clone() }
 }

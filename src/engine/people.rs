@@ -45,7 +45,9 @@ impl Engine {
                 let key = self.held_by(&agent, &call, Some(rev))?;
                 self.choose(key, &agent, &customer)
             }
-            Request::AcknowledgeNotice { agent, call, notice } => self.acknowledge_notice(&agent, &call, notice),
+            Request::AcknowledgeNotice { agent, call, notice } => {
+                self.acknowledge_notice(&agent, &call, notice)
+            }
             Request::FinishWrapUp { agent, call } => self.finish_wrap_up(&agent, &call),
             Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
             Request::LiveCalls => Ok(Answer::Calls(self.live_records())),
@@ -64,14 +66,15 @@ impl Engine {
         by: SetBy,
         user: String,
     ) -> Result<Answer, Refusal> {
-        let document = self.agents.set_status(agent, status, by, self.now).map_err(|refusal| match refusal {
-            StatusRefusal::NoSuchAgent => not_found(),
-            StatusRefusal::SetByHigher(_) => Refusal::of(
-                ErrorCode::Forbidden,
-                "管理者が設定した状態は変更できません",
-                "A supervisor set this status; only a supervisor can change it",
-            ),
-        })?;
+        let document =
+            self.agents.set_status(agent, status, by, self.now).map_err(|refusal| match refusal {
+                StatusRefusal::NoSuchAgent => not_found(),
+                StatusRefusal::SetByHigher(_) => Refusal::of(
+                    ErrorCode::Forbidden,
+                    "管理者が設定した状態は変更できません",
+                    "A supervisor set this status; only a supervisor can change it",
+                ),
+            })?;
         self.store_status(agent, user);
         self.presence_changed(agent);
         Ok(Answer::Presence(document))
@@ -105,7 +108,11 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         let Some(entry) = self.tables.calls.get_mut(key) else { return Err(gone()) };
         let CustomerState::Found { cards, chosen } = &mut entry.customer else {
-            return Err(Refusal::of(ErrorCode::Validation, "候補がありません", "There is nobody to choose from"));
+            return Err(Refusal::of(
+                ErrorCode::Validation,
+                "候補がありません",
+                "There is nobody to choose from",
+            ));
         };
         let Some(index) = cards.iter().position(|card| card.id == *customer) else {
             return Err(Refusal::of(ErrorCode::NotFound, "候補にいません", "Not one of the candidates"));
@@ -116,7 +123,12 @@ impl Engine {
         Ok(Answer::Done { rev })
     }
 
-    fn acknowledge_notice(&mut self, agent: &AgentId, call: &CallId, notice: String) -> Result<Answer, Refusal> {
+    fn acknowledge_notice(
+        &mut self,
+        agent: &AgentId,
+        call: &CallId,
+        notice: String,
+    ) -> Result<Answer, Refusal> {
         let key = self.held_by(agent, call, None)?;
         let Some(entry) = self.tables.calls.get_mut(key) else { return Err(gone()) };
         let known = entry
@@ -124,7 +136,11 @@ impl Engine {
             .card()
             .is_some_and(|card| card.notices.iter().any(|candidate| candidate.id == notice));
         if !known {
-            return Err(Refusal::of(ErrorCode::NotFound, "その通知はありません", "No such notice on this call"));
+            return Err(Refusal::of(
+                ErrorCode::NotFound,
+                "その通知はありません",
+                "No such notice on this call",
+            ));
         }
         if entry.acknowledged.insert(notice.clone()) {
             self.outputs.push_back(Output::NoticeAcknowledged {
@@ -253,8 +269,7 @@ impl Engine {
 
     /// Somebody else has it. Only those who answer for the same line may know who (N61).
     fn taken_by(&self, asker: &AgentId, key: CallKey, holder: Option<&AgentId>) -> Refusal {
-        let group =
-            self.tables.calls.get(key).and_then(|entry| entry.line.as_ref()?.group.clone());
+        let group = self.tables.calls.get(key).and_then(|entry| entry.line.as_ref()?.group.clone());
         let same_group = group.is_some_and(|group| {
             self.directory.agents.get(asker).is_some_and(|agent| agent.groups.contains(&group))
         });

@@ -9,8 +9,8 @@ use crate::customer::{
     ComplaintLevel, CustomerCard, LookupFault, Match, complaint_level, family_name, match_cards,
 };
 use crate::events::{
-    AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo, MatchLevel,
-    NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
+    AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo,
+    MatchLevel, NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
 };
 use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext};
 use crate::identity::{Presentation, Quality, label};
@@ -34,7 +34,13 @@ pub(super) enum Redraw {
 
 impl Engine {
     /// The card of a call for one agent.
-    pub(super) fn pop_for(&self, call: CallKey, agent: &AgentId, reason: OfferReason, rule: &str) -> PopDocument {
+    pub(super) fn pop_for(
+        &self,
+        call: CallKey,
+        agent: &AgentId,
+        reason: OfferReason,
+        rule: &str,
+    ) -> PopDocument {
         let entry = &self.tables.calls[call];
         let others = entry.line.as_ref().and_then(|line| line.group.as_ref()).map_or(0, |group| {
             self.directory
@@ -119,14 +125,11 @@ impl Engine {
     }
 
     /// Who looks after the customer, and whether they are there.
-    fn assignee_of(
-        &self,
-        card: &CustomerCard,
-        absent: Option<&AbsentAssignee<'_>>,
-    ) -> Option<AssigneeInfo> {
+    fn assignee_of(&self, card: &CustomerCard, absent: Option<&AbsentAssignee<'_>>) -> Option<AssigneeInfo> {
         let id = card.assignee.as_ref()?;
         let agent = self.directory.agents.get(id)?;
-        let spoken = absent.map(|absent| self.settings.templates.spoken_of(absent, speech_of(Some(card))).clone());
+        let spoken =
+            absent.map(|absent| self.settings.templates.spoken_of(absent, speech_of(Some(card))).clone());
         let state = match (absent, self.agents.offerable(id)) {
             (None, _) | (Some(_), Ok(())) => "available",
             (Some(_), Err(WhyNot::OnCall | WhyNot::Offered | WhyNot::WrapUp)) => "busy",

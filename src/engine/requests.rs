@@ -59,7 +59,19 @@ impl Engine {
         match message.method() {
             Method::Ack => self.on_ack(peer, message),
             Method::Cancel => self.on_cancel(flow, message, key),
-            _ => match self.tables.server_by_key.get(&key).copied() {
+            Method::Invite
+            | Method::Bye
+            | Method::Options
+            | Method::Update
+            | Method::Info
+            | Method::Prack
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Message
+            | Method::Other => match self.tables.server_by_key.get(&key).copied() {
                 Some(server) => self.repeat_request(server),
                 None => self.on_new_request(peer, flow, message, key),
             },
@@ -98,7 +110,8 @@ impl Engine {
         let urgent = inside || self.is_emergency(peer, &message);
         if !urgent && self.tables.servers.len() >= self.settings.transactions {
             self.counters.shed += 1;
-            let answer = response(&message, 503, None, Some(&self.tag_for(&message)), &[("Retry-After", b"5")]);
+            let answer =
+                response(&message, 503, None, Some(&self.tag_for(&message)), &[("Retry-After", b"5")]);
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
             return;
         }
@@ -165,8 +178,8 @@ impl Engine {
         }
     }
 
-    /// Where an initial request goes when nobody is chosen: a pre-loaded Route that may be followed, or the default
-    /// route.
+    /// Where an initial request goes when nobody is chosen: a pre-loaded Route that may be followed, or the
+    /// default route.
     pub(super) fn initial_hop(&self, peer: usize, message: &Message) -> NextHop {
         let preloaded = self.settings.peers.get(peer).is_some_and(|peer| peer.preloaded_route);
         let route = plan_route(message, &self.own).and_then(|plan| plan.next_route);
@@ -268,7 +281,8 @@ impl Engine {
         Uri::parse(message.request_uri()).is_ok_and(|uri| uri.user.is_none() && self.own.is_own(&uri))
     }
 
-    /// Whether this Via value is ours and says that the request has been here on the same way (RFC 5393 §4.2).
+    /// Whether this Via value is ours and says that the request has been here on the same way (RFC 5393
+    /// §4.2).
     fn is_own_loop(&self, message: &Message, branch: &[u8]) -> bool {
         crate::proxy::Branch::verify(branch, &self.secret)
             .is_some_and(|branch| branch.loop_hash == self.loop_hash(message))
@@ -276,7 +290,8 @@ impl Engine {
 }
 
 /// What our OPTIONS answer allows.
-const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+const ALLOW: &[u8] =
+    b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// What decides the transaction of a request (RFC 3261 §17.2.3).
 fn parts_of(message: &Message) -> RequestParts<'_> {

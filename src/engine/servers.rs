@@ -10,14 +10,19 @@ use super::tables::{Server, ServerKey, ServerMachine};
 use super::timers::Alarm;
 use crate::message::{Message, Method, response};
 use crate::transaction::{
-    Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey,
-    invite_server, non_invite_server,
+    Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey, invite_server,
+    non_invite_server,
 };
 use crate::transport::Flow;
 
 impl Engine {
     /// Opens the transaction of a new request. An INVITE is answered 100 at once (RFC 3261 §16.2).
-    pub(super) fn open_server(&mut self, key: TransactionKey, flow: Flow, request: Arc<Message>) -> ServerKey {
+    pub(super) fn open_server(
+        &mut self,
+        key: TransactionKey,
+        flow: Flow,
+        request: Arc<Message>,
+    ) -> ServerKey {
         let reliability = flow.protocol.reliability();
         let (machine, actions) = if request.method() == Method::Invite {
             let (machine, actions) = InviteServer::new(&self.settings.timers, reliability);
@@ -91,7 +96,8 @@ impl Engine {
         self.do_server_actions(server, actions);
     }
 
-    /// An ACK matched the INVITE's transaction; `true` when it belongs to a 2xx and must go on (RFC 6026 §7.1).
+    /// An ACK matched the INVITE's transaction; `true` when it belongs to a 2xx and must go on (RFC 6026
+    /// §7.1).
     pub(super) fn acknowledge(&mut self, server: ServerKey) -> bool {
         let Some(entry) = self.tables.servers.get_mut(server) else { return false };
         let ServerMachine::Invite(machine) = &mut entry.machine else { return false };
@@ -166,7 +172,8 @@ impl Engine {
 }
 
 impl Datagram {
-    /// A response: to the source it came from, over the connection it came over (RFC 3261 §18.2.2, RFC 3581 §4).
+    /// A response: to the source it came from, over the connection it came over (RFC 3261 §18.2.2, RFC 3581
+    /// §4).
     pub(super) fn back_along(flow: Flow, bytes: Bytes) -> Self {
         Self {
             protocol: flow.protocol,

@@ -73,13 +73,15 @@ pub struct Peer {
 }
 
 impl Settings {
-    /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped into
-    /// IPv6 is the IPv4 address (N9).
+    /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped
+    /// into IPv6 is the IPv4 address (N9).
     pub fn peer_of(&self, address: IpAddr) -> Option<usize> {
         let address = address.to_canonical();
-        let nets = self.peers.iter().enumerate().flat_map(|(index, peer)| {
-            peer.addresses.iter().map(move |net| (net, index))
-        });
+        let nets = self
+            .peers
+            .iter()
+            .enumerate()
+            .flat_map(|(index, peer)| peer.addresses.iter().map(move |net| (net, index)));
         nets.filter(|(net, _)| net.contains(&address))
             .max_by_key(|(net, index)| (net.prefix_len(), std::cmp::Reverse(*index)))
             .map(|(_, index)| index)

@@ -1,5 +1,5 @@
-//! Why somebody cannot take the call, and in which situation it is said. The record keeps the true reason; what may
-//! be spoken is the templates' (mission table, absence).
+//! Why somebody cannot take the call, and in which situation it is said. The record keeps the true reason;
+//! what may be spoken is the templates' (mission table, absence).
 
 use std::borrow::Cow;
 
@@ -33,7 +33,8 @@ pub struct SpeechContext {
 impl Cause {
     /// Why a person cannot be rung now; `None` when they can.
     ///
-    /// Talking or wrapping up is another case whatever was chosen, because that is what can truthfully be said.
+    /// Talking or wrapping up is another case whatever was chosen, because that is what can truthfully be
+    /// said.
     pub fn observe(status: &AgentStatus, state: &AgentState) -> Option<Self> {
         let busy = match state {
             AgentState::Idle => false,

@@ -128,8 +128,8 @@ mod tests {
         }
     }
 
-    /// Internal reason, first step in Japanese and English, and the first step where it differs for a complainer who
-    /// demands a superior.
+    /// Internal reason, first step in Japanese and English, and the first step where it differs for a
+    /// complainer who demands a superior.
     type Row = (Cause, &'static str, &'static str, Option<(&'static str, &'static str)>);
 
     fn table() -> [Row; 12] {

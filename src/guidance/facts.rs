@@ -64,7 +64,8 @@ pub struct GuidanceFacts<'a> {
 }
 
 impl Person<'_> {
-    /// Our own staff as spoken: the family name alone, in Latin letters in English where the reading is known.
+    /// Our own staff as spoken: the family name alone, in Latin letters in English where the reading is
+    /// known.
     pub(super) fn as_staff(&self, language: Language) -> Option<String> {
         let family = family_name(self.name);
         let spoken = match language {

@@ -53,8 +53,9 @@ pub(super) enum Misuse {
     Forbidden(String),
 }
 
-/// Looks through the tags of a template. Only `{{ slot }}`, `{% if slot %}`, `{% if not slot %}`, `{% elif slot %}`,
-/// `{% else %}` and `{% endif %}` exist: no expressions, loops or includes, so that no template can grow or reach out.
+/// Looks through the tags of a template. Only `{{ slot }}`, `{% if slot %}`, `{% if not slot %}`, `{% elif
+/// slot %}`, `{% else %}` and `{% endif %}` exist: no expressions, loops or includes, so that no template can
+/// grow or reach out.
 pub(super) fn misuses(template: &str, slots: &[&str]) -> Vec<Misuse> {
     let mut found = Vec::new();
     let mut rest = template;

@@ -133,7 +133,8 @@ impl Templates {
         &self.speech(cause, context).spoken
     }
 
-    /// A line of `[phrases]` by its name, for example `refuse_private` (M074); `None` when the house has none.
+    /// A line of `[phrases]` by its name, for example `refuse_private` (M074); `None` when the house has
+    /// none.
     pub fn phrase(&self, name: &str, agent: Option<&str>, customer: Option<&str>) -> Option<Bilingual> {
         if !self.phrases.iter().any(|known| known == name) {
             return None;
@@ -188,8 +189,8 @@ impl Templates {
         in_language(words, language)
     }
 
-    /// Renders a compiled template. What passed the lint has no way to fail; a silent line is still better than a
-    /// call without its pop.
+    /// Renders a compiled template. What passed the lint has no way to fail; a silent line is still better
+    /// than a call without its pop.
     pub(super) fn render(&self, name: &str, slots: &Slots) -> String {
         let rendered =
             self.environment.get_template(name).and_then(|template| template.render(slots.value()));
@@ -413,7 +414,8 @@ mod tests {
     fn m099_a_file_that_says_kaigi_to_a_complainer_is_refused() {
         let text = SHIPPED.replace(
             "[complaint.meeting]\nsame_as = \"out\"",
-            "[complaint.meeting]\nsame_as = \"out\"\nspoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
+            "[complaint.meeting]\nsame_as = \"out\"\n\
+             spoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
         );
         let found = codes(&text);
         assert!(
@@ -428,7 +430,8 @@ mod tests {
         let text = SHIPPED
             .replace(
                 "[absence.meeting]\nsame_as = \"away\"",
-                "[absence.meeting]\nsame_as = \"away\"\nspoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
+                "[absence.meeting]\nsame_as = \"away\"\n\
+                 spoken = { ja = \"会議中でございます\", en = \"is in a meeting\" }",
             )
             .replace("[complaint.meeting]\nsame_as = \"out\"", "");
         let templates = Templates::parse(&text).expect("会議 is an everyday reason");

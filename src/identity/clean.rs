@@ -7,7 +7,8 @@ const MAX_CHARS: usize = 256;
 /// An extension longer than this is noise.
 const MAX_EXTENSION_DIGITS: usize = 10;
 
-/// Words that accompany numbers in Japanese address books, after NFKC and lower-casing; the longer ones first.
+/// Words that accompany numbers in Japanese address books, after NFKC and lower-casing; the longer ones
+/// first.
 const WORDS: [&str; 20] = [
     "代表",
     "直通",

@@ -1,5 +1,5 @@
-//! name-addr and addr-spec as strangers write them (RFC 3261 §20.10, §25.1): tolerant, and only as far as identity
-//! needs it.
+//! name-addr and addr-spec as strangers write them (RFC 3261 §20.10, §25.1): tolerant, and only as far as
+//! identity needs it.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,8 @@ pub(super) struct Address {
     pub display: String,
     /// The scheme, lower-case.
     pub scheme: String,
-    /// The user part of a sip URI or the number of a tel URI: percent-decoded, without parameters and password.
+    /// The user part of a sip URI or the number of a tel URI: percent-decoded, without parameters and
+    /// password.
     pub user: String,
     /// The host, lower-case, without the port; empty in tel URIs.
     pub host: String,

@@ -13,7 +13,8 @@ const SERVICES: [&str; 21] = [
     "159", "161", "171", "177", "188", "189",
 ];
 
-/// The kind of a national number with its trunk zero, by prefix and length; `None` when no number looks like that.
+/// The kind of a national number with its trunk zero, by prefix and length; `None` when no number looks like
+/// that.
 ///
 /// `national` is ASCII digits.
 pub(super) fn kind(national: &str) -> Option<NumberKind> {
@@ -38,7 +39,8 @@ pub(super) fn kind(national: &str) -> Option<NumberKind> {
     }
 }
 
-/// Whether the digits are one of the carriers' or authorities' services; `sharp` for those that begin with `#`.
+/// Whether the digits are one of the carriers' or authorities' services; `sharp` for those that begin with
+/// `#`.
 pub(super) fn is_service(digits: &str, sharp: bool) -> bool {
     if sharp { digits.len() == 4 && digits.starts_with(['7', '8', '9']) } else { SERVICES.contains(&digits) }
 }
@@ -48,8 +50,8 @@ pub(super) fn is_assigned(national: &str) -> bool {
     as_library(national).is_some_and(|number| PHONE_NUMBER_UTIL.is_valid_number(&number))
 }
 
-/// The number as people write it. Only geographic numbers need the library: the length of their area code is in its
-/// table.
+/// The number as people write it. Only geographic numbers need the library: the length of their area code is
+/// in its table.
 pub(super) fn group(national: &str, kind: NumberKind) -> String {
     match kind {
         NumberKind::Mobile | NumberKind::IpPhone => cut(national, 3, 7),
@@ -65,8 +67,8 @@ pub(super) fn group(national: &str, kind: NumberKind) -> String {
     }
 }
 
-/// Takes the prefix of a carrier (`0033`, `0077`, `0081`, `002012`, `009120`) off a number; the rest must begin with
-/// the trunk zero and stand on its own. `0081` may also be the country code in foreign spelling.
+/// Takes the prefix of a carrier (`0033`, `0077`, `0081`, `002012`, `009120`) off a number; the rest must
+/// begin with the trunk zero and stand on its own. `0081` may also be the country code in foreign spelling.
 pub(super) fn strip_carrier(digits: &str) -> Option<&str> {
     if !digits.starts_with("00") {
         return None;

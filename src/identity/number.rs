@@ -23,10 +23,11 @@ pub enum Quality {
 /// A cleaned number with all that was learned on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canonical {
-    /// The E.164 key customers are indexed by. Short codes, extensions and nonsense have none (never a match).
+    /// The E.164 key customers are indexed by. Short codes, extensions and nonsense have none (never a
+    /// match).
     pub key: Option<String>,
-    /// As people write it: national grouping at home, international form for other countries, digits for short codes.
-    /// No control characters, at most 64 characters.
+    /// As people write it: national grouping at home, international form for other countries, digits for
+    /// short codes. No control characters, at most 64 characters.
     pub national: String,
     /// What kind it is.
     pub kind: NumberKind,
@@ -78,8 +79,8 @@ pub fn canon(raw: &str, context: &TrunkContext) -> Canonical {
     canonical
 }
 
-/// Reads a cell that may hold several numbers (`03-1234-5678/090-1111-2222`). Empty pieces are dropped; what is not a
-/// number stays in the list for the import report.
+/// Reads a cell that may hold several numbers (`03-1234-5678/090-1111-2222`). Empty pieces are dropped; what
+/// is not a number stays in the list for the import report.
 pub fn canon_cell(raw: &str, context: &TrunkContext) -> Vec<Canonical> {
     let mut found: Vec<Canonical> = Vec::new();
     let marked = raw.replace("又は", ";").replace("または", ";");
@@ -115,13 +116,15 @@ pub fn canon_cell(raw: &str, context: &TrunkContext) -> Vec<Canonical> {
     found
 }
 
-/// `isub=123`, `npdi`, `phone-context=+81`: parameters of a tel URI that stand behind the semicolon of a cell.
+/// `isub=123`, `npdi`, `phone-context=+81`: parameters of a tel URI that stand behind the semicolon of a
+/// cell.
 fn is_parameter(piece: &str) -> bool {
     let name = piece.split('=').next().unwrap_or_default();
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
-/// The common case of the call path: `+81…` or `0…` of the right length, nothing to clean and nothing to look up.
+/// The common case of the call path: `+81…` or `0…` of the right length, nothing to clean and nothing to look
+/// up.
 fn already_clean(raw: &str) -> Option<Canonical> {
     if !(10..=13).contains(&raw.len()) {
         return None;
@@ -212,8 +215,8 @@ fn japanese(cleaned: &Cleaned, context: &TrunkContext) -> Canonical {
     without_zero(digits, context).unwrap_or_else(|| doubtful(cleaned))
 }
 
-/// Digits that begin with neither `+` nor zero: a country code if the trunk says so, else a number a spreadsheet has
-/// robbed of its zero.
+/// Digits that begin with neither `+` nor zero: a country code if the trunk says so, else a number a
+/// spreadsheet has robbed of its zero.
 fn without_zero(digits: &str, context: &TrunkContext) -> Option<Canonical> {
     if context.bare_country_code {
         let bare = match digits.strip_prefix(japan::CALLING_CODE) {
@@ -231,7 +234,8 @@ fn without_zero(digits: &str, context: &TrunkContext) -> Option<Canonical> {
     None
 }
 
-/// A number of another country, as digits after the `+`. E.164 has 7 to 15 of them in practice and none begins with 0.
+/// A number of another country, as digits after the `+`. E.164 has 7 to 15 of them in practice and none
+/// begins with 0.
 fn foreign(digits: &str, quality: Quality) -> Option<Canonical> {
     if !(7..=15).contains(&digits.len()) || digits.starts_with('0') {
         return None;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A personal datum. `Display` and `Debug` print a mask: the last four digits of a telephone number, nothing of
-/// anything else. It cannot be serialised, so that no JSON log carries it by accident (N82).
+/// A personal datum. `Display` and `Debug` print a mask: the last four digits of a telephone number, nothing
+/// of anything else. It cannot be serialised, so that no JSON log carries it by accident (N82).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pii<T>(T);
 

@@ -68,8 +68,8 @@ pub fn read_caller(headers: &CallerHeaders<'_>, trust: bool, context: &TrunkCont
     }
 }
 
-/// The number that was dialled: the first source of the order that holds a number, else the first that holds a user
-/// part at all. `to` and `p_called_party_id` are header values, `request_uri` is a bare URI.
+/// The number that was dialled: the first source of the order that holds a number, else the first that holds
+/// a user part at all. `to` and `p_called_party_id` are header values, `request_uri` is a bare URI.
 pub fn read_called(
     order: &[CalledSource],
     p_called_party_id: Option<&[u8]>,
@@ -104,7 +104,8 @@ fn asserted(lines: &[&[u8]]) -> Vec<Address> {
     list(lines).into_iter().take(MAX_VALUES).filter_map(Address::parse).collect()
 }
 
-/// RFC 3323 §4.2: `id`, `user` or `header` ask for it; `none`, `session`, `critical` and `history` alone do not.
+/// RFC 3323 §4.2: `id`, `user` or `header` ask for it; `none`, `session`, `critical` and `history` alone do
+/// not.
 fn asks_for_privacy(lines: &[&[u8]]) -> bool {
     lines.iter().flat_map(|line| line.split(|byte| matches!(byte, b';' | b',' | b' ' | b'\t'))).any(|token| {
         [&b"id"[..], b"user", b"header"].iter().any(|wanted| token.trim_ascii().eq_ignore_ascii_case(wanted))
@@ -116,8 +117,8 @@ fn is_anonymous(address: &Address) -> bool {
     matches!(user.as_str(), "anonymous" | "unavailable") || address.host == "anonymous.invalid"
 }
 
-/// The state a restricted caller's network gave in the display name: 3GPP TS 24.008 §10.5.4.30 in words. From comes
-/// first, then the asserted identities: carriers differ.
+/// The state a restricted caller's network gave in the display name: 3GPP TS 24.008 §10.5.4.30 in words. From
+/// comes first, then the asserted identities: carriers differ.
 fn why_restricted(from: Option<&Address>, asserted: &[Address]) -> Presentation {
     from.into_iter()
         .chain(asserted)
@@ -138,8 +139,8 @@ fn cause_in_words(display: &str) -> Option<Presentation> {
     }
 }
 
-/// Nothing was hidden and yet there is no number: a From nobody can read is an error; a host alone, or the `Unknown`
-/// of a gateway, is a number the network could not deliver.
+/// Nothing was hidden and yet there is no number: a From nobody can read is an error; a host alone, or the
+/// `Unknown` of a gateway, is a number the network could not deliver.
 fn why_no_number(from: Option<&Address>) -> Presentation {
     match from {
         None => Presentation::Error,
@@ -175,8 +176,8 @@ fn canon_user(address: &Address, context: &TrunkContext) -> Canonical {
     number
 }
 
-/// Control characters and line separators go, the rest stays verbatim, directional marks included: names travel as
-/// they are and the screen isolates them.
+/// Control characters and line separators go, the rest stays verbatim, directional marks included: names
+/// travel as they are and the screen isolates them.
 fn display_name(display: &str) -> Option<String> {
     let name: String =
         display.chars().filter(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')).collect();
@@ -184,8 +185,9 @@ fn display_name(display: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// 転送元: the party that sent the call on to us. `Diversion` lists the latest first (RFC 5806 §4); in `History-Info`
-/// it is the entry before the one that carries a cause, or the entry that carries the Reason itself.
+/// 転送元: the party that sent the call on to us. `Diversion` lists the latest first (RFC 5806 §4); in
+/// `History-Info` it is the entry before the one that carries a cause, or the entry that carries the Reason
+/// itself.
 fn diverting(headers: &CallerHeaders<'_>, context: &TrunkContext) -> Option<String> {
     if has_token(&headers.privacy, b"history") {
         return None;
@@ -443,7 +445,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_panics_and_nothing_controls_the_screen(
-            from in any::<Vec<u8>>(), identity in any::<Vec<u8>>(), history in any::<Vec<u8>>(), trust in any::<bool>()
+            from in any::<Vec<u8>>(),
+            identity in any::<Vec<u8>>(),
+            history in any::<Vec<u8>>(),
+            trust in any::<bool>(),
         ) {
             let headers = CallerHeaders {
                 from: &from,

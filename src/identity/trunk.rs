@@ -8,8 +8,8 @@ use thiserror::Error;
 pub struct TrunkContext {
     pub(super) region: Region,
     pub(super) calling_code: i32,
-    /// The trunk delivers international numbers without `+` (`81312345678`, `14155552671`). Off by default, because
-    /// the same digits may be a national number that lost its zero.
+    /// The trunk delivers international numbers without `+` (`81312345678`, `14155552671`). Off by default,
+    /// because the same digits may be a national number that lost its zero.
     pub bare_country_code: bool,
     /// Patterns of internal numbers longer than five digits; `X` stands for any digit (`8XXXXXX`).
     pub extensions: Vec<String>,

@@ -11,14 +11,15 @@ pub struct Final {
 
 /// The index of the best of the responses; `None` when there is none.
 ///
-/// "It MUST choose from the 6xx class responses if any exist"; otherwise from the lowest class. Within the class,
-/// responses that tell the caller how to try again (401, 407, 415, 420, 484) go first, those received before those
-/// made here, earlier ones before later ones.
+/// "It MUST choose from the 6xx class responses if any exist"; otherwise from the lowest class. Within the
+/// class, responses that tell the caller how to try again (401, 407, 415, 420, 484) go first, those received
+/// before those made here, earlier ones before later ones.
 pub fn best_response(responses: &[Final]) -> Option<usize> {
     responses.iter().enumerate().min_by_key(|(_, response)| rank(**response)).map(|(index, _)| index)
 }
 
-/// The status that may go upstream: a 503 says that *this proxy* cannot be used, so one bad branch becomes 500.
+/// The status that may go upstream: a 503 says that *this proxy* cannot be used, so one bad branch becomes
+/// 500.
 pub const fn status_upstream(status: u16) -> u16 {
     if status == 503 { 500 } else { status }
 }

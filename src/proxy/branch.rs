@@ -1,8 +1,8 @@
 //! RFC 3261 §16.6 item 8: our Via branch, with the loop-detection part of RFC 5393 §4.2.
 //!
-//! `z9hG4bK` `T` + 16 hex of the client transaction's slot and generation + 16 hex of keyed hash + `L` + 8 hex of
-//! loop hash. A response finds its transaction by the slot, without a search, and proves by the hash that we sent
-//! the request.
+//! `z9hG4bK` `T` + 16 hex of the client transaction's slot and generation + 16 hex of keyed hash + `L` + 8
+//! hex of loop hash. A response finds its transaction by the slot, without a search, and proves by the hash
+//! that we sent the request.
 
 use super::secret::{Purpose, Secret};
 
@@ -31,8 +31,8 @@ impl Branch {
         (branch.mint(secret).as_bytes() == text).then_some(branch)
     }
 
-    /// The hash that a request looping back to us would carry again (RFC 5393 §4.2.1): everything that decides
-    /// where it goes.
+    /// The hash that a request looping back to us would carry again (RFC 5393 §4.2.1): everything that
+    /// decides where it goes.
     pub fn loop_hash(secret: &Secret, decisive: &[&[u8]]) -> u32 {
         (secret.mac(Purpose::Loop, decisive) >> 32) as u32
     }

@@ -1,7 +1,7 @@
 //! RFC 3261 §16.6 item 4: the parameter of our Record-Route that proves a later request to be of its dialog.
 //!
-//! The proof binds our call id to the dialog's Call-ID and to the tag of the side that sent the INVITE. In a later
-//! request that tag is the From tag or the To tag, whichever side speaks.
+//! The proof binds our call id to the dialog's Call-ID and to the tag of the side that sent the INVITE. In a
+//! later request that tag is the From tag or the To tag, whichever side speaks.
 
 use super::secret::{Purpose, Secret};
 
@@ -21,9 +21,15 @@ impl DialogCookie {
         format!("{:032x}{:016x}", self.call, self.proof(secret, call_id, inviting_tag))
     }
 
-    /// Reads the cookie of a request within the dialog; `None` when it belongs to another dialog, was cut or changed
-    /// (N19, N21).
-    pub fn verify(text: &[u8], secret: &Secret, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Option<Self> {
+    /// Reads the cookie of a request within the dialog; `None` when it belongs to another dialog, was cut or
+    /// changed (N19, N21).
+    pub fn verify(
+        text: &[u8],
+        secret: &Secret,
+        call_id: &[u8],
+        from_tag: &[u8],
+        to_tag: &[u8],
+    ) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         if text.len() != 48 || !text.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f')) {
             return None;
@@ -49,8 +55,14 @@ mod tests {
     fn both_sides_of_the_dialog_pass() {
         let secret = Secret::new([3; 16]);
         let text = CALL.mint(&secret, b"id@host", b"caller");
-        assert_eq!(DialogCookie::verify(text.as_bytes(), &secret, b"id@host", b"caller", b"callee"), Some(CALL));
-        assert_eq!(DialogCookie::verify(text.as_bytes(), &secret, b"id@host", b"callee", b"caller"), Some(CALL));
+        assert_eq!(
+            DialogCookie::verify(text.as_bytes(), &secret, b"id@host", b"caller", b"callee"),
+            Some(CALL)
+        );
+        assert_eq!(
+            DialogCookie::verify(text.as_bytes(), &secret, b"id@host", b"callee", b"caller"),
+            Some(CALL)
+        );
     }
 
     #[test]

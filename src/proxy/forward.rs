@@ -55,12 +55,14 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
         edit.push_record_route(value.as_bytes());
     }
     edit.push_via(
-        format!("SIP/2.0/{} {};branch={}", forward.protocol.via_name(), forward.sent_by, forward.branch).as_bytes(),
+        format!("SIP/2.0/{} {};branch={}", forward.protocol.via_name(), forward.sent_by, forward.branch)
+            .as_bytes(),
     );
     edit.finish()
 }
 
-/// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item 7).
+/// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item
+/// 7).
 pub fn forward_response(response: &Message, extra: &[(String, Bytes)]) -> Bytes {
     let mut edit = Edit::of(response);
     edit.remove_top(Header::Via);
@@ -70,8 +72,8 @@ pub fn forward_response(response: &Message, extra: &[(String, Bytes)]) -> Bytes 
     edit.finish()
 }
 
-/// Item 6 and §16.4: our own topmost values go; after a strict router the last value goes too, and the list is
-/// written anew.
+/// Item 6 and §16.4: our own topmost values go; after a strict router the last value goes too, and the list
+/// is written anew.
 fn edit_routes(forward: &Forward<'_>, edit: &mut Edit<'_>) {
     if forward.drop_routes {
         edit.remove_all(Header::Route);
@@ -97,14 +99,18 @@ mod tests {
 
     #[test]
     fn v5_only_what_a_proxy_may_change_is_changed() {
-        let before = "INVITE sip:0312345678@pbx SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
-                      Max-Forwards: 68\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\nCSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody";
+        let before = "INVITE sip:0312345678@pbx SIP/2.0\r\n\
+        v: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
+                      Max-Forwards: 68\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\n\
+                      CSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody";
         let after = forwarded(before, &|forward| Forward { record_route: &*RECORD_ROUTE, ..forward });
         assert_eq!(
             after,
-            "INVITE sip:0312345678@pbx SIP/2.0\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew\r\nRecord-Route: <sip:us:5060;lr>\r\n\
+            "INVITE sip:0312345678@pbx SIP/2.0\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew\r\n\
+            Record-Route: <sip:us:5060;lr>\r\n\
              v: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP 192.0.2.8;branch=z9hG4bK0\r\n\
-             Max-Forwards: 67\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\nCSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody"
+             Max-Forwards: 67\r\nf: \"A\" <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\n\
+             CSeq: 1 INVITE\r\nX-Odd :  kept \r\nl: 4\r\n\r\nbody"
         );
     }
 
@@ -124,28 +130,36 @@ mod tests {
 
     #[test]
     fn n18_a_pre_loaded_route_can_be_removed_whole() {
-        let with = invite("Route: <sip:evil.example;lr>, <sip:more.example;lr>\r\nRoute: <sip:third.example;lr>\r\n");
-        assert!(!forwarded(&with, &|forward| Forward { drop_routes: true, ..forward }).contains("example;lr"));
+        let with = invite(
+            "Route: <sip:evil.example;lr>, <sip:more.example;lr>\r\nRoute: <sip:third.example;lr>\r\n",
+        );
+        assert!(
+            !forwarded(&with, &|forward| Forward { drop_routes: true, ..forward }).contains("example;lr")
+        );
     }
 
     #[test]
     fn v2_after_a_strict_router_the_last_route_is_gone() {
         let with = invite("Route: <sip:us;lr>, <sip:next.example;lr>\r\nRoute: <sip:phone@192.0.2.7>\r\n");
-        let after =
-            forwarded(&with, &|forward| Forward { own_routes: 1, drop_last_route: true, ..forward });
+        let after = forwarded(&with, &|forward| Forward { own_routes: 1, drop_last_route: true, ..forward });
         assert!(after.contains("\r\nRoute: <sip:next.example;lr>\r\n"), "{after}");
         assert!(!after.contains("192.0.2.7") && !after.contains("sip:us;lr"), "{after}");
     }
 
     #[test]
     fn r1_the_response_loses_our_via_and_nothing_else() {
-        let text = "SIP/2.0 200 Sehr gut\r\nVia: SIP/2.0/UDP us:5060;branch=z9hG4bKnew, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
-                    From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+        let text = "SIP/2.0 200 Sehr gut\r\n\
+        Via: SIP/2.0/UDP us:5060;branch=z9hG4bKnew, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
+                    From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\
+                    Content-Length: 0\r\n\r\n";
         let response = Message::parse(text.as_bytes().to_vec().into(), &Limits::default()).unwrap();
         let up = forward_response(&response, &[]);
         let up = String::from_utf8(up.to_vec()).unwrap();
         assert!(!up.contains("us:5060"), "{up}");
-        assert!(up.starts_with("SIP/2.0 200 Sehr gut\r\n") && up.contains("192.0.2.9;branch=z9hG4bK1"), "{up}");
+        assert!(
+            up.starts_with("SIP/2.0 200 Sehr gut\r\n") && up.contains("192.0.2.9;branch=z9hG4bK1"),
+            "{up}"
+        );
     }
 
     static RECORD_ROUTE: std::sync::LazyLock<[String; 1]> =
@@ -153,12 +167,13 @@ mod tests {
 
     fn invite(headers: &str) -> String {
         format!(
-            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{headers}From: <sip:c@d>;tag=1\r\n\
+            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n\
+            {headers}From: <sip:c@d>;tag=1\r\n\
              To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         )
     }
 
-    fn forwarded<'a>(text: &str, change: &dyn Fn(Forward<'_>) -> Forward<'_>) -> String {
+    fn forwarded(text: &str, change: &dyn Fn(Forward<'_>) -> Forward<'_>) -> String {
         let request = Message::parse(text.as_bytes().to_vec().into(), &Limits::default()).unwrap();
         let plain = Forward {
             request: &request,

@@ -31,7 +31,8 @@ impl RoutePlan {
 
 /// Reads the Route headers; `None` when a value is no name-addr with a SIP URI.
 pub fn plan_route(request: &Message, own: &Own) -> Option<RoutePlan> {
-    let mut plan = RoutePlan { effective_uri: own_bytes(request, request.request_uri()), ..RoutePlan::default() };
+    let mut plan =
+        RoutePlan { effective_uri: own_bytes(request, request.request_uri()), ..RoutePlan::default() };
     let mut routes = Vec::new();
     for value in request.values(Header::Route) {
         let address = NameAddr::parse(value.bytes).ok()?;
@@ -92,7 +93,8 @@ mod tests {
     fn v3_both_values_of_a_double_record_route_are_removed() {
         let plan = plan(
             "sip:phone@192.0.2.7",
-            "Route: <sip:192.0.2.1:5060;transport=tcp;lr;tsg=abc>, <sip:192.0.2.1:5060;lr;tsg=abc>,<sip:next.example;lr>",
+            "Route: <sip:192.0.2.1:5060;transport=tcp;lr;tsg=abc>, <sip:192.0.2.1:5060;lr;tsg=abc>,\
+             <sip:next.example;lr>",
         );
         assert_eq!(plan.own_routes, 2);
         assert_eq!(plan.next_uri(), b"sip:next.example;lr");
@@ -100,7 +102,10 @@ mod tests {
 
     #[test]
     fn v2_a_strict_router_before_us_is_repaired() {
-        let plan = plan("sip:192.0.2.1:5060;lr;tsg=abc", "Route: <sip:other.example;lr>\r\nRoute: <sip:phone@192.0.2.7>");
+        let plan = plan(
+            "sip:192.0.2.1:5060;lr;tsg=abc",
+            "Route: <sip:other.example;lr>\r\nRoute: <sip:phone@192.0.2.7>",
+        );
         assert_eq!(plan.request_uri.as_deref(), Some(&b"sip:phone@192.0.2.7"[..]));
         assert!(plan.drop_last_route);
         assert_eq!(plan.next_uri(), b"sip:other.example;lr");
@@ -115,7 +120,8 @@ mod tests {
 
     fn plan(uri: &str, routes: &str) -> RoutePlan {
         let text = format!(
-            "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{routes}\r\nFrom: <sip:c@d>;tag=1\r\n\
+            "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{routes}\r\n\
+            From: <sip:c@d>;tag=1\r\n\
              To: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         );
         let message = Message::parse(text.into_bytes().into(), &Limits::default()).unwrap();

@@ -1,7 +1,7 @@
 //! The key behind the identifiers we mint: RFC 3261 §16.6 items 4 and 8 leave their form to the proxy.
 //!
-//! Branches, Record-Route cookies and To-tags are keyed hashes (SipHash-2-4), so that a message can prove that it
-//! belongs to this node, also after a restart with the same key.
+//! Branches, Record-Route cookies and To-tags are keyed hashes (SipHash-2-4), so that a message can prove
+//! that it belongs to this node, also after a restart with the same key.
 
 use std::hash::Hasher;
 
@@ -30,7 +30,8 @@ impl Secret {
         Self(key)
     }
 
-    /// A To-tag for responses that we make to the request with this identity; the same request gets the same tag.
+    /// A To-tag for responses that we make to the request with this identity; the same request gets the same
+    /// tag.
     pub fn to_tag(&self, call_id: &[u8], from_tag: &[u8], branch: &[u8]) -> String {
         format!("{:016x}", self.mac(Purpose::Tag, &[call_id, from_tag, branch]))
     }

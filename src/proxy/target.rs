@@ -73,7 +73,13 @@ mod tests {
             hop("sip:a@192.0.2.1;maddr=198.51.100.1"),
             NextHop::Address { protocol: Protocol::Udp, remote: "192.0.2.1:5060".parse().unwrap() }
         );
-        for text in ["sip:a@0.0.0.0", "sip:a@224.0.0.1", "sip:a@192.0.2.1;transport=sctp", "tel:+8131", "sips:a@192.0.2.1"] {
+        for text in [
+            "sip:a@0.0.0.0",
+            "sip:a@224.0.0.1",
+            "sip:a@192.0.2.1;transport=sctp",
+            "tel:+8131",
+            "sips:a@192.0.2.1",
+        ] {
             assert_eq!(hop(text), NextHop::Unroutable, "{text}");
         }
     }

@@ -1,5 +1,5 @@
-//! RFC 3261 §16.3: is this request fit to be proxied? Checked in the section's order; the syntax came first, when
-//! the message was read.
+//! RFC 3261 §16.3: is this request fit to be proxied? Checked in the section's order; the syntax came first,
+//! when the message was read.
 
 use super::own::Own;
 use crate::message::{Header, Message, Method, Scheme, Uri, Via};
@@ -13,8 +13,8 @@ pub struct Rejection {
     pub header: Option<(&'static str, Vec<u8>)>,
 }
 
-/// Items 2 to 5 of §16.3. `is_loop` says whether a branch of our own Via in the request was minted for the very same
-/// way (RFC 5393 §4.2).
+/// Items 2 to 5 of §16.3. `is_loop` says whether a branch of our own Via in the request was minted for the
+/// very same way (RFC 5393 §4.2).
 pub fn validate(request: &Message, own: &Own, is_loop: &dyn Fn(&[u8]) -> bool) -> Result<(), Rejection> {
     check_scheme(request)?;
     check_max_forwards(request, own)?;
@@ -22,8 +22,8 @@ pub fn validate(request: &Message, own: &Own, is_loop: &dyn Fn(&[u8]) -> bool) -
     check_extensions(request)
 }
 
-/// Item 2: "If the Request-URI has a URI whose scheme is not understood by the proxy, the proxy SHOULD reject the
-/// request with a 416".
+/// Item 2: "If the Request-URI has a URI whose scheme is not understood by the proxy, the proxy SHOULD reject
+/// the request with a 416".
 fn check_scheme(request: &Message) -> Result<(), Rejection> {
     match Uri::parse(request.request_uri()).map(|uri| uri.scheme) {
         Ok(Scheme::Sip | Scheme::Sips | Scheme::Tel) => Ok(()),
@@ -42,8 +42,8 @@ fn check_max_forwards(request: &Message, own: &Own) -> Result<(), Rejection> {
     if ours { Ok(()) } else { Err(refuse(483)) }
 }
 
-/// Item 4, mandatory where requests may fork (RFC 5393 §4.2): our own Via with the same hash is a loop, with another
-/// one a spiral.
+/// Item 4, mandatory where requests may fork (RFC 5393 §4.2): our own Via with the same hash is a loop, with
+/// another one a spiral.
 fn check_loop(request: &Message, is_loop: &dyn Fn(&[u8]) -> bool) -> Result<(), Rejection> {
     let looped = request
         .values(Header::Via)
@@ -89,8 +89,12 @@ mod tests {
 
     #[test]
     fn v1_420_lists_what_is_unsupported() {
-        let refusal = validate(&request("INVITE", "sip:a@b", "Proxy-Require: one\r\nProxy-Require: two"), &own(), &|_| false)
-            .unwrap_err();
+        let refusal = validate(
+            &request("INVITE", "sip:a@b", "Proxy-Require: one\r\nProxy-Require: two"),
+            &own(),
+            &|_| false,
+        )
+        .unwrap_err();
         assert_eq!(refusal.header, Some(("Unsupported", b"one, two".to_vec())));
     }
 
@@ -115,7 +119,8 @@ mod tests {
     fn request(method: &str, uri: &str, headers: &str) -> Message {
         let text = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{headers}\r\n\
-             From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+             From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 {method}\r\n\
+             Content-Length: 0\r\n\r\n"
         );
         Message::parse(text.into_bytes().into(), &Limits::default()).unwrap()
     }

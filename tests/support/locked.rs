@@ -9,8 +9,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::Runtime;
 
-/// Where SQLite's WAL index has its locks of writer, checkpoint, recovery and the five of readers ("WAL-mode file
-/// format", §2.3.1).
+/// Where SQLite's WAL index has its locks of writer, checkpoint, recovery and the five of readers ("WAL-mode
+/// file format", §2.3.1).
 const WAL_LOCKS: (libc::off_t, libc::off_t) = (120, 8);
 
 /// A connection of its own with an exclusive transaction open; nobody else can write until it is dropped.
@@ -37,8 +37,8 @@ impl Locked {
         Self { runtime, connection: Some(connection), _index: None }
     }
 
-    /// Keeps every other process from reading too, as a hung network file system would. A query then hangs for
-    /// some ten seconds and fails.
+    /// Keeps every other process from reading too, as a hung network file system would. A query then hangs
+    /// for some ten seconds and fails.
     pub fn for_everybody(database: &Path) -> Self {
         let mut locked = Self::for_writers(database);
         let index = format!("{}-shm", database.display());

@@ -21,5 +21,6 @@ pub mod sip;
 pub mod sipp;
 pub mod site;
 pub mod stamp;
+pub mod tap;
 pub mod turn;
 pub mod wav;

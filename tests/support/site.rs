@@ -125,6 +125,14 @@ impl Site {
     /// Agents `a101`, `a102`, … at `host_port`, available, in group `support`, with a log-in of the same
     /// name each; the line [`LINE`] with that group.
     pub fn add_agents(&self, count: usize, host_port: &str) {
+        self.add_agents_without_log_ins(count, host_port);
+        for id in agent_ids(count) {
+            self.add_user(&id, "agent", Some(&id));
+        }
+    }
+
+    /// The same without log-ins, for tests without screens.
+    pub fn add_agents_without_log_ins(&self, count: usize, host_port: &str) {
         let mut csv = "id,name,kana,role,contact,groups,skills,status\n".to_owned();
         for id in agent_ids(count) {
             writeln!(csv, "{id},担当 {id},タントウ,agent,sip:{id}@{host_port},support,,available")
@@ -138,9 +146,6 @@ impl Site {
                  {LINE},青葉製作所,お電話ありがとうございます。青葉製作所でございます。,Thank you for calling Aoba.,support,true\n"
             ),
         );
-        for id in agent_ids(count) {
-            self.add_user(&id, "agent", Some(&id));
-        }
     }
 
     /// Replaces a part of the configuration, which must be there.

@@ -75,7 +75,7 @@ impl Write for StampedStream {
 }
 
 /// Without a stamp (another system, a container that hides them) the time of reading has to do.
-fn stamp_of(mut messages: impl Iterator<Item = ControlMessageOwned>) -> SystemTime {
+pub fn stamp_of(mut messages: impl Iterator<Item = ControlMessageOwned>) -> SystemTime {
     messages
         .find_map(|message| {
             let ControlMessageOwned::ScmTimestampsns(stamps) = message else { return None };

@@ -80,7 +80,8 @@ fn r5_a_response_that_matches_nothing_is_dropped() {
     world.invite_unknown("one");
     let invite = world.one(PHONE_1);
     world.taken(CARRIER);
-    let forged = String::from_utf8(crate::message::response(&invite, 200, None, Some("x"), &[]).to_vec()).unwrap();
+    let forged =
+        String::from_utf8(crate::message::response(&invite, 200, None, Some("x"), &[]).to_vec()).unwrap();
     let branch = String::from_utf8(invite.top_via().branch().unwrap().to_vec()).unwrap();
     world.receive(PHONE_1, forged.replace(&branch, "z9hG4bKforged"));
     assert!(world.statuses().is_empty());

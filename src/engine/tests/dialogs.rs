@@ -2,6 +2,7 @@
 
 use super::world::{CARRIER, PBX, PHONE_1, World, within_dialog};
 use crate::message::{Header, Message, Method};
+use crate::transport::Protocol;
 
 #[test]
 fn every_method_passes_within_the_dialog() {
@@ -42,6 +43,18 @@ fn n2_n19_without_a_valid_route_the_answer_is_481_and_nothing_leaves() {
         assert!(world.sent.is_empty(), "variant {index}: {:?}", world.sent);
     }
     assert!(world.records.is_empty(), "the call stays up");
+}
+
+/// Over a stream the answer to BYE ends its transaction at once (timer J is zero); the call must end all the same.
+#[test]
+fn a_bye_over_tcp_ends_the_call() {
+    let (mut world, ok) = answered();
+    let bye = within_dialog("BYE", 2, &ok).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+    world.receive_over(Protocol::Tcp, CARRIER, bye);
+    let bye = world.one(PHONE_1);
+    world.reply(PHONE_1, &bye, 200, "phone");
+    assert_eq!(world.records.len(), 1);
+    assert_eq!(world.statuses(), [200]);
 }
 
 #[test]
@@ -112,7 +125,9 @@ fn swapped(text: &str) -> String {
 
 fn outside(method: &str, uri: &str, headers: &str) -> String {
     format!(
-        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\nMax-Forwards: 70\r\n\
-         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\n\
+        Max-Forwards: 70\r\n\
+         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\n\
+         Content-Length: 0\r\n\r\n"
     )
 }

@@ -98,9 +98,9 @@ fn pop(world: &World) -> std::sync::Arc<PopDocument> {
     world
         .events
         .iter()
-        .find_map(|event| match &event.body {
-            EventBody::PopOffered { pop, .. } => Some(std::sync::Arc::clone(pop)),
-            _ => None,
+        .find_map(|event| {
+            let EventBody::PopOffered { pop, .. } = &event.body else { return None };
+            Some(std::sync::Arc::clone(pop))
         })
         .expect("a pop was offered")
 }

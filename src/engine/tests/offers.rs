@@ -47,9 +47,12 @@ fn m003_the_assignee_rings_first_where_the_line_says_so() {
     world.answer_lookup(Ok(vec![card("cu-1", Some("a2"))]));
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1);
 
-    let mut world = World::with(|_| {}, |directory| {
-        directory.lines.values_mut().for_each(|line| line.assigned_first = false);
-    });
+    let mut world = World::with(
+        |_| {},
+        |directory| {
+            directory.lines.values_mut().for_each(|line| line.assigned_first = false);
+        },
+    );
     world.invite("one");
     world.answer_lookup(Ok(vec![card("cu-1", Some("a2"))]));
     assert_eq!(invites(world.taken(PHONE_1)).len(), 1, "off: the longest idle agent rings");
@@ -88,7 +91,11 @@ fn after_no_answer_the_agent_is_away_and_the_next_one_rings() {
     assert_eq!(happened, ["ring.sla 10000", "pop.withdrawn Timeout", "pop.missed", "pop.offered"]);
     let cancel = world.one(PHONE_1);
     assert_eq!(cancel.method(), Method::Cancel);
-    assert_eq!(cancel.top_via().branch(), invite.top_via().branch(), "RFC 3261 §9.1: the branch of the INVITE");
+    assert_eq!(
+        cancel.top_via().branch(),
+        invite.top_via().branch(),
+        "RFC 3261 §9.1: the branch of the INVITE"
+    );
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1);
     assert_eq!(world.stored.last().map(|stored| stored.agent.as_str()), Some("a1"), "the absence is kept");
 }
@@ -161,7 +168,8 @@ fn n14_a_cancel_with_another_branch_ends_nothing() {
 
 fn cancel_text(call: &str, headers: &str) -> String {
     format!(
-        "CANCEL sip:0312345678@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call};rport\r\n\
+        "CANCEL sip:0312345678@192.0.2.1 SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call};rport\r\n\
          Max-Forwards: 70\r\n{headers}From: <sip:+819012345678@carrier.example>;tag=caller\r\n\
          To: <sip:0312345678@192.0.2.1>\r\nCall-ID: {call}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n"
     )

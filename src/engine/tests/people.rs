@@ -16,7 +16,11 @@ fn taking_a_call_twice_is_one_event() {
     assert_eq!(world.happened(), ["pop.taken a1"]);
     let invite = invites(world.taken(PHONE_1)).remove(0);
     world.reply(PHONE_1, &invite, 200, "phone");
-    assert_eq!(world.happened(), ["call.answered a1"], "the phone's answer confirms, without a second pop.taken");
+    assert_eq!(
+        world.happened(),
+        ["call.answered a1"],
+        "the phone's answer confirms, without a second pop.taken"
+    );
 }
 
 #[test]
@@ -31,8 +35,7 @@ fn m007_a_call_that_a_colleague_has_is_already_taken() {
 #[test]
 fn an_old_revision_is_a_conflict_with_the_present_card() {
     let (mut world, call) = offered();
-    let refusal =
-        world.ask(Request::ClaimPop { agent: AgentId::new("a1"), call, rev: 7 }).unwrap_err();
+    let refusal = world.ask(Request::ClaimPop { agent: AgentId::new("a1"), call, rev: 7 }).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::Conflict);
     assert_eq!(refusal.current.map(|current| current.0), Some(1));
 }
@@ -43,8 +46,12 @@ fn a_declined_call_goes_to_the_next_agent_and_is_no_miss() {
     let invite = invites(world.taken(PHONE_1)).remove(0);
     world.reply(PHONE_1, &invite, 180, "phone");
     world.happened();
-    let decline =
-        Request::DeclinePop { agent: AgentId::new("a1"), call, rev: 1, reason: "policy_complaint".to_owned() };
+    let decline = Request::DeclinePop {
+        agent: AgentId::new("a1"),
+        call,
+        rev: 1,
+        reason: "policy_complaint".to_owned(),
+    };
     world.ask(decline).unwrap();
     assert_eq!(world.happened(), ["pop.withdrawn Declined", "pop.offered"]);
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1);

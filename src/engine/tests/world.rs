@@ -9,7 +9,9 @@ use bytes::Bytes;
 
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
-use crate::engine::{Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Settings};
+use crate::engine::{
+    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Settings,
+};
 use crate::events::{CallRecord, Event, EventBody};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
@@ -47,7 +49,8 @@ impl World {
 
     /// A world with other settings or another directory.
     pub fn with(settings: impl FnOnce(&mut Settings), directory: impl FnOnce(&mut Directory)) -> Self {
-        let now = Now { moment: Moment::from_micros(1_000_000), wall: "2026-11-24T01:00:00Z".parse().unwrap() };
+        let now =
+            Now { moment: Moment::from_micros(1_000_000), wall: "2026-11-24T01:00:00Z".parse().unwrap() };
         let mut plain = plain_settings();
         settings(&mut plain);
         let mut people = plain_directory();
@@ -84,12 +87,12 @@ impl World {
 
     /// Octets from somebody, over UDP.
     pub fn receive(&mut self, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow {
-            protocol: Protocol::Udp,
-            local: address(US),
-            remote: address(from),
-            connection: None,
-        };
+        self.receive_over(Protocol::Udp, from, text);
+    }
+
+    /// Octets from somebody, over this protocol.
+    pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
+        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -130,7 +133,8 @@ impl World {
     /// The messages that went to somebody since the last look.
     pub fn taken(&mut self, to: &str) -> Vec<Message> {
         let to = address(to);
-        let (mine, others) = std::mem::take(&mut self.sent).into_iter().partition(|datagram| datagram.remote == to);
+        let (mine, others) =
+            std::mem::take(&mut self.sent).into_iter().partition(|datagram| datagram.remote == to);
         self.sent = others;
         let mine: Vec<Datagram> = mine;
         mine.into_iter().map(|datagram| parsed(&datagram.bytes)).collect()
@@ -181,9 +185,9 @@ impl World {
         self.events
             .iter()
             .rev()
-            .find_map(|event| match &event.body {
-                EventBody::PopOffered { offer, .. } => Some(offer.clone()),
-                _ => None,
+            .find_map(|event| {
+                let EventBody::PopOffered { offer, .. } = &event.body else { return None };
+                Some(offer.clone())
             })
             .expect("an offer")
     }
@@ -247,7 +251,8 @@ pub(super) fn within_dialog(method: &str, cseq: u32, ok: &Message) -> String {
     let target = text(Header::Contact);
     let target = target.trim_start_matches('<').trim_end_matches('>');
     format!(
-        "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call}{method}{cseq};rport\r\n\
+        "{method} {target} SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call}{method}{cseq};rport\r\n\
          Max-Forwards: 70\r\n{route}From: {}\r\nTo: {}\r\nCall-ID: {call}\r\nCSeq: {cseq} {method}\r\n\
          Content-Length: 0\r\n\r\n",
         text(Header::From),
@@ -257,7 +262,10 @@ pub(super) fn within_dialog(method: &str, cseq: u32, ok: &Message) -> String {
 
 /// The INVITEs among the messages.
 pub(super) fn invites(messages: Vec<Message>) -> Vec<Message> {
-    messages.into_iter().filter(|message| message.status().is_none() && message.method() == Method::Invite).collect()
+    messages
+        .into_iter()
+        .filter(|message| message.status().is_none() && message.method() == Method::Invite)
+        .collect()
 }
 
 pub(super) fn card(id: &str, assignee: Option<&str>) -> CustomerCard {
