@@ -4,6 +4,7 @@
 
 mod asking;
 mod demo;
+mod secret;
 mod serving;
 mod settings;
 mod world;
@@ -17,7 +18,7 @@ use crate::config::Config;
 pub use asking::explain;
 pub use demo::demo;
 
-/// Where the demonstration listens; `None`: a free port on loopback.
+/// Where the demonstration listens; `None`: pages on 127.0.0.1:8080, SIP on a free port of loopback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DemoOptions {
     /// `--http`.

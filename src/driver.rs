@@ -144,7 +144,11 @@ impl Driver {
             FromWorld::Resolved(token, addresses) => Input::Resolved(token, addresses),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
-            FromWorld::Settings(settings) => Input::Settings(settings),
+            FromWorld::Settings(settings) => {
+                let peers = std::sync::Arc::clone(&settings);
+                self.transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+                Input::Settings(settings)
+            }
         };
         let now = self.clock.now();
         self.engine.handle(now, input);

@@ -11,8 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{
-    desk_settings, engine_settings, listen_addresses, no_statuses, peers_only, storage_settings,
-    transport_settings,
+    desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
 };
 use super::world;
 use crate::api::{ApiSettings, ApiState, ServeSettings, SessionSettings, Sessions, Store, router};
@@ -40,6 +39,9 @@ const JOBS: usize = 4_096;
 /// How long a stop waits for callers who have not been answered yet.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a stop waits for records to be written.
+const WRITE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long screens are given to come back after a stop; they spread over it.
 const RETRY_MS: u64 = 2_000;
 
@@ -62,11 +64,15 @@ pub(super) struct Running {
     world: mpsc::Sender<FromWorld>,
     stop_driver: oneshot::Sender<Duration>,
     driver: std::thread::JoinHandle<()>,
+    writer: tokio::task::JoinHandle<()>,
     stop_http: CancellationToken,
 }
 
 /// Starts everything. A database that is away degrades the start; sockets that cannot be bound end it.
 pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Failure> {
+    if let crate::config::DatabaseUrl::Postgres(_) = config.database.url {
+        return Err(Failure::of("[database] url: this version speaks SQLite only; write sqlite:FILE"));
+    }
     let health = Health::new();
     let (storage, directory, statuses, version) = open_storage(config, &health).await;
     let http = TcpListener::bind(config.http.listen).await.map_err(|error| {
@@ -105,7 +111,8 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     tokio::spawn(desk.run());
     tokio::spawn(world::look_up(storage.clone(), lookups, world_sender.clone(), health.clone()));
     tokio::spawn(world::resolve(names, world_sender.clone()));
-    tokio::spawn(world::write(storage.clone(), writes, config.database.write_queue, health.clone()));
+    let limit = config.database.write_queue;
+    let writer = tokio::spawn(world::write(storage.clone(), writes, limit, health.clone()));
     let watching = world::Watching {
         storage: storage.clone(),
         world: world_sender.clone(),
@@ -131,6 +138,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         world: world_sender,
         stop_driver,
         driver,
+        writer,
         stop_http,
     })
 }
@@ -171,6 +179,10 @@ impl Running {
         if tokio::time::timeout(STOP_PATIENCE + Duration::from_secs(1), joined).await.is_err() {
             tracing::warn!("some callers were still waiting");
         }
+        // With the driver gone its queue ends, and the writer with it.
+        if tokio::time::timeout(WRITE_PATIENCE, self.writer).await.is_err() {
+            tracing::error!("records could not be written before the stop");
+        }
         self.stop_http.cancel();
         tracing::info!("stopped");
     }
@@ -185,14 +197,14 @@ impl Running {
         });
         let settings = read.and_then(|config| {
             if config.sip.listen != self.config.sip.listen || config.http.listen != self.config.http.listen {
-                tracing::warn!("addresses change only at a restart; the other settings are taken over");
+                tracing::warn!("addresses change only at a restart");
             }
             engine_settings(&config, self.sip.clone())
         });
         match settings {
             Ok(settings) => {
                 self.world.send(FromWorld::Settings(Arc::new(settings))).await.ok();
-                tracing::info!("the configuration was read again");
+                tracing::info!("the configuration was read again: peers, routes, limits, times, wording");
             }
             Err(failure) => {
                 tracing::error!(fault = %failure, "the new configuration is bad; the old one stays in force");
@@ -249,12 +261,13 @@ async fn build_driver(parts: DriverParts) -> Result<(Vec<SocketAddr>, Driver), F
     let transports = Transports::bind(&listen, &transport_settings(&parts.config))
         .await
         .map_err(|error| Failure::of(format!("[sip] listen: {error}")))?;
-    transports.allow(peers_only(&parts.config));
     let sip: Vec<SocketAddr> = transports.listening().iter().map(|listen| listen.address).collect();
     let settings = Arc::new(engine_settings(&parts.config, sip.clone())?);
+    let peers = Arc::clone(&settings);
+    transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
     let clock = Clock::start();
-    let (mut secret, mut seed) = ([0; 32], [0; 32]);
-    rand::rng().fill_bytes(&mut secret);
+    let secret = super::secret::kept(&parts.config);
+    let mut seed = [0; 32];
     rand::rng().fill_bytes(&mut seed);
     let engine = Engine::new(settings, parts.directory, &parts.statuses, secret, seed, clock.now());
     Ok((sip, Driver::new(engine, transports, clock, parts.desk, parts.world, parts.outlets)))
@@ -273,7 +286,7 @@ async fn open_storage(config: &Config, health: &Health) -> Opened {
     let storage = match Storage::create_and_migrate(&settings).await {
         Ok(storage) => storage,
         Err(error) => {
-            world::note_down(health, &error);
+            world::start_without(health, &error);
             return (Storage::offline(&settings), Arc::default(), no_statuses(), None);
         }
     };
@@ -282,7 +295,7 @@ async fn open_storage(config: &Config, health: &Health) -> Opened {
     match world::read_directory(&storage).await {
         Ok((directory, statuses)) => (storage, Arc::new(directory), statuses, version),
         Err(error) => {
-            world::note_down(health, &error);
+            world::start_without(health, &error);
             (storage, Arc::default(), no_statuses(), None)
         }
     }
@@ -324,8 +337,11 @@ async fn start_metrics(config: &Config, stop: &CancellationToken) -> Result<(), 
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::of(format!("[metrics] listen {address}: cannot listen: {error}")))?;
-    let routes =
-        axum::Router::new().route("/metrics", axum::routing::get(move || async move { page.render() }));
-    tokio::spawn(crate::api::serve(listener, routes, ServeSettings::default(), stop.clone()));
+    let stopped = stop.clone().cancelled_owned();
+    tokio::spawn(async move {
+        if let Err(error) = page.serve(listener, stopped).await {
+            tracing::error!(%error, "the metrics listener ended");
+        }
+    });
     Ok(())
 }

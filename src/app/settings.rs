@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, DatabaseUrl, Host};
+use crate::config::{CalledNumberSource, Config, Host};
 use crate::desk::DeskSettings;
 use crate::engine::{Peer, Settings};
 use crate::events::HubSettings;
@@ -51,6 +51,7 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         call_limit: config.sip.limits.call_age,
         require_screen: config.desk.require_screen,
         calls: config.sip.limits.calls,
+        refusals_per_s: config.sip.limits.refusals_per_s,
         transactions: config.sip.limits.transactions,
         numbering,
         templates: Arc::new(templates),
@@ -89,9 +90,6 @@ pub(super) fn storage_settings(config: &Config) -> StorageSettings {
     let mut settings = StorageSettings::new(config.database.url.to_url());
     settings.look_up_connections = config.database.look_up_connections;
     settings.busy_timeout_ms = u64::try_from(config.database.busy_timeout.as_millis()).unwrap_or(u64::MAX);
-    if let DatabaseUrl::Postgres(_) = config.database.url {
-        tracing::warn!("this build speaks SQLite only");
-    }
     settings
 }
 
@@ -142,16 +140,6 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
         outbox_bytes: config.sip.limits.send_queue_bytes,
         ..TransportSettings::default()
     }
-}
-
-/// Who may open a connection: the peers.
-pub(super) fn peers_only(config: &Config) -> Box<dyn Fn(std::net::IpAddr) -> bool> {
-    let peers: Vec<ipnet::IpNet> =
-        config.sip.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).collect();
-    Box::new(move |address| {
-        let address = address.to_canonical();
-        peers.iter().any(|net| net.contains(&address))
-    })
 }
 
 fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {

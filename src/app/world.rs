@@ -24,8 +24,13 @@ const NAME_WITHIN: Duration = Duration::from_secs(2);
 /// Between two tries to write to a database that is away.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// What health calls the database.
+/// What health calls the database as a whole, the look-ups and the records: each recovers by its own success.
 const DATABASE: &str = "database";
+const LOOK_UPS: &str = "look_ups";
+const RECORDS: &str = "records";
+
+/// A number nobody has: asking for it shows whether look-ups work again.
+const PROBE: &str = "+0";
 
 /// Answers look-ups, each on its own task; the storage itself bounds how many are under way.
 pub(super) async fn look_up(
@@ -43,12 +48,12 @@ pub(super) async fn look_up(
             count_look_up(begun.elapsed(), &answer);
             let answer = answer.map_err(|error| {
                 if !matches!(error, StorageError::Overloaded) {
-                    note_down(&health, &error);
+                    note_down(&health, LOOK_UPS, &error);
                 }
                 LookupFault::from(&error)
             });
             if answer.is_ok() {
-                note_up(&health);
+                note_up(&health, LOOK_UPS);
             }
             // The driver is gone only when the process stops.
             world.send(FromWorld::LookedUp(job.token, answer)).await.ok();
@@ -95,10 +100,10 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
         match keep(&storage, job).await {
             Ok(()) => {
                 waiting.pop_front();
-                note_up(&health);
+                note_up(&health, RECORDS);
             }
             Err(error) if is_temporary(&error) => {
-                note_down(&health, &error);
+                note_down(&health, RECORDS, &error);
                 if !open {
                     return;
                 }
@@ -146,23 +151,33 @@ impl Watching {
             let version = match self.storage.data_version().await {
                 Ok(version) => version,
                 Err(error) => {
-                    note_down(&self.health, &error);
+                    note_down(&self.health, DATABASE, &error);
                     continue;
                 }
             };
+            self.probe().await;
             if seen == Some(version) {
+                note_up(&self.health, DATABASE);
                 continue;
             }
             match read_directory(&self.storage).await {
                 Ok((directory, read)) => {
                     seen = Some(version);
-                    note_up(&self.health);
+                    note_up(&self.health, DATABASE);
                     if !self.pass_on(Arc::new(directory), read, &mut statuses).await {
                         return;
                     }
                 }
-                Err(error) => note_down(&self.health, &error),
+                Err(error) => note_down(&self.health, DATABASE, &error),
             }
+        }
+    }
+
+    /// While look-ups are down and nobody calls, asks whether they work again.
+    async fn probe(&self) {
+        let down = self.health.snapshot().degraded.iter().any(|part| part.part == LOOK_UPS);
+        if down && self.storage.lookup(PROBE).await.is_ok() {
+            note_up(&self.health, LOOK_UPS);
         }
     }
 
@@ -244,14 +259,19 @@ fn stored_presence(stored: &StoredStatus) -> StoredPresence {
     }
 }
 
-pub(super) fn note_down(health: &Health, error: &StorageError) {
-    if health.degrade(DATABASE, error.to_string()) {
-        tracing::error!(%error, "the database does not work; calls go on without cards");
+/// The start found the database unusable.
+pub(super) fn start_without(health: &Health, error: &StorageError) {
+    note_down(health, DATABASE, error);
+}
+
+fn note_down(health: &Health, part: &str, error: &StorageError) {
+    if health.degrade(part, error.to_string()) {
+        tracing::error!(part, %error, "the database does not work; calls go on");
     }
 }
 
-fn note_up(health: &Health) {
-    if health.recover(DATABASE) {
-        tracing::info!("the database works again");
+fn note_up(health: &Health, part: &str) {
+    if health.recover(part) {
+        tracing::info!(part, "the database works again");
     }
 }

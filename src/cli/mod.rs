@@ -94,7 +94,7 @@ enum Command {
     },
     /// Run with a throw-away database, sample data, simulated phones and callers
     Demo {
-        /// Address of the pages [default: a free port on 127.0.0.1]
+        /// Address of the pages [default: 127.0.0.1:8080]
         #[arg(long, value_name = "ADDR")]
         http: Option<SocketAddr>,
         /// Address SIP is received on [default: a free port on 127.0.0.1]

@@ -43,7 +43,7 @@ pub struct Peer {
 /// `[sip.limits]`: how much is held at most; each has an answer when it is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Octets of one message; longer: 413, or the connection closes.
+    /// Octets of one message; longer: 513, or the connection closes.
     pub message_bytes: usize,
     /// Header lines of one message; more: 400.
     pub headers: usize,
@@ -55,7 +55,7 @@ pub struct Limits {
     pub calls: usize,
     /// How long a call is followed without a BYE before its record is closed as lost.
     pub call_age: Duration,
-    /// Stream connections in all; above: a new one is closed, shares of peers are kept free.
+    /// Stream connections in all; above: the oldest that never brought a message gives way, or the new one is closed.
     pub connections: usize,
     /// Stream connections from one address.
     pub connections_per_source: usize,

@@ -46,7 +46,7 @@ impl Engine {
                 self.send_branch(branch, Destination { protocol, remote, connection: None }, &rewrite);
             }
             NextHop::Name { protocol, host, port } => {
-                let known = self.names.get(&(host.clone(), port)).copied();
+                let known = self.known_name(&host, port);
                 match known {
                     Some(remote) => {
                         self.send_branch(
@@ -85,7 +85,7 @@ impl Engine {
             if self.names.len() >= super::NAMES_KEPT {
                 self.names.clear();
             }
-            self.names.insert((host, port), remote);
+            self.names.insert((host, port), (remote, self.now.moment + super::NAME_LASTS));
         }
         match (waiting, address) {
             (AwaitingName::Branch(branch, rewrite), Some(remote)) => {
@@ -99,6 +99,12 @@ impl Engine {
             }
             (AwaitingName::Ack(_), None) => self.counters.dropped_acks += 1,
         }
+    }
+
+    /// The address of a name, while it may be relied on.
+    pub(super) fn known_name(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let (remote, until) = self.names.get(&(host.to_owned(), port))?;
+        (self.now.moment < *until).then_some(*remote)
     }
 
     fn branch_is_resolving(&self, branch: BranchRef) -> bool {
@@ -116,7 +122,7 @@ impl Engine {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         let request = Arc::clone(&context.request);
         let incoming = self.tables.servers.get(context.server).map(|server| server.flow.protocol);
-        let keep_identity = self.identity_may_reach(context.peer, destination.remote.ip());
+        let keep_identity = self.identity_may_reach(context.from, destination.remote.ip());
         let record_route = self.record_route_values(context, incoming, destination.protocol);
         let invite = request.method() == Method::Invite;
         let (client, actions) = self.reserve_client(invite, destination, Some(branch));
@@ -312,17 +318,17 @@ impl Engine {
             return self.answer_upstream(context, if entry.cancelled { 487 } else { 500 });
         };
         let invite = entry.request.method() == Method::Invite;
+        // RFC 4320 §4.2: no 408 for a request that is not an INVITE; its client has timed out as well.
+        if !invite && failure.status == 408 {
+            self.set_upstream(context, 408);
+            return self.close_server(server);
+        }
         match failure.response {
             Some(response) if status_upstream(failure.status) == failure.status => {
                 let extra = self.other_challenges(context, failure.status, &response);
                 self.set_upstream(context, failure.status);
                 let bytes = forward_response(&response, &extra);
                 self.respond(server, failure.status, bytes);
-            }
-            // RFC 4320 §4.2: no 408 for a request that is not an INVITE; its client has timed out as well.
-            None if !invite && failure.status == 408 => {
-                self.set_upstream(context, 408);
-                self.close_server(server);
             }
             Some(_) | None => self.answer_upstream(context, status_upstream(failure.status)),
         }

@@ -12,8 +12,10 @@ use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, EventBody, WithdrawCause};
-use crate::identity::{Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller};
-use crate::message::{Header, Message};
+use crate::identity::{
+    CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
+};
+use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
 use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
@@ -21,14 +23,12 @@ use slotmap::{Key, KeyData};
 impl Engine {
     /// An INVITE outside a dialog: the beginning of a call.
     pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
-        if self.draining
-            || (self.tables.calls.len() >= self.settings.calls && !self.is_emergency(peer, &message))
-        {
+        let emergency = self.is_emergency(peer, &message);
+        if !emergency && !self.may_begin(peer) {
             self.counters.shed += 1;
             return self.respond_status(server, 503, &[("Retry-After", b"5")]);
         }
         let called = self.called_number(peer, &message);
-        let emergency = called.kind == NumberKind::Emergency;
         let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
         let caller = read_caller(
             &caller_headers(&message),
@@ -266,21 +266,46 @@ impl Engine {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);
-        let Some((peer, request)) =
-            self.tables.contexts.get(context).map(|entry| (entry.peer, Arc::clone(&entry.request)))
+        let Some((from, request)) =
+            self.tables.contexts.get(context).map(|entry| (entry.from, Arc::clone(&entry.request)))
         else {
             return;
         };
         self.counters.default_routed += 1;
-        let rewrite = self.initial_rewrite(peer, &request);
-        let hop = self.initial_hop(peer, &request);
+        let rewrite = self.initial_rewrite(from, &request);
+        let hop = self.initial_hop(from, &request);
         self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
     }
 
-    /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7).
+    /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7): in whichever place the
+    /// number stands, whatever the trunk's order says.
     pub(super) fn is_emergency(&self, peer: usize, message: &Message) -> bool {
-        message.method() == crate::message::Method::Invite
-            && self.called_number(peer, message).kind == NumberKind::Emergency
+        if message.method() != Method::Invite {
+            return false;
+        }
+        let called_party = message.header(Header::PCalledPartyId);
+        let to = message.header(Header::To).unwrap_or_default();
+        let places = [
+            (CalledSource::RequestUri, is_short(Some(message.request_uri()))),
+            (CalledSource::To, is_short(uri_of(to))),
+            (CalledSource::PCalledPartyId, is_short(called_party.and_then(uri_of))),
+        ];
+        places.into_iter().filter(|(_, short)| *short).any(|(place, _)| {
+            let numbering = self.numbering_of(peer);
+            read_called(&[place], called_party, to, message.request_uri(), numbering).kind
+                == NumberKind::Emergency
+        })
+    }
+
+    /// Whether one more call may begin: not while stopping, and within the limits of the node and of the peer.
+    fn may_begin(&mut self, peer: usize) -> bool {
+        if self.draining || self.tables.calls.len() >= self.settings.calls {
+            return false;
+        }
+        match self.settings.peers.get(peer).map_or(0, |peer| peer.calls_per_s) {
+            0 => true,
+            limit => self.peer_calls.entry(peer).or_default().allow(self.now.moment, limit),
+        }
     }
 
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {
@@ -297,6 +322,16 @@ impl Engine {
     fn numbering_of(&self, peer: usize) -> &TrunkContext {
         self.settings.peers.get(peer).map_or(&self.settings.numbering, |peer| &peer.numbering)
     }
+}
+
+/// Whether a URI's user part is short enough for an emergency number, with a prefix such as 184. Others need no
+/// closer look.
+fn is_short(uri: Option<&[u8]>) -> bool {
+    uri.and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
+}
+
+fn uri_of(value: &[u8]) -> Option<&[u8]> {
+    NameAddr::parse(value).ok().map(|address| address.uri)
 }
 
 /// Whether a number of this kind can be a customer's (caller-id rule: extensions and short codes never

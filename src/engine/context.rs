@@ -17,8 +17,8 @@ pub struct Context {
     pub server: ServerKey,
     /// The request as it came, with `received` and `rport` filled in.
     pub request: Arc<Message>,
-    /// The peer it came from, as an index into the settings.
-    pub peer: usize,
+    /// What was granted to the peer it came from; a reload does not change it for a request under way.
+    pub from: Grants,
     /// What it is to us.
     pub purpose: Purpose,
     /// Where it was sent, in order.
@@ -27,6 +27,15 @@ pub struct Context {
     pub upstream: Upstream,
     /// The caller cancelled.
     pub cancelled: bool,
+}
+
+/// What the configuration grants to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants {
+    /// Its P-Asserted-Identity may go on to peers that are trusted too.
+    pub trust_identity: bool,
+    /// A Route of its own is followed in an initial request.
+    pub preloaded_route: bool,
 }
 
 /// What a proxied request is to us.

@@ -73,24 +73,23 @@ impl Samples {
     }
 }
 
-/// How many answers strangers get: twenty in ten seconds, then silence (N28).
+/// So many in each second, then no more until the next.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AnswerBudget {
+pub(super) struct Budget {
     window: Moment,
     given: u32,
 }
 
-impl AnswerBudget {
-    const WINDOW: Duration = Duration::from_secs(10);
-    const ANSWERS: u32 = 20;
+impl Budget {
+    const WINDOW: Duration = Duration::from_secs(1);
 
     /// Whether one more may be given.
-    pub fn allow(&mut self, now: Moment) -> bool {
+    pub fn allow(&mut self, now: Moment, per_s: u32) -> bool {
         if now.since(self.window) >= Self::WINDOW {
             *self = Self { window: now, given: 0 };
         }
-        self.given += 1;
-        self.given <= Self::ANSWERS
+        self.given = self.given.saturating_add(1);
+        self.given <= per_s
     }
 }
 
@@ -99,12 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n28_strangers_get_twenty_answers_in_ten_seconds() {
-        let mut budget = AnswerBudget::default();
+    fn n28_a_budget_is_kept_in_each_second() {
+        let mut budget = Budget::default();
         let at = |seconds: u64| Moment::from_micros(seconds * 1_000_000);
-        let given = (0..100).filter(|_| budget.allow(at(20))).count();
+        let given = (0..100).filter(|_| budget.allow(at(20), 20)).count();
         assert_eq!(given, 20);
-        assert!(!budget.allow(at(29)));
-        assert!(budget.allow(at(30)));
+        assert!(!budget.allow(at(20), 20));
+        assert!(budget.allow(at(21), 20));
+        assert!(!budget.allow(at(22), 0));
     }
 }

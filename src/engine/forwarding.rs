@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::Engine;
-use super::context::{Context, Purpose};
+use super::context::{Context, Grants, Purpose};
 use super::tables::Destination;
 use crate::message::{Header, Message, Method};
 use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, forward_request};
@@ -50,14 +50,15 @@ impl Engine {
         let (protocol, remote, name) = match hop {
             NextHop::Address { protocol, remote } => (protocol, Some(remote), None),
             NextHop::Name { protocol, host, port } => {
-                (protocol, self.names.get(&(host.clone(), port)).copied(), Some((host, port)))
+                (protocol, self.known_name(&host, port), Some((host, port)))
             }
             NextHop::Unroutable => {
                 self.counters.dropped_acks += 1;
                 return;
             }
         };
-        let keep_identity = remote.is_some_and(|remote| self.identity_may_reach(peer, remote.ip()));
+        let keep_identity =
+            remote.is_some_and(|remote| self.identity_may_reach(self.grants_of(peer), remote.ip()));
         let branch = self.stateless_branch(request);
         let bytes = forward_request(&Forward {
             request,
@@ -123,9 +124,9 @@ impl Engine {
     }
 
     /// P-Asserted-Identity goes from a trusted peer to a trusted peer and nowhere else (RFC 3325 §5, §7).
-    pub(super) fn identity_may_reach(&self, from_peer: usize, to: IpAddr) -> bool {
-        let trusted = |index: usize| self.settings.peers.get(index).is_some_and(|peer| peer.trust_identity);
-        trusted(from_peer) && self.settings.peer_of(to).is_some_and(trusted)
+    pub(super) fn identity_may_reach(&self, from: Grants, to: IpAddr) -> bool {
+        from.trust_identity
+            && self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
     }
 
     /// What a looping request would carry again (RFC 5393 §4.2.1).

@@ -48,13 +48,16 @@ use crate::routing::Directory;
 use crate::transaction::{KeyMaker, TimerQueue};
 use crate::transport::Protocol;
 use branches::AwaitingName;
-use counters::AnswerBudget;
+use counters::Budget;
 use people::Wrapping;
 use tables::Tables;
 use timers::{Alarm, TimerHandle};
 
 /// How many resolved names are kept; the table is emptied when it is full.
 const NAMES_KEPT: usize = 1024;
+
+/// How long the address of a name is relied on.
+const NAME_LASTS: Duration = Duration::from_secs(60);
 
 /// How much longer a lease lasts than the timers of the offer above it.
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
@@ -76,10 +79,11 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
-    names: HashMap<(String, u16), SocketAddr>,
+    names: HashMap<(String, u16), (SocketAddr, Moment)>,
     awaiting_names: HashMap<ResolveToken, (Protocol, String, u16, AwaitingName)>,
     next_token: u64,
-    strangers_answer: AnswerBudget,
+    strangers_answer: Budget,
+    peer_calls: BTreeMap<usize, Budget>,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -122,7 +126,8 @@ impl Engine {
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
-            strangers_answer: AnswerBudget::default(),
+            strangers_answer: Budget::default(),
+            peer_calls: BTreeMap::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),
@@ -231,6 +236,7 @@ impl Engine {
     /// A reload: the addresses we listen on and the key stay.
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.agents.require_screen(settings.require_screen);
+        self.peer_calls.clear();
         self.settings = settings;
     }
 }

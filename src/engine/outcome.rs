@@ -200,7 +200,9 @@ impl Engine {
             self.timers.cancel(handle);
         }
         self.tables.call_by_offer.remove(&offer.id);
-        self.counters.withdrawn += 1;
+        if !matches!(cause, WithdrawCause::Timeout | WithdrawCause::Rerouted) {
+            self.counters.withdrawn += 1;
+        }
         let status_before = self.agents.stored(&offer.agent);
         if let Some(release) = release {
             self.agents.release(&offer.agent, &offer.id, release, self.now);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Engine;
-use super::context::{Aim, Context, Purpose, Upstream};
+use super::context::{Aim, Context, Grants, Purpose, Upstream};
 use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
 use super::tables::{ContextKey, ServerKey};
-use crate::message::{Edit, Fault, Header, Message, Method, Uri, fault_response, response};
+use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to, response};
 use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
@@ -21,19 +21,18 @@ impl Engine {
         match Message::parse(bytes, &self.settings.message) {
             Ok(message) if message.status().is_some() => self.on_response(message),
             Ok(message) => self.on_request(flow, message, received),
-            Err(fault) => self.on_fault(flow, &fault, received),
+            Err(fault) => self.on_fault(flow, &fault),
         }
     }
 
     /// Octets that cannot be read as a message: peers are told, others are not.
-    pub(super) fn on_fault(&mut self, flow: Flow, fault: &Fault, received: usize) {
+    pub(super) fn on_fault(&mut self, flow: Flow, fault: &Fault) {
         self.counters.malformed += 1;
         if self.settings.peer_of(flow.remote.ip()).is_none() {
             self.counters.strangers += 1;
             return;
         }
-        if let Some(answer) = fault_response(fault) {
-            let _ = received;
+        if let Some(answer) = fault_response_to(fault, Some(flow.remote)) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
     }
@@ -45,7 +44,7 @@ impl Engine {
             self.counters.strangers += 1;
             return;
         }
-        if let Some(answer) = bad_request(head, &self.settings.message) {
+        if let Some(answer) = bad_request(head, &self.settings.message, flow) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
     }
@@ -81,11 +80,14 @@ impl Engine {
     /// Not a peer: at most one short answer, and never many (N1, N17, N28).
     fn refuse_stranger(&mut self, flow: Flow, message: &Message, received: usize) {
         self.counters.strangers += 1;
-        if message.method() == Method::Ack || !self.strangers_answer.allow(self.now.moment) {
+        if message.method() == Method::Ack
+            || !self.strangers_answer.allow(self.now.moment, self.settings.refusals_per_s)
+        {
             return;
         }
         let tag = self.tag_for(message);
-        let answer = response(message, 403, None, message.to_tag().is_none().then_some(&tag), &[]);
+        let answer = Reply { status: 403, to_tag: Some(&tag), source: Some(flow.remote), ..Reply::default() }
+            .to(message);
         if answer.len() <= received {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
@@ -107,8 +109,8 @@ impl Engine {
 
     fn on_new_request(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
         let inside = message.to_tag().is_some();
-        let urgent = inside || self.is_emergency(peer, &message);
-        if !urgent && self.tables.servers.len() >= self.settings.transactions {
+        let full = self.tables.servers.len() >= self.settings.transactions;
+        if full && !inside && !self.is_emergency(peer, &message) {
             self.counters.shed += 1;
             let answer =
                 response(&message, 503, None, Some(&self.tag_for(&message)), &[("Retry-After", b"5")]);
@@ -162,30 +164,37 @@ impl Engine {
 
     /// Any other request outside a dialog goes to the default route.
     fn relay(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
-        let rewrite = self.initial_rewrite(peer, &message);
-        let hop = self.initial_hop(peer, &message);
+        let from = self.grants_of(peer);
+        let rewrite = self.initial_rewrite(from, &message);
+        let hop = self.initial_hop(from, &message);
         let context = self.open_context(server, message, peer, Purpose::Relay);
         self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
     }
 
     /// What an initial request loses: Route values that are ours, and those that are not unless the peer may
     /// pre-load them (N18).
-    pub(super) fn initial_rewrite(&self, peer: usize, message: &Message) -> Rewrite {
-        let preloaded = self.settings.peers.get(peer).is_some_and(|peer| peer.preloaded_route);
+    pub(super) fn initial_rewrite(&self, from: Grants, message: &Message) -> Rewrite {
         match plan_route(message, &self.own) {
-            Some(plan) if preloaded => Rewrite::of(&plan),
+            Some(plan) if from.preloaded_route => Rewrite::of(&plan),
             Some(_) | None => Rewrite { drop_routes: true, ..Rewrite::default() },
         }
     }
 
     /// Where an initial request goes when nobody is chosen: a pre-loaded Route that may be followed, or the
     /// default route.
-    pub(super) fn initial_hop(&self, peer: usize, message: &Message) -> NextHop {
-        let preloaded = self.settings.peers.get(peer).is_some_and(|peer| peer.preloaded_route);
+    pub(super) fn initial_hop(&self, from: Grants, message: &Message) -> NextHop {
         let route = plan_route(message, &self.own).and_then(|plan| plan.next_route);
         match route {
-            Some(route) if preloaded => self.hop_of(&route),
+            Some(route) if from.preloaded_route => self.hop_of(&route),
             Some(_) | None => self.hop_of(self.settings.default_route.as_bytes()),
+        }
+    }
+
+    pub(super) fn grants_of(&self, peer: usize) -> Grants {
+        let peer = self.settings.peers.get(peer);
+        Grants {
+            trust_identity: peer.is_some_and(|peer| peer.trust_identity),
+            preloaded_route: peer.is_some_and(|peer| peer.preloaded_route),
         }
     }
 
@@ -211,7 +220,7 @@ impl Engine {
         let context = self.tables.contexts.insert(Context {
             server,
             request,
-            peer,
+            from: self.grants_of(peer),
             purpose,
             branches: Vec::new(),
             upstream: Upstream::Open,
@@ -310,10 +319,13 @@ fn parts_of(message: &Message) -> RequestParts<'_> {
 }
 
 /// The 400 for octets whose end is not known, made of what could be read of them.
-fn bad_request(head: &Bytes, limits: &crate::message::Limits) -> Option<Bytes> {
+fn bad_request(head: &Bytes, limits: &crate::message::Limits, flow: Flow) -> Option<Bytes> {
+    let source = Some(flow.remote);
     match Message::parse(head.clone(), limits) {
         Ok(message) if message.status().is_some() || message.method() == Method::Ack => None,
-        Ok(message) => Some(response(&message, 400, None, Some("refused"), &[])),
-        Err(fault) => fault_response(&fault),
+        Ok(message) => {
+            Some(Reply { status: 400, to_tag: Some("refused"), source, ..Reply::default() }.to(&message))
+        }
+        Err(fault) => fault_response_to(&fault, source),
     }
 }

@@ -43,6 +43,8 @@ pub struct Settings {
     pub require_screen: bool,
     /// Most calls at once; one more is refused with 503.
     pub calls: usize,
+    /// Short answers a second to all who are no peers; above it silence.
+    pub refusals_per_s: u32,
     /// Most transactions at once; one more request is refused with 503.
     pub transactions: usize,
     /// How numbers are read where no peer says otherwise.

@@ -104,6 +104,15 @@ fn v11_a_request_that_nobody_answers_gets_no_408() {
     assert_eq!(world.engine.gauges(), crate::engine::Gauges::default());
 }
 
+#[test]
+fn v11_a_received_408_to_another_method_goes_no_further() {
+    let mut world = World::new();
+    world.receive(CARRIER, outside("MESSAGE", "sip:somebody@192.0.2.1", ""));
+    let message = world.one(PBX);
+    world.reply(PBX, &message, 408, "pbx");
+    assert!(world.statuses().is_empty());
+}
+
 fn answered() -> (World, Message) {
     let mut world = World::new();
     world.invite_unknown("one");

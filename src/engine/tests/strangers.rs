@@ -69,6 +69,54 @@ fn n26_an_emergency_call_passes_untouched_and_at_once() {
     }
 }
 
+/// The trunk's order looks at To first; the dialled emergency number stands in the Request-URI.
+#[test]
+fn n26_an_emergency_number_in_the_request_uri_alone_is_enough() {
+    let mut world = World::new();
+    let text = invite_text("one", "<sip:+819012345678@c>", LINE).replacen(
+        "INVITE sip:0312345678",
+        "INVITE sip:110",
+        1,
+    );
+    world.receive(CARRIER, text);
+    assert_eq!(world.one(PBX).request_uri(), b"sip:110@192.0.2.1");
+    assert!(world.lookups.is_empty() && world.events.is_empty());
+}
+
+#[test]
+fn n26_an_emergency_call_passes_while_the_node_is_being_stopped() {
+    let mut world = World::new();
+    world.input(crate::engine::Input::Drain);
+    world.receive(CARRIER, invite_text("one", "<sip:+819012345678@c>", "119"));
+    assert_eq!(world.one(PBX).request_uri(), b"sip:119@192.0.2.1");
+    world.taken(CARRIER);
+    world.receive(CARRIER, invite_text("two", "<sip:+819012345678@c>", LINE));
+    assert_eq!(world.statuses(), [100, 503]);
+}
+
+#[test]
+fn a_peer_with_a_rate_of_its_own_is_held_to_it() {
+    let mut world = World::with(|settings| settings.peers[0].calls_per_s = 2, |_| {});
+    for call in ["one", "two", "three"] {
+        world.receive(CARRIER, invite_text(call, "<sip:+819012345678@c>", LINE));
+    }
+    assert_eq!(world.statuses().iter().filter(|status| **status == 503).count(), 1);
+    world.advance(std::time::Duration::from_secs(1));
+    // The refusal is repeated until its ACK comes; that is not looked at here.
+    world.taken(CARRIER);
+    world.receive(CARRIER, invite_text("four", "<sip:+819012345678@c>", LINE));
+    assert!(!world.statuses().contains(&503));
+}
+
+#[test]
+fn t1_the_answer_to_an_unreadable_request_names_its_real_source() {
+    let mut world = World::new();
+    let text = invite_text("one", "<sip:+819012345678@c>", LINE).replace("CSeq: 1 INVITE", "CSeq: 1 BYE");
+    world.receive(CARRIER, text);
+    let answer = world.one(CARRIER);
+    assert_eq!((answer.status(), answer.top_via().rport()), (Some(400), Some(Some(5060))));
+}
+
 #[test]
 fn above_the_limit_a_call_is_refused_with_503() {
     let mut world = World::with(|settings| settings.calls = 1, |_| {});
