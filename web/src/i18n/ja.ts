@@ -13,7 +13,7 @@ export const ja = {
     ended: 'ログアウトしました',
   },
   bar: {
-    line: '窓口',
+    line: '{{client}} 窓口',
     noLine: '窓口なし',
     help: 'ヘルプ',
     logout: 'ログアウト',
@@ -124,6 +124,7 @@ export const ja = {
     info: '連絡',
     more: '続き',
     count: '{{n}}/{{total}}件',
+    imported: '登録データ',
   },
   who: {
     honorific: '様',
@@ -223,6 +224,7 @@ export const ja = {
   open: {
     title: '未完了',
     none: 'なし',
+    nothing: '未完了なし',
     visit: '訪問 {{eta}} 予定',
     delay: '約{{min}}分遅れ',
     asOf: '({{time}}現在)',
@@ -235,12 +237,21 @@ export const ja = {
     when: 'いつ',
     who: '誰',
     what: '内容',
+    result: '結果',
     more: 'もっと見る',
     all: '対応履歴',
     failed: '履歴を取得できません',
     close: '閉じる',
     loading: '読み込み中',
-    direction: { in: '着', out: '発' },
+    outcome: {
+      resolved: '完了',
+      callback: '折り返し',
+      transferred: '転送',
+      dispatch: '訪問手配',
+      prank: 'いたずら',
+      wrong_number: 'まちがい',
+      other: 'その他',
+    },
   },
   action: {
     take: '対応する',
@@ -257,6 +268,7 @@ export const ja = {
     },
     declineTitle: '辞退の理由',
     none: '操作はありません',
+    onPhone: '通話の操作は電話機で行います',
   },
   idle: {
     ready: '着信をお待ちください',
@@ -267,6 +279,17 @@ export const ja = {
     team: '在席',
     teamFailed: '在席一覧を取得できません',
     ended: '直前の着信',
+  },
+  demo: {
+    button: '着信を試す',
+    list: 'かかってくる電話を選ぶ(デモ)',
+    auto: '数秒ごとに着信させる',
+    on: 'オン',
+    off: 'オフ',
+    autoOn: '自動着信中',
+    placed: '発信しました',
+    limited: 'いまは発信できません。少し待ってからお試しください',
+    failed: '発信できませんでした',
   },
   help: {
     title: 'ヘルプとキー操作',

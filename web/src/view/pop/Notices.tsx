@@ -43,6 +43,9 @@ interface BarProps {
 /** Two lines of forty full-width characters; what is longer can be opened. */
 const SHORT = 80;
 
+/** The author the server names for a notice that came with the customer file. */
+const IMPORTED = 'import';
+
 function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
   const { t } = useTranslation();
   const lang = useLang();
@@ -71,7 +74,7 @@ function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
         </Button>
       )}
       <span className="notice-by">
-        <Outside text={notice.by} limit={24} /> {at !== null && <time>{date(at, lang, now)}</time>}
+        <Outside text={notice.by === IMPORTED ? t('notice.imported') : notice.by} limit={24} /> {at !== null && <time>{date(at, lang, now)}</time>}
       </span>
       {acked ? (
         <span className="notice-acked">{t('notice.acked')}</span>
