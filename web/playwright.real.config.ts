@@ -5,8 +5,9 @@ import mock from './playwright.config';
 export default defineConfig({
   ...mock,
   testDir: 'e2e-real',
+  // Each test has its own server, and most of a test is waiting for a telephone: they may run side by side.
+  fullyParallel: true,
   globalSetup: './e2e-real/announce.ts',
-  // A call rings seven seconds before it is answered, so most of a test is waiting.
   timeout: 60_000,
   expect: { timeout: 15_000 },
 });

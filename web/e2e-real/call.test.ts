@@ -212,8 +212,10 @@ test('callers come by themselves as long as that is switched on', async ({ desk 
   await desk.getByRole('menuitemcheckbox').click();
   await expect(desk.getByRole('menuitemcheckbox')).toHaveAttribute('aria-checked', 'true');
   await desk.keyboard.press('Escape');
+  await expect(desk.getByRole('menuitem')).toHaveCount(0);
   await expect(desk.getByTestId('pop')).toBeVisible();
   await desk.keyboard.press('F3');
+  await expect(desk.getByRole('menuitem').first()).toHaveText('クレームのため担当・管理者へ');
   await desk.keyboard.press('ArrowDown');
   await desk.keyboard.press('Enter');
   await expect(desk.getByTestId('pop')).toHaveCount(0);
