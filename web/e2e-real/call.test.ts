@@ -94,7 +94,8 @@ function refusal(desk: Page): Promise<unknown> {
         const frame = JSON.parse(String(data));
         if (frame.type === 'snapshot') {
           const { call, rev } = frame.data.pops[0];
-          send({ kind: 'command', type: 'wrapup.finish', id: '01JD9ZM0000000000000000000', call, rev, data: {} });
+          const id = '01JD9ZM0000000000000000000';
+          send({ kind: 'command', type: 'wrapup.finish', id, call, rev, data: {} });
         }
         if (frame.kind !== 'reply') return;
         socket.close();

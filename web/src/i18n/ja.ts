@@ -95,8 +95,8 @@ export const ja = {
     offerReason: {
       assigned: '担当',
       assignee_absent: '担当不在',
-      group: 'グループ',
-      next_agent: '次の担当者',
+      group: '窓口で受付',
+      next_agent: '次の受け手',
     },
     announce: '着信。{{who}}。{{line}}',
     announceNotice: '重要事項があります',

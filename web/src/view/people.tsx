@@ -30,10 +30,19 @@ function latinName(agent: AgentRow, name: string): string {
   return name === agent.name ? whole : (whole.split(' ')[0] ?? name);
 }
 
-/** How a name is read: kana, or Latin letters on an English page. */
-export function Reading({ kana, limit }: { kana: string; limit?: number }) {
+interface ReadingProps {
+  kana: string;
+  /** The name that is read so. */
+  name: string;
+  limit?: number;
+}
+
+/**
+ * How a name is read: kana, or Latin letters on an English page, where a name in Latin letters needs none.
+ */
+export function Reading({ kana, name, limit }: ReadingProps) {
   const lang = useLang();
-  const latin = lang === 'en' ? romanised(kana) : null;
+  const latin = lang === 'en' ? (/^[\p{Script=Latin}\s.'’-]+$/u.test(name) ? '' : romanised(kana)) : null;
   return (
     <span lang={latin === null ? 'ja' : 'en'}>
       <Outside text={latin ?? kana} {...(limit === undefined ? {} : { limit })} />

@@ -26,7 +26,7 @@ export function Several({ state, pop, onChoose }: Props) {
           <kbd>{index + 1}</kbd>
           <span className="several-name">
             <small>
-              <Reading kana={candidate.kana} limit={64} />
+              <Reading kana={candidate.kana} name={candidate.name} limit={64} />
             </small>
             <strong>
               <Outside text={candidate.name} limit={64} />

@@ -39,7 +39,7 @@ function Known({ customer, level }: { customer: Customer; level: string }) {
   return (
     <>
       <div className="kana">
-        <Reading kana={customer.kana} />
+        <Reading kana={customer.kana} name={customer.name} />
       </div>
       <h2 className="name">
         <span className="name-text">
