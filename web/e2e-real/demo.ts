@@ -41,7 +41,17 @@ export class Demo {
     this.children.push(server);
   }
 
-  static async start(): Promise<Demo> {
+  /** A port that was free a moment ago may be another caller's by now: then once more. */
+  static async start(tries = 3): Promise<Demo> {
+    try {
+      return await Demo.startOnce();
+    } catch (error) {
+      if (tries > 1 && String(error).includes('in use')) return Demo.start(tries - 1);
+      throw error;
+    }
+  }
+
+  private static async startOnce(): Promise<Demo> {
     const [http, sip] = await Promise.all([freePort(), freeDatagramPort()]);
     const folder = await mkdtemp(join(tmpdir(), 'toritsugi-e2e-'));
     const via = `127.0.0.1:${sip}`;

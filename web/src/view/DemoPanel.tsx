@@ -54,7 +54,9 @@ function Panel({ csrf, busy, scenarios }: Props & { scenarios: Scenario[] }) {
         <Menu.Target>
           <Button size="compact-sm" variant="default" className="demo-button" data-auto={auto}>
             {t(auto ? 'demo.autoOn' : 'demo.button')}
-            <span aria-hidden="true"> ▾</span>
+            <span aria-hidden="true" className="more-mark">
+              ▾
+            </span>
           </Button>
         </Menu.Target>
         <Menu.Dropdown className="demo-list">
