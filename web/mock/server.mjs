@@ -23,7 +23,7 @@ const TYPES = {
 
 /** Starts on `port` (0: any free one). `desk` is the agent's side to drive and to look into. */
 export async function startMock({ port = 0 } = {}) {
-  const mock = { desk: new MockDesk(), sessions: new Map(), accept: true, url: '' };
+  const mock = { desk: new MockDesk(), sessions: new Map(), accept: true, demo: null, url: '' };
   const server = createServer((request, response) => void answer(mock, request, response));
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'spop.v1' });
   server.on('upgrade', (request, socket, head) => {
@@ -94,6 +94,12 @@ async function rest(mock, request, response, path) {
   if (/^\/agents\/[^/]+\/presence$/.test(path)) {
     mock.desk.setPresence({ status: body.status, reason: body.reason ?? null, until: body.until ?? null });
     return json(response, 200, mock.desk.presence);
+  }
+  // `demo` is null on a normal server; in the demonstration the calls to try, and those that were tried.
+  if (path === '/demo/scenarios' && mock.demo) return json(response, 200, { items: mock.demo.items });
+  if (path === '/demo/calls' && mock.demo) {
+    mock.demo.calls.push(body.scenario);
+    return json(response, mock.demo.status, {});
   }
   if (/^\/customers\/[^/]+\/contacts$/.test(path)) {
     return json(response, 200, { items: scenarios.known().contacts, next: null });

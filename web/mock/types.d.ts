@@ -29,6 +29,8 @@ export interface Mock {
   desk: MockDesk;
   url: string;
   accept: boolean;
+  /** Null on a normal server; else the calls to try, which were tried, and what trying answers. */
+  demo: { items: object[]; calls: string[]; status: number } | null;
   sessions: Map<string, unknown>;
   cut(accept: boolean): void;
   stop(): Promise<void>;

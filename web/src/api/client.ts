@@ -1,5 +1,5 @@
 import { parseContact } from '../protocol/parse';
-import type { Contact } from '../protocol/payload';
+import type { Contact, LocalText } from '../protocol/payload';
 import { asList, asObject, asText, asTextOrNull } from '../protocol/value';
 import type { Presence } from '../state/model';
 import { parsePresence } from '../state/presence';
@@ -29,6 +29,14 @@ export interface AgentRow {
   kana: string;
   role: string;
   presence: Presence;
+}
+
+/** A call to try, as the demonstration offers them. */
+export interface Scenario {
+  id: string;
+  from: string;
+  line: string;
+  text: LocalText;
 }
 
 /** The REST routes the page uses. The cookie goes by itself; what writes also carries the CSRF token. */
@@ -63,6 +71,20 @@ export const api = {
     const query = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
     const page = await request('GET', `/customers/${encodeURIComponent(customer)}/contacts${query}`);
     return { items: items(page).map(parseContact), next: asTextOrNull(asObject(page).next) };
+  },
+
+  /** The calls to try. Only `toritsugi demo` has them: empty on every other server. */
+  demoScenarios: async (): Promise<Scenario[]> => {
+    try {
+      return items(await request('GET', '/demo/scenarios')).map(parseScenario);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return [];
+      throw error;
+    }
+  },
+
+  demoCall: async (scenario: string, csrf: string): Promise<void> => {
+    await request('POST', '/demo/calls', { body: { scenario }, csrf });
   },
 };
 
@@ -110,5 +132,15 @@ function parseAgent(value: unknown): AgentRow {
     kana: asText(wire.kana),
     role: asText(wire.role),
     presence: { ...parsePresence(asObject(wire.presence)), agent: id },
+  };
+}
+
+function parseScenario(value: unknown): Scenario {
+  const wire = asObject(value);
+  return {
+    id: asText(wire.id),
+    from: asText(wire.from),
+    line: asText(wire.line),
+    text: { ja: asText(wire.ja), en: asText(wire.en) },
   };
 }

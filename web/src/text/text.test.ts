@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clock, date, dateTime, daysAway, duration, nextClock, timeOf, when } from './time';
+import { romanised } from './roman';
 import { SHOWN_LENGTH, visible } from './visible';
 
 const NOW = Date.parse('2026-11-22T05:00:00Z'); // Sunday 14:00 in Tokyo
@@ -64,5 +65,28 @@ describe('times', () => {
     expect(timeOf(null)).toBeNull();
     expect(duration(-5)).toBe('0:00');
     expect(duration(127_900)).toBe('2:07');
+  });
+});
+
+describe('readings in Latin letters', () => {
+  it.each([
+    ['ヤマダ ハナコ', 'Yamada Hanako'],
+    ['サトウ イチロウ', 'Sato Ichiro'],
+    ['イノウエ クミコ', 'Inoue Kumiko'],
+    ['オオニシ タカシ', 'Onishi Takashi'],
+    ['ワタナベ ショウ', 'Watanabe Sho'],
+    ['ジュンイチ リョウ', 'Junichi Ryo'],
+    ['ホンマ シンペイ', 'Homma Shimpei'],
+    ['ホッタ イッチ', 'Hotta Itchi'],
+    ['エマ ジョンソン', 'Ema Jonson'],
+    ['デイビッド リー', 'Deibiddo Ri'],
+    ['フィリップ', 'Firippu'],
+    ['ﾔﾏﾀﾞ', 'Yamada'],
+  ])('%s is %s', (kana, latin) => {
+    expect(romanised(kana)).toBe(latin);
+  });
+
+  it('are not guessed from anything but kana', () => {
+    for (const other of ['', '山田', 'Emma', '<b>', 'ヤマダ(母)']) expect(romanised(other)).toBeNull();
   });
 });

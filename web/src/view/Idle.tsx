@@ -1,13 +1,13 @@
 import { Button } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { type AgentRow, api } from '../api/client';
+import type { AgentRow } from '../api/client';
 import { named } from '../i18n';
 import type { Caller } from '../protocol/payload';
 import type { Ended, Missed, Presence, State } from '../state/model';
 import { clock, dateTime, daysAway, timeOf, when } from '../text/time';
 import { Outside } from './Outside';
 import { useLang } from './hooks';
+import { useAgents, useColleagueName } from './people';
 
 /** How an absent agent becomes available again: with a key, with the button alone, or there is no need. */
 export type WayBack = 'key' | 'button' | null;
@@ -96,7 +96,7 @@ function Team({
   now: number;
 }) {
   const { t } = useTranslation();
-  const agents = useQuery({ queryKey: ['agents'], queryFn: api.agents, refetchInterval: 15_000 });
+  const agents = useAgents(15_000);
   const others = (agents.data ?? []).filter((agent) => agent.id !== me);
   return (
     <div className="panel team">
@@ -119,14 +119,16 @@ function Team({
 function Colleague({ agent, presence, now }: { agent: AgentRow; presence: Presence; now: number }) {
   const { t } = useTranslation();
   const lang = useLang();
+  const colleague = useColleagueName();
   const ready = presence.status === 'available';
   const until = timeOf(presence.until);
   const busy = presence.state === 'idle' ? null : named(t, 'presence.state', presence.state);
+  const tone = ready && busy === null ? 'ready' : presence.status === 'offline' ? 'off' : 'away';
   const reason = presence.reason === null ? named(t, 'presence', presence.status) : null;
   return (
-    <li data-tone={ready && busy === null ? 'ready' : 'away'}>
+    <li data-tone={tone}>
       <span aria-hidden="true" className="dot" />
-      <Outside text={agent.name} limit={24} />
+      <Outside text={colleague(agent.name)} limit={24} />
       <span className="quiet">
         {busy ?? reason ?? named(t, 'presence.reason', presence.reason ?? '')}
         {until !== null && ` ${t('presence.untilShort', { time: when(until, lang, now) })}`}

@@ -58,7 +58,7 @@ export function PresenceMenu({ desk, session, state, now, opened, onOpened }: Pr
           {presence !== null && presence.state !== 'idle' && (
             <span className="presence-state">{named(t, 'presence.state', presence.state)}</span>
           )}
-          <span aria-hidden="true" className="presence-more">
+          <span aria-hidden="true" className="more-mark">
             ▾
           </span>
         </Button>

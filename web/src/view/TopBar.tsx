@@ -5,9 +5,11 @@ import type { Session } from '../api/client';
 import type { DeskClient } from '../hub/client';
 import type { Ringer } from '../sound/ringer';
 import type { Pop, State } from '../state/model';
+import { DemoPanel } from './DemoPanel';
 import { LanguageSwitch } from './LanguageSwitch';
 import { Outside } from './Outside';
 import { PresenceMenu } from './PresenceMenu';
+import { useAgents, useColleagueName } from './people';
 
 interface Props {
   desk: DeskClient;
@@ -25,6 +27,9 @@ interface Props {
 
 export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props) {
   const { t } = useTranslation();
+  // People are shown by their name; what they log in with says nothing to anybody else.
+  const own = useAgents().data?.find((agent) => agent.id === session.agent);
+  const colleague = useColleagueName();
   const client = pop?.data.dialled.clientName ?? '';
   return (
     <header className="bar">
@@ -42,14 +47,15 @@ export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props
         />
       )}
       <span className="bar-item bar-name">
-        <Outside text={session.name} limit={24} />
+        <Outside text={own === undefined ? session.name : colleague(own.name)} limit={24} />
       </span>
       {client !== '' && (
         <span className="bar-item bar-client">
-          <Outside text={client} limit={40} /> {t('bar.line')}
+          <Outside text={t('bar.line', { client })} limit={60} />
         </span>
       )}
       <span className="bar-space" />
+      <DemoPanel csrf={session.csrf} busy={pop !== undefined} />
       {state.degraded.length > 0 && (
         <span className="chip" data-tone="warn" role="status">
           <Outside text={t('bar.degraded', { parts: state.degraded.join(', ') })} limit={60} />

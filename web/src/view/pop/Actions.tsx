@@ -17,7 +17,14 @@ interface Props {
 export function Actions({ desk, state, pop, declining, onDeclining, onAction }: Props) {
   const { t } = useTranslation();
   const actions = actionsFor(pop);
-  if (actions.length === 0) return null;
+  if (actions.length === 0) {
+    // The row stays where it is: nothing jumps when the phone is answered.
+    return (
+      <footer className="actions">
+        {!pop.callEnded && <span className="hint">{t('action.onPhone')}</span>}
+      </footer>
+    );
+  }
   return (
     <footer className="actions">
       {actions.map((action) =>

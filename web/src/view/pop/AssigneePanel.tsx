@@ -6,6 +6,7 @@ import { notLookedUp } from '../../state/selectors';
 import { timeOf, when } from '../../text/time';
 import { Outside } from '../Outside';
 import { useLang } from '../hooks';
+import { useColleagueName } from '../people';
 
 interface Props {
   pop: Pop;
@@ -41,6 +42,7 @@ interface DetailsProps {
 function Details({ assignee, script, now, mine }: DetailsProps) {
   const { t } = useTranslation();
   const lang = useLang();
+  const colleague = useColleagueName();
   const until = timeOf(assignee.until);
   const next = timeOf(assignee.nextStart);
   const spoken = inLanguage(assignee.spoken, script);
@@ -49,7 +51,7 @@ function Details({ assignee, script, now, mine }: DetailsProps) {
     <>
       <p className="assignee-name">
         <strong>
-          <Outside text={assignee.name} limit={40} />
+          <Outside text={colleague(assignee.name, assignee.id)} limit={40} />
         </strong>
         <span className="chip" data-tone={present ? 'ready' : 'warn'}>
           {named(t, 'assignee', assignee.state)}

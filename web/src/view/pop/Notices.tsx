@@ -40,8 +40,17 @@ interface BarProps {
   onAck: () => void;
 }
 
+/** Level and state are words as well; the sign is for the eye that has no time. */
+function sign(notice: Notice, acked: boolean): string {
+  if (acked) return '✓';
+  return notice.level === 'info' ? 'ℹ' : '⚠';
+}
+
 /** Two lines of forty full-width characters; what is longer can be opened. */
 const SHORT = 80;
+
+/** The author the server names for a notice that came with the customer file. */
+const IMPORTED = 'import';
 
 function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
   const { t } = useTranslation();
@@ -60,7 +69,7 @@ function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
       aria-labelledby={label}
     >
       <strong className="notice-level">
-        <span aria-hidden="true">{acked ? '✓' : '⚠'}</span> {t(`notice.${notice.level}`)}
+        <span aria-hidden="true">{sign(notice, acked)}</span> {t(`notice.${notice.level}`)}
       </strong>
       <p id={label} className="notice-text" data-clamped={long && !whole}>
         <Outside text={notice.text} limit={2000} />
@@ -71,7 +80,8 @@ function NoticeBar({ notice, now, acked, hasKey, busy, onAck }: BarProps) {
         </Button>
       )}
       <span className="notice-by">
-        <Outside text={notice.by} limit={24} /> {at !== null && <time>{date(at, lang, now)}</time>}
+        <Outside text={notice.by === IMPORTED ? t('notice.imported') : notice.by} limit={24} />{' '}
+        {at !== null && <time>{date(at, lang, now)}</time>}
       </span>
       {acked ? (
         <span className="notice-acked">{t('notice.acked')}</span>

@@ -6,6 +6,12 @@ import { clock, timeOf, when } from '../../text/time';
 import { Outside } from '../Outside';
 import { useLang } from '../hooks';
 
+/** Whether it is known that nothing is open: then a word says so and the room goes to the history. */
+export function nothingOpen(pop: Pop): boolean {
+  const { cases, callbacks, dispatch } = pop.data.open;
+  return notLookedUp(pop) === null && dispatch === null && callbacks.length + cases.length === 0;
+}
+
 /** Three lines: the visit that is late, the callbacks promised, the open cases. */
 const SHOWN = 3;
 

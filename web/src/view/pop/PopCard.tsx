@@ -9,7 +9,7 @@ import { AssigneePanel } from './AssigneePanel';
 import { ContactsPanel } from './ContactsPanel';
 import { Flags } from './Flags';
 import { Notices } from './Notices';
-import { OpenPanel } from './OpenPanel';
+import { OpenPanel, nothingOpen } from './OpenPanel';
 import { SayPanel } from './SayPanel';
 import { Several } from './Several';
 import { Who } from './Who';
@@ -57,8 +57,8 @@ export function PopCard(props: PopCardProps) {
       <div className="pop-grid">
         {!choosing && <AssigneePanel pop={pop} now={now} me={me} script={script} />}
         <SayPanel pop={pop} lang={script} onLang={props.onScript} greetingOnly={choosing} />
-        {!choosing && <OpenPanel pop={pop} now={now} />}
-        {!choosing && <ContactsPanel pop={pop} now={now} />}
+        {!choosing && !nothingOpen(pop) && <OpenPanel pop={pop} now={now} />}
+        {!choosing && <ContactsPanel pop={pop} now={now} wide={nothingOpen(pop)} />}
       </div>
       <Actions
         desk={desk}

@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { Pop, State } from '../../state/model';
 import { isPending } from '../../state/selectors';
 import { Outside } from '../Outside';
+import { Reading } from '../people';
 
 interface Props {
   state: State;
@@ -24,8 +25,8 @@ export function Several({ state, pop, onChoose }: Props) {
         <li key={candidate.id}>
           <kbd>{index + 1}</kbd>
           <span className="several-name">
-            <small lang="ja">
-              <Outside text={candidate.kana} limit={64} />
+            <small>
+              <Reading kana={candidate.kana} name={candidate.name} limit={64} />
             </small>
             <strong>
               <Outside text={candidate.name} limit={64} />

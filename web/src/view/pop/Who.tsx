@@ -6,6 +6,7 @@ import { degraded, needsChoice } from '../../state/selectors';
 import { visible } from '../../text/visible';
 import { Outside } from '../Outside';
 import { useLang } from '../hooks';
+import { Reading } from '../people';
 import { CallStatus } from './CallStatus';
 
 interface Props {
@@ -37,8 +38,8 @@ function Known({ customer, level }: { customer: Customer; level: string }) {
   const { t } = useTranslation();
   return (
     <>
-      <div className="kana" lang="ja">
-        <Outside text={customer.kana} />
+      <div className="kana">
+        <Reading kana={customer.kana} name={customer.name} />
       </div>
       <h2 className="name">
         <span className="name-text">
