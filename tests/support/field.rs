@@ -28,6 +28,8 @@ pub const STRANGER: u8 = 60;
 /// A host that nothing may ever be sent to.
 pub const VICTIM: u8 = 70;
 
+/// RFC 3261 §17.1.1.1.
+const T1: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(20);
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -314,14 +316,20 @@ impl Sender {
         std::iter::from_fn(|| self.receive(quiet)).collect()
     }
 
-    /// Sends a request and waits for its final response.
+    /// Sends a request, again every 500 ms as RFC 3261 §17.1 does over UDP, and waits for its final response.
     pub fn ask(&self, request: &str) -> Option<Message> {
-        self.send(request.as_bytes());
         let end = Instant::now() + PATIENCE;
-        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            let response = Message::read(&self.receive(left)?)?;
-            if status_of(&response) >= 200 && request.contains(&response.call_id()) {
-                return Some(response);
+        while Instant::now() < end {
+            self.send(request.as_bytes());
+            let again = Instant::now() + T1;
+            while let Some(left) = again.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            {
+                let Some(response) = self.receive(left).and_then(|bytes| Message::read(&bytes)) else {
+                    continue;
+                };
+                if status_of(&response) >= 200 && request.contains(&response.call_id()) {
+                    return Some(response);
+                }
             }
         }
         None

@@ -121,7 +121,8 @@ pub fn with_line(line: &str, n: u32, from: SocketAddr) -> String {
         format!("Call-ID: shape-{n}"),
         "CSeq: 1 INVITE".to_owned(),
     ];
-    let mut lines: Vec<_> = plain.into_iter().filter(|plain| !plain.starts_with(&format!("{name}:"))).collect();
+    let mut lines: Vec<_> =
+        plain.into_iter().filter(|plain| !plain.starts_with(&format!("{name}:"))).collect();
     lines.insert(0, line.to_owned());
     format!("INVITE sip:c@d SIP/2.0\r\n{}\r\nContent-Length: 0\r\n\r\n", lines.join("\r\n"))
 }
