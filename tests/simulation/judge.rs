@@ -55,6 +55,8 @@ pub struct Judge {
     sent: HashMap<Key, Sent>,
     /// First final status of each call, with the To-tag of its first 2xx.
     pub finals: BTreeMap<String, (u16, Vec<u8>)>,
+    /// Calls whose caller sent CANCEL.
+    pub cancels: BTreeSet<String>,
     /// Dialogs (by the callee's tag) in which a BYE came in.
     pub byes: BTreeSet<(String, Vec<u8>)>,
     /// A 2xx that came in and must go out within the step.
@@ -96,6 +98,9 @@ impl Judge {
     }
 
     fn request_in(&mut self, from: SocketAddr, message: &Message, key: Key, call: String) {
+        if message.method() == Method::Cancel {
+            self.cancels.insert(call.clone());
+        }
         if message.method() == Method::Bye {
             for tag in [message.from_tag(), message.to_tag()].into_iter().flatten() {
                 self.byes.insert((call.clone(), tag.to_vec()));

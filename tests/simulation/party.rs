@@ -467,6 +467,7 @@ impl Party {
                 self.reply(hand, index, if dialog.is_some() { 200 } else { 481 });
                 if let Some(dialog) = dialog {
                     self.dialogs[dialog].over = true;
+                    self.stop_repeating(dialog);
                 }
             }
             _ => self.reply(hand, index, 405),
@@ -645,6 +646,14 @@ impl Party {
                 Given::Accepted if same && message.to_tag() == Some(tag) => server.state = Given::Done,
                 Given::Open | Given::Refused | Given::Accepted | Given::Done => {}
             }
+        }
+    }
+
+    /// The dialog is over: its answer is not repeated any more, acknowledged or not.
+    fn stop_repeating(&mut self, dialog: usize) {
+        let accepted = self.servers.iter_mut().filter(|server| server.state == Given::Accepted);
+        for server in accepted.filter(|server| server.dialog == Some(dialog)) {
+            server.state = Given::Done;
         }
     }
 
