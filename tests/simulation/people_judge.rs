@@ -1,9 +1,9 @@
 //! What must always hold for people: offers, pops, conversations and records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
-use toritsugi::presence::{AgentId, CallId};
+use toritsugi::presence::{AgentId, CallId, PresenceDocument};
 
 /// How far a pop is on one agent's screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ struct Doing {
 pub struct People {
     cards: BTreeMap<(CallId, AgentId), Card>,
     doing: BTreeMap<AgentId, Doing>,
+    /// Calls that an agent's phone answered after the offer had ended.
+    late: BTreeSet<(CallId, AgentId)>,
     pub records: BTreeMap<String, CallRecord>,
     pub faults: Vec<(&'static str, CallId, String)>,
     /// Microseconds an offer may last.
@@ -82,8 +84,13 @@ impl People {
             }
             EventBody::CallAnswered { .. } => {
                 self.doing.entry(agent.clone()).or_default().talking.push(call.clone());
-                let may = matches!(before, Some(Pop::Offered | Pop::Withdrawn | Pop::Missed));
-                (may, if before == Some(Pop::Offered) { Some(Pop::Talking) } else { before })
+                // The phone may answer when the offer is over already; the caller is then connected with it.
+                let may = before.is_some_and(|pop| pop != Pop::Talking);
+                if before == Some(Pop::Offered) {
+                    return self.may(may, key, before, body, Some(Pop::Talking));
+                }
+                self.late.insert(key.clone());
+                (may, before)
             }
             EventBody::PopWithdrawn { .. } => {
                 self.ends_in_time(now, key);
@@ -91,8 +98,8 @@ impl People {
             }
             EventBody::PopMissed => (matches!(before, Some(Pop::Withdrawn)), Some(Pop::Missed)),
             EventBody::PopClosed => {
-                let late_answer = matches!(before, Some(Pop::Withdrawn | Pop::Missed));
-                (late_answer || matches!(before, Some(Pop::Offered | Pop::Talking)), Some(Pop::Closed))
+                let talked = self.late.contains(key);
+                (talked || matches!(before, Some(Pop::Offered | Pop::Talking)), Some(Pop::Closed))
             }
             EventBody::CallEnded { .. } => {
                 self.doing.entry(agent.clone()).or_default().talking.retain(|it| it != call);
@@ -118,8 +125,19 @@ impl People {
             | EventBody::SystemDegraded { .. }
             | EventBody::SystemRecovered { .. } => return None,
         };
+        self.may(may, key, before, body, next)
+    }
+
+    fn may(
+        &mut self,
+        may: bool,
+        key: &(CallId, AgentId),
+        before: Option<Pop>,
+        body: &EventBody,
+        next: Option<Pop>,
+    ) -> Option<Pop> {
         if !may {
-            self.faults.push(("I11", call.clone(), format!("{} when {before:?}", name_of(body))));
+            self.faults.push(("I11", key.0.clone(), format!("{} when {before:?}", name_of(body))));
         }
         next
     }
@@ -151,9 +169,31 @@ impl People {
         }
     }
 
-    /// Who is in a conversation, for comparison with what the engine says.
-    pub fn is_talking(&self, agent: &AgentId) -> bool {
-        self.doing.get(agent).is_some_and(|doing| !doing.talking.is_empty())
+    /// What the agent's presence must say after all that was told: a call, a record, an offer or nothing.
+    pub fn state_of(&self, agent: &AgentId) -> &'static str {
+        let doing = self.doing.get(agent);
+        let offered = self.cards.iter().any(|((_, other), card)| other == agent && card.pop == Pop::Offered);
+        if doing.is_some_and(|doing| !doing.talking.is_empty()) {
+            "on_call"
+        } else if doing.is_some_and(|doing| doing.wrapping.is_some()) {
+            "wrap_up"
+        } else if offered {
+            "offered"
+        } else {
+            "idle"
+        }
+    }
+
+    pub fn compare(&mut self, document: &PresenceDocument) {
+        let told = self.state_of(&document.agent);
+        let state = match document.state.as_str() {
+            "reserved" | "ringing" => "offered",
+            other => other,
+        };
+        if told != state {
+            let what = format!("{} is {state}, and by what was told {told}", document.agent);
+            self.faults.push(("I6", CallId::new(""), what));
+        }
     }
 
     pub fn on_record(&mut self, record: &CallRecord) {

@@ -259,6 +259,9 @@ impl World {
         if self.steps.is_multiple_of(16) {
             self.look_at_limits();
         }
+        if self.steps.is_multiple_of(8) {
+            self.look_at_presences();
+        }
     }
 
     fn set_clock(&mut self, at: u64) {
@@ -520,6 +523,20 @@ impl World {
         }
         self.ids.insert(found.clone(), id.to_owned());
         found
+    }
+
+    /// I6: what the engine knows of each agent is what it told.
+    fn look_at_presences(&mut self) {
+        self.asked += 1;
+        self.input(Input::Asked(ReplyToken(self.asked), Request::Presences));
+        while let Some(output) = self.engine.poll_output() {
+            if let Output::Reply(_, answer) = output
+                && let Ok(Answer::Presences(documents)) = *answer
+            {
+                documents.iter().for_each(|document| self.judge.people.compare(document));
+            }
+        }
+        self.look_at_people();
     }
 
     /// I17, I18: tables and timers within their limits.
