@@ -268,8 +268,9 @@ impl Party {
         let client = &mut self.clients[index];
         client.cancelled = true;
         client.cancel_wanted = false;
-        client.until = hand.now + GIVE_UP;
-        hand.wake(GIVE_UP, Wake::RepeatRequest(index));
+        // RFC 3261 §9.1 gives 64·T1; the answer is then still on its way.
+        client.until = hand.now + GIVE_UP + 2 * T1;
+        hand.wake(GIVE_UP + 2 * T1, Wake::RepeatRequest(index));
         let invite = Message::parse(client.bytes.clone(), &super::limits()).expect("what we wrote");
         let (branch, cseq) = (client.branch.clone(), client.cseq);
         let bytes = toritsugi::message::cancel_for(&invite, None);
