@@ -1,0 +1,146 @@
+//! The house a run happens in: peers, agents, one line, customers.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
+use toritsugi::engine::{Peer, Settings};
+use toritsugi::guidance::Templates;
+use toritsugi::identity::{CalledSource, TrunkContext};
+use toritsugi::message::Limits;
+use toritsugi::presence::{AgentId, CustomerId, Role};
+use toritsugi::routing::{Agent, Directory, Line};
+use toritsugi::transaction::TimerSettings;
+
+use super::random::Random;
+use super::swarm::Swarm;
+
+pub const US: &str = "192.0.2.1:5060";
+pub const PBX: &str = "192.0.2.20:5060";
+pub const AGENTS: usize = 4;
+
+static TEMPLATES: LazyLock<Arc<Templates>> = LazyLock::new(|| Arc::new(Templates::shipped()));
+static ZONE: LazyLock<jiff::tz::TimeZone> =
+    LazyLock::new(|| jiff::tz::TimeZone::get("Asia/Tokyo").expect("the zone is built in"));
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address written here")
+}
+
+pub fn phone_of(agent: usize) -> SocketAddr {
+    address(&format!("192.0.2.{}:5060", 31 + agent))
+}
+
+pub fn caller_at(index: usize) -> SocketAddr {
+    address(&format!("192.0.2.10:{}", 20_000 + index))
+}
+
+pub fn agent_id(agent: usize) -> AgentId {
+    AgentId::new(format!("a{agent}"))
+}
+
+/// The settings of a run: limits and times differ from run to run.
+pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
+    let seconds = Duration::from_secs;
+    let peer = |name: &str, net: &str, trust: bool| Peer {
+        name: name.to_owned(),
+        addresses: vec![net.parse().expect("a network written here")],
+        trust_identity: trust,
+        called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
+        preloaded_route: false,
+        calls_per_s: 0,
+        numbering: TrunkContext::default(),
+    };
+    Settings {
+        advertise: ("192.0.2.1".to_owned(), 5060),
+        listen: vec![address(US)],
+        default_route: format!("sip:{PBX}"),
+        peers: vec![
+            peer("carrier", "192.0.2.10/32", true),
+            peer("pbx", "192.0.2.20/32", true),
+            peer("phones", "192.0.2.32/27", false),
+            peer("first phone", "192.0.2.31/32", false),
+        ],
+        message: Limits::default(),
+        timers: TimerSettings::default(),
+        lookup_deadline: Duration::from_millis(150),
+        answer_within: seconds(random.between(2, 12)),
+        ring_sla: seconds(random.between(1, 10)),
+        wrap_up: seconds(random.pick(&[0, 2, 10, 30])),
+        announce_within: Duration::from_millis(50),
+        phone_rest: seconds(random.pick(&[1, 30])),
+        timer_c: seconds(random.pick(&[181, 181, 15])),
+        call_limit: seconds(random.pick(&[120, 300])),
+        require_screen: random.chance(10),
+        calls: if swarm.crowded { 3 } else { 1000 },
+        transactions: if swarm.crowded { 8 } else { 1000 },
+        numbering: TrunkContext::default(),
+        templates: Arc::clone(&TEMPLATES),
+        time_zone: ZONE.clone(),
+    }
+}
+
+/// Agents and the line; `without` is one who has left, and the host names of some phones must be asked for.
+pub fn directory(without: Option<usize>) -> Directory {
+    let agents = (0..AGENTS).filter(|agent| Some(*agent) != without).map(|agent| Agent {
+        id: agent_id(agent),
+        name: format!("佐藤 {agent}"),
+        kana: None,
+        role: Role::Agent,
+        contact: if agent == 3 {
+            "sip:a3@phone3.example".to_owned()
+        } else {
+            format!("sip:a{agent}@{}", phone_of(agent))
+        },
+        groups: vec!["front".to_owned()],
+        skills: Vec::new(),
+    });
+    let line = Line {
+        number: "03-1234-5678".to_owned(),
+        key: "+81312345678".to_owned(),
+        client: "青葉製作所".to_owned(),
+        greeting_ja: None,
+        greeting_en: None,
+        group: Some("front".to_owned()),
+        assigned_first: true,
+    };
+    Directory {
+        agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
+        lines: [(line.key.clone(), line)].into_iter().collect(),
+    }
+}
+
+/// What a look-up says.
+pub fn lookup_answer(random: &mut Random, now: jiff::Timestamp) -> LookupAnswer {
+    match random.below(8) {
+        0 => Err(LookupFault::Down),
+        1 => Err(LookupFault::Overloaded),
+        2 => Ok(Vec::new()),
+        3 => Ok((0..random.between(2, 5)).map(|index| card(random, index, now)).collect()),
+        _ => Ok(vec![card(random, 0, now)]),
+    }
+}
+
+fn card(random: &mut Random, index: u64, now: jiff::Timestamp) -> CustomerCard {
+    let notice = Notice {
+        id: "n1".to_owned(),
+        level: NoticeLevel::Danger,
+        text: "要注意".to_owned(),
+        by: "佐藤".to_owned(),
+        at: now,
+    };
+    CustomerCard {
+        id: CustomerId::new(format!("c{index}")),
+        name: format!("山田 {index}"),
+        kana: None,
+        company: None,
+        rank: None,
+        language: Language::Ja,
+        phones: vec!["+819012345678".to_owned()],
+        assignee: random.chance(60).then(|| agent_id(random.below(AGENTS as u64) as usize)),
+        notices: if random.chance(20) { vec![notice] } else { Vec::new() },
+        flags: Vec::new(),
+        contacts: Vec::new(),
+    }
+}

@@ -1,0 +1,66 @@
+//! What a run switches on: a random subset of faults, and the house it happens in.
+
+use super::random::Random;
+
+/// The faults of one run. All zero and false is a quiet day.
+#[derive(Clone, Debug, Default)]
+pub struct Swarm {
+    /// Percent of datagrams lost, doubled.
+    pub loss: u64,
+    pub duplicate: u64,
+    /// Milliseconds of jitter; anything above the spacing of two messages puts them out of order.
+    pub jitter_ms: u64,
+    /// Percent of sends that the transport reports as failed.
+    pub send_failures: u64,
+    /// Percent of INVITEs that a phone does not answer at all.
+    pub dead_phones: u64,
+    pub refusing_phones: u64,
+    /// Percent of phones that answer although CANCEL came first.
+    pub stubborn_phones: u64,
+    /// Percent of calls in which the caller gives up at some moment.
+    pub giving_up: u64,
+    pub late_acks: u64,
+    pub never_acks: u64,
+    pub re_invites: u64,
+    /// Percent of calls that nobody ends.
+    pub never_byes: u64,
+    pub odd_lookups: u64,
+    pub slow_screens: u64,
+    pub agent_keys: u64,
+    /// Agents leave and join the directory.
+    pub directory: bool,
+    pub presence: bool,
+    /// Few calls are let in.
+    pub crowded: bool,
+}
+
+impl Swarm {
+    pub fn of(random: &mut Random) -> Self {
+        let mut rate = |most: u64| if random.chance(50) { random.between(1, most) } else { 0 };
+        Self {
+            loss: rate(20),
+            duplicate: rate(20),
+            jitter_ms: rate(400),
+            send_failures: rate(6) / 2,
+            dead_phones: rate(40),
+            refusing_phones: rate(50),
+            stubborn_phones: rate(60),
+            giving_up: rate(90),
+            late_acks: rate(40),
+            never_acks: rate(10),
+            re_invites: rate(60),
+            never_byes: rate(10),
+            odd_lookups: rate(100),
+            slow_screens: rate(100),
+            agent_keys: rate(90),
+            directory: rate(4) > 1,
+            presence: rate(1) > 0,
+            crowded: rate(8) == 1,
+        }
+    }
+
+    /// Nothing is lost and nobody lies: then every call must end as it should.
+    pub fn is_quiet(&self) -> bool {
+        self.loss == 0 && self.send_failures == 0 && !self.crowded
+    }
+}
