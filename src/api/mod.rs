@@ -20,7 +20,7 @@ mod status;
 mod store;
 
 pub use problem::Problem;
-pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, router};
+pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, router, router_with};
 pub use serve::{ServeSettings, serve};
 pub use sessions::{LogInRefusal, Session, SessionSettings, Sessions};
 pub use status::{StatusFault, read_status};

@@ -71,6 +71,11 @@ pub struct ApiState {
 /// Everything that is served. What is not in `open` needs a session: a new route is closed until somebody
 /// opens it.
 pub fn router(state: ApiState) -> Router {
+    router_with(state, Router::new())
+}
+
+/// As [`router`], with further routes behind the same guard.
+pub fn router_with(state: ApiState, further: Router<ApiState>) -> Router {
     let open = Router::new()
         .route("/api/v1/sessions", post(log_in::create))
         .route("/api/openapi.json", get(openapi::document))
@@ -88,6 +93,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/customers", get(customers::list))
         .route("/api/v1/customers/{id}", get(customers::one))
         .route("/api/v1/customers/{id}/contacts", get(customers::contacts))
+        .merge(further)
         .route_layer(from_fn_with_state(state.clone(), guard));
     let web_socket = Router::new().route("/ws/v1", get(desk::upgrade)).with_state(state.web_socket.clone());
     open.merge(guarded)

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use super::DemoOptions;
 use super::serving::{Extras, start};
 use super::settings::{storage_settings, trunk_context};
+use crate::api::ApiState;
 use crate::cli::{Failure, user};
 use crate::config::{CalledNumberSource, Config, DatabaseUrl, Listen, Peer, Protocol};
 use crate::demo::{Phones, Sample, log_ins, presences, sample, scenarios};
@@ -67,7 +68,7 @@ pub fn demo(options: DemoOptions) -> Result<(), Failure> {
         tokio::spawn(phones.run());
         let (sip_sender, sip) = watch::channel(None);
         let callers = Callers { sip, places: Arc::new(Semaphore::new(CALLERS)) };
-        let running = start(&config, Extras { routes: Some(routes(callers)) }).await?;
+        let running = start(&config, Extras { routes: routes(callers) }).await?;
         sip_sender.send_replace(running.sip.first().copied());
         welcome(running.http, running.sip.first().copied(), &password)?;
         running.until_stopped(None).await;
@@ -164,7 +165,7 @@ struct Callers {
     places: Arc<Semaphore>,
 }
 
-fn routes(callers: Callers) -> Router {
+fn routes(callers: Callers) -> Router<ApiState> {
     Router::new()
         .route("/api/v1/demo/scenarios", get(list))
         .route("/api/v1/demo/calls", post(place))

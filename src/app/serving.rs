@@ -14,7 +14,7 @@ use super::settings::{
     desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
 };
 use super::world;
-use crate::api::{ApiSettings, ApiState, ServeSettings, SessionSettings, Sessions, Store, router};
+use crate::api::{ApiSettings, ApiState, ServeSettings, SessionSettings, Sessions, Store, router_with};
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::desk::{Desk, DeskHandle, WsState};
@@ -48,8 +48,8 @@ const RETRY_MS: u64 = 2_000;
 /// What a demonstration adds.
 #[derive(Default)]
 pub(super) struct Extras {
-    /// Further routes.
-    pub routes: Option<axum::Router>,
+    /// Further routes, behind the same guard.
+    pub routes: axum::Router<ApiState>,
 }
 
 /// A running server.
@@ -122,10 +122,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     tokio::spawn(watching.run(version, statuses));
 
     let state = api_state(config, storage, &engine_handle, &desk_handle, &directory_receiver, &health)?;
-    let mut routes = router(state);
-    if let Some(extra) = extras.routes {
-        routes = routes.merge(extra);
-    }
+    let routes = router_with(state, extras.routes);
     tokio::spawn(crate::api::serve(http, routes, ServeSettings::default(), stop_http.clone()));
     health.set_ready(true);
     tracing::info!(http = %http_address, sip = ?sip, "toritsugi is ready");

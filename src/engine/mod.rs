@@ -56,6 +56,9 @@ use timers::{Alarm, TimerHandle};
 /// How many resolved names are kept; the table is emptied when it is full.
 const NAMES_KEPT: usize = 1024;
 
+/// The agents' book ends a wrap-up by itself so long after its time: the net below the engine's own timer.
+const WRAP_UP_MARGIN: Duration = Duration::from_secs(24 * 3600);
+
 /// How long the address of a name is relied on.
 const NAME_LASTS: Duration = Duration::from_secs(60);
 
@@ -216,6 +219,7 @@ impl Engine {
             Alarm::AnswerWithin(call, offer) => self.answer_within(call, &offer),
             Alarm::RingSla(call) => self.ring_sla(call),
             Alarm::CallLimit(call) => self.call_limit(call),
+            Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
         }
     }
@@ -226,6 +230,7 @@ impl Engine {
             self.screens.insert(agent);
         } else {
             self.screens.remove(&agent);
+            self.end_overdue_wrap_up(&agent);
         }
     }
 

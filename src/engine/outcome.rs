@@ -239,9 +239,15 @@ impl Engine {
             let until = self.now.moment + wrap_up;
             let until_wall = self.now.wall_at(until);
             let wraps = !wrap_up.is_zero();
-            self.agents.call_ended(&agent, &id, wraps.then_some((until, until_wall)), self.now);
+            self.agents.call_ended(
+                &agent,
+                &id,
+                wraps.then_some((until + super::WRAP_UP_MARGIN, until_wall)),
+                self.now,
+            );
             if wraps {
                 self.tell_agent(call, &agent, None, EventBody::WrapupStarted { until: until_wall });
+                self.timers.insert(until, Alarm::WrapUpEnd(agent.clone(), id.clone()));
                 self.wrapping.insert(agent.clone(), call_card(&conversation, call, id.clone()));
             } else {
                 self.tell_agent(call, &agent, None, EventBody::PopClosed);
@@ -332,5 +338,5 @@ fn call_card(
     call: CallKey,
     id: crate::presence::CallId,
 ) -> super::people::Wrapping {
-    super::people::Wrapping { call, id, pop: conversation.pop.clone() }
+    super::people::Wrapping { call, id, pop: conversation.pop.clone(), overdue: false }
 }

@@ -22,6 +22,8 @@ pub(super) struct Wrapping {
     pub id: CallId,
     /// The card.
     pub pop: Option<Arc<PopDocument>>,
+    /// Its time is over; only an unread danger notice holds it up.
+    pub overdue: bool,
 }
 
 impl Engine {
@@ -152,7 +154,11 @@ impl Engine {
             self.tell_agent(key, agent, None, EventBody::NoticeAcked { id: notice, by: agent.clone() });
             self.mark_notices(key);
         }
-        Ok(Answer::Done { rev: self.tables.calls.get(key).map(|entry| entry.rev) })
+        let rev = self.tables.calls.get(key).map(|entry| entry.rev);
+        if !self.has_unread_danger(key) {
+            self.end_overdue_wrap_up(agent);
+        }
+        Ok(Answer::Done { rev })
     }
 
     /// Wrap-up cannot end while a danger notice is unread (M023).
@@ -160,15 +166,7 @@ impl Engine {
         let Some(wrapping) = self.wrapping.get(agent).filter(|wrapping| wrapping.id == *call) else {
             return Err(not_found());
         };
-        let key = wrapping.call;
-        let unread = self.tables.calls.get(key).is_some_and(|entry| {
-            entry.customer.card().is_some_and(|card| {
-                card.notices.iter().any(|notice| {
-                    notice.level == NoticeLevel::Danger && !entry.acknowledged.contains(&notice.id)
-                })
-            })
-        });
-        if unread {
+        if self.has_unread_danger(wrapping.call) {
             return Err(Refusal::of(
                 ErrorCode::NoticeUnacked,
                 "未確認の重要通知があります",
@@ -178,6 +176,39 @@ impl Engine {
         self.agents.finish_wrap_up(agent, call, self.now);
         self.wrap_up_done(agent);
         Ok(Answer::Done { rev: None })
+    }
+
+    fn has_unread_danger(&self, call: CallKey) -> bool {
+        self.tables.calls.get(call).is_some_and(|entry| {
+            entry.customer.card().is_some_and(|card| {
+                card.notices.iter().any(|notice| {
+                    notice.level == NoticeLevel::Danger && !entry.acknowledged.contains(&notice.id)
+                })
+            })
+        })
+    }
+
+    /// The time for wrap-up is over. A danger notice that was not confirmed holds it up, as long as there is a
+    /// screen to confirm it on (M023).
+    pub(super) fn wrap_up_due(&mut self, agent: &AgentId, call: &CallId) {
+        let Some(wrapping) = self.wrapping.get_mut(agent).filter(|wrapping| wrapping.id == *call) else {
+            return;
+        };
+        wrapping.overdue = true;
+        let key = wrapping.call;
+        if self.has_unread_danger(key) && self.screens.contains(agent) {
+            self.tell_agent(key, agent, None, EventBody::WrapupOverdue);
+        } else {
+            self.end_overdue_wrap_up(agent);
+        }
+    }
+
+    /// Ends a wrap-up whose time is over: the notice was read, or the last screen is gone.
+    pub(super) fn end_overdue_wrap_up(&mut self, agent: &AgentId) {
+        let Some(wrapping) = self.wrapping.get(agent).filter(|wrapping| wrapping.overdue) else { return };
+        let call = wrapping.id.clone();
+        self.agents.finish_wrap_up(agent, &call, self.now);
+        self.wrap_up_done(agent);
     }
 
     /// Wrap-up is over: by key or by time.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::tables::{BranchRef, CallKey, ClientKey, ServerKey};
-use crate::presence::OfferId;
+use crate::presence::{AgentId, CallId, OfferId};
 use crate::transaction::{Timer, TimerId};
 
 /// A set timer, to be cleared.
@@ -30,6 +30,8 @@ pub enum Alarm {
     RingSla(CallKey),
     /// No BYE was seen for too long.
     CallLimit(CallKey),
+    /// The agent has had the time for wrapping up this call.
+    WrapUpEnd(AgentId, CallId),
     /// A lease, a wrap-up or a phone's rest is over.
     Presence,
 }

@@ -126,6 +126,8 @@ pub enum EventBody {
         /// When it ends by itself.
         until: Timestamp,
     },
+    /// Wrap-up should be over, but a danger notice has not been confirmed (M023).
+    WrapupOverdue,
     /// Wrap-up is over.
     WrapupDone,
     /// A part of the system is not working; calls go on.

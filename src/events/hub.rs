@@ -290,6 +290,7 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         | EventBody::CallAbandoned { .. }
         | EventBody::NoticeAcked { .. }
         | EventBody::WrapupStarted { .. }
+        | EventBody::WrapupOverdue
         | EventBody::WrapupDone
         | EventBody::SystemDegraded { .. }
         | EventBody::SystemRecovered { .. } => Role::Other,

@@ -87,7 +87,8 @@ impl View {
             | EventBody::RingSla { .. }
             | EventBody::MatchChosen { .. }
             | EventBody::NoticeAcked { .. }
-            | EventBody::WrapupStarted { .. } => self.change(event, owner),
+            | EventBody::WrapupStarted { .. }
+            | EventBody::WrapupOverdue => self.change(event, owner),
         }
     }
 
@@ -162,6 +163,7 @@ impl View {
             | EventBody::PopClosed
             | EventBody::PresenceChanged(_)
             | EventBody::WrapupDone
+            | EventBody::WrapupOverdue
             | EventBody::SystemDegraded { .. }
             | EventBody::SystemRecovered { .. } => {}
         }

@@ -204,6 +204,7 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::NoticeAcked { .. } => "notice.acked",
         EventBody::PresenceChanged(_) => "presence.changed",
         EventBody::WrapupStarted { .. } => "wrapup.started",
+        EventBody::WrapupOverdue => "wrapup.overdue",
         EventBody::WrapupDone => "wrapup.done",
         EventBody::SystemDegraded { .. } => "system.degraded",
         EventBody::SystemRecovered { .. } => "system.recovered",
@@ -226,6 +227,7 @@ pub fn event_data(event: &Event) -> Value {
             json!({"by": by})
         }
         EventBody::PopWithdrawn { cause } => json!({"cause": cause}),
+        EventBody::WrapupOverdue => json!({"reason": "notice_unacked"}),
         EventBody::PopMissed | EventBody::PopClosed | EventBody::CallRinging | EventBody::WrapupDone => {
             json!({})
         }

@@ -78,24 +78,7 @@ fn an_agent_cannot_undo_what_a_supervisor_set() {
 
 #[test]
 fn m023_wrap_up_does_not_end_by_key_while_a_danger_notice_is_unread() {
-    let mut world = World::new();
-    world.invite("one");
-    let mut known = card("cu-1", Some("a1"));
-    known.notices.push(Notice {
-        id: "n-1".to_owned(),
-        level: NoticeLevel::Danger,
-        text: "返金条件は必ず管理者確認".to_owned(),
-        by: "SV 鈴木".to_owned(),
-        at: world.now.wall,
-    });
-    world.answer_lookup(Ok(vec![known]));
-    let call = world.events.iter().find_map(|event| event.call.clone()).unwrap();
-    let invite = world.one(PHONE_1);
-    world.reply(PHONE_1, &invite, 200, "phone");
-    let ok = world.taken(CARRIER).pop().unwrap();
-    world.receive(CARRIER, within_dialog("BYE", 2, &ok));
-    let bye = world.one(PHONE_1);
-    world.reply(PHONE_1, &bye, 200, "phone");
+    let (mut world, call) = wrapping_with_danger(false);
     let finish = || Request::FinishWrapUp { agent: AgentId::new("a1"), call: call.clone() };
     assert_eq!(world.ask(finish()).unwrap_err().code, ErrorCode::NoticeUnacked);
     let read = Request::AcknowledgeNotice {
@@ -107,6 +90,26 @@ fn m023_wrap_up_does_not_end_by_key_while_a_danger_notice_is_unread() {
     world.happened();
     world.ask(finish()).unwrap();
     assert_eq!(world.happened(), ["wrapup.done", "pop.closed"]);
+    assert_eq!(world.status_of("a1").2, "idle");
+}
+
+#[test]
+fn m023_time_ends_wrap_up_only_when_the_danger_notice_was_read() {
+    let (mut world, call) = wrapping_with_danger(true);
+    world.happened();
+    world.advance(Duration::from_secs(30));
+    assert_eq!(world.happened(), ["wrapup.overdue"]);
+    assert_eq!(world.status_of("a1").2, "wrap_up");
+    let read = Request::AcknowledgeNotice { agent: AgentId::new("a1"), call, notice: "n-1".to_owned() };
+    world.ask(read).unwrap();
+    assert_eq!(world.happened(), ["notice.acked n-1", "wrapup.done", "pop.closed"]);
+    assert_eq!(world.status_of("a1").2, "idle");
+}
+
+#[test]
+fn without_a_screen_nobody_is_held_in_wrap_up() {
+    let (mut world, _) = wrapping_with_danger(false);
+    world.advance(Duration::from_secs(30));
     assert_eq!(world.status_of("a1").2, "idle");
 }
 
@@ -126,5 +129,32 @@ fn offered() -> (World, CallId) {
     world.invite_unknown("one");
     let call = world.events.iter().find_map(|event| event.call.clone()).unwrap();
     world.happened();
+    (world, call)
+}
+
+/// A call with an unread danger notice, hung up.
+fn wrapping_with_danger(screen: bool) -> (World, CallId) {
+    let mut world = World::new();
+    if screen {
+        world.screen("a1");
+    }
+    world.invite("one");
+    let mut known = card("cu-1", Some("a1"));
+    known.notices.push(Notice {
+        id: "n-1".to_owned(),
+        level: NoticeLevel::Danger,
+        text: "返金条件は必ず管理者確認".to_owned(),
+        by: "SV 鈴木".to_owned(),
+        at: world.now.wall,
+    });
+    world.answer_lookup(Ok(vec![known]));
+    let call = world.events.iter().find_map(|event| event.call.clone()).unwrap();
+    world.advance(Duration::from_millis(50));
+    let invite = world.one(PHONE_1);
+    world.reply(PHONE_1, &invite, 200, "phone");
+    let ok = world.taken(CARRIER).pop().unwrap();
+    world.receive(CARRIER, within_dialog("BYE", 2, &ok));
+    let bye = world.one(PHONE_1);
+    world.reply(PHONE_1, &bye, 200, "phone");
     (world, call)
 }

@@ -311,6 +311,7 @@ fn name_of(body: &EventBody) -> String {
         EventBody::NoticeAcked { id, .. } => format!("notice.acked {id}"),
         EventBody::PresenceChanged(_) => "presence.changed".to_owned(),
         EventBody::WrapupStarted { .. } => "wrapup.started".to_owned(),
+        EventBody::WrapupOverdue => "wrapup.overdue".to_owned(),
         EventBody::WrapupDone => "wrapup.done".to_owned(),
         EventBody::SystemDegraded { .. } => "system.degraded".to_owned(),
         EventBody::SystemRecovered { .. } => "system.recovered".to_owned(),
