@@ -205,7 +205,8 @@ impl Judge {
             None => fault = Some(("I5", "a CANCEL whose branch is no INVITE's".to_owned())),
             Some(invite) => {
                 if invite.to != to {
-                    fault = Some(("I5", format!("the CANCEL goes to {to}, the INVITE went to {}", invite.to)));
+                    fault =
+                        Some(("I5", format!("the CANCEL goes to {to}, the INVITE went to {}", invite.to)));
                 } else if !invite.provisional {
                     fault = Some(("I5", "a CANCEL before any provisional response".to_owned()));
                 } else if let Some(last) = invite.last {

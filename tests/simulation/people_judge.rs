@@ -157,7 +157,11 @@ impl People {
             self.faults.push(("I6", call.clone(), format!("{agent} is offered it while talking in {other}")));
         }
         if let Some(other) = &doing.wrapping {
-            self.faults.push(("I6", call.clone(), format!("{agent} is offered it in the wrap-up of {other}")));
+            self.faults.push((
+                "I6",
+                call.clone(),
+                format!("{agent} is offered it in the wrap-up of {other}"),
+            ));
         }
     }
 

@@ -137,8 +137,7 @@ impl World {
         let spread = self.random.pick(&[1, 10, 30]);
         for index in 0..CALLS {
             let habits = self.habits();
-            let caller =
-                Party::new(&format!("call{index}@sim"), house::caller_at(index), Some(habits));
+            let caller = Party::new(&format!("call{index}@sim"), house::caller_at(index), Some(habits));
             let party = self.add(caller);
             let at = self.random.below(spread * SECOND);
             self.later(at, Happening::Wake(party, Wake::Begin));
@@ -170,7 +169,8 @@ impl World {
         let line = random.chance(85);
         let called = if line { "0312345678" } else { random.pick(&["0398765432", "200", "110"]) };
         let known = random.chance(80);
-        let from = if known { "<sip:+819012345678@carrier.example>" } else { "<sip:anonymous@anonymous.invalid>" };
+        let from =
+            if known { "<sip:+819012345678@carrier.example>" } else { "<sip:anonymous@anonymous.invalid>" };
         let gives_up = random.chance(swarm.giving_up);
         Habits {
             called: called.to_owned(),
@@ -317,8 +317,7 @@ impl World {
     }
 
     fn act(&mut self, party: usize, act: impl FnOnce(&mut Party, &mut Hand<'_>)) {
-        let mut hand =
-            Hand { now: self.now, random: &mut self.random, swarm: &self.swarm, acts: Vec::new() };
+        let mut hand = Hand { now: self.now, random: &mut self.random, swarm: &self.swarm, acts: Vec::new() };
         act(&mut self.parties[party], &mut hand);
         let acts = hand.acts;
         let from = self.parties[party].address;
