@@ -222,7 +222,7 @@ fn n14_wrong_tags_branch_or_source_leave_the_call_up() {
 }
 
 #[test]
-#[ignore = "the source is no part of the transaction's key: the caller's CANCEL counts as a repeat of the other"]
+#[ignore = "the source is no part of the transaction key: the caller's CANCEL counts as a repeat"]
 fn n14_a_cancel_from_elsewhere_does_not_take_the_place_of_the_callers_own() {
     let siege = Siege::begin();
     for agent in ["a101", "a102"] {
