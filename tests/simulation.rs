@@ -1,8 +1,8 @@
-//! The engine in a world of its own: a virtual clock, a bad network, callers, phones and agents of many habits,
-//! all from one seed. What must always hold is judged after every step.
+//! The engine in a world of its own: a virtual clock, a bad network, callers, phones and agents of many
+//! habits, all from one seed. What must always hold is judged after every step.
 //!
-//! `TORITSUGI_SIM_CALLS` says how many new calls are simulated, `TORITSUGI_SIM_SEED` with which seed they begin;
-//! a failure prints the seed that shows it again.
+//! `TORITSUGI_SIM_CALLS` says how many new calls are simulated, `TORITSUGI_SIM_SEED` with which seed they
+//! begin; a failure prints the seed that shows it again.
 
 #[path = "simulation/house.rs"]
 mod house;
