@@ -74,6 +74,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         call_limit: seconds(random.pick(&[120, 300])),
         require_screen: random.chance(10),
         calls: if swarm.crowded { 3 } else { 1000 },
+        refusals_per_s: 200,
         transactions: if swarm.crowded { 8 } else { 1000 },
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),

@@ -113,6 +113,7 @@ impl People {
                 }
                 (before.is_some(), before)
             }
+            EventBody::WrapupOverdue => (before.is_some(), before),
             EventBody::WrapupDone => {
                 self.doing.entry(agent.clone()).or_default().wrapping = None;
                 (before.is_some(), before)
