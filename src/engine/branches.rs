@@ -19,6 +19,12 @@ use crate::proxy::{
 /// RFC 3326: why a losing branch is cancelled; phones then show no missed call (R7).
 pub(super) const COMPLETED_ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
 
+/// RFC 3326: why the phone of an agent who did not answer is cancelled; it remains a missed call there.
+pub(super) const NOT_ANSWERED: &[u8] = b"SIP;cause=408;text=\"Not answered in time\"";
+
+/// To-tags remembered of one call; a call that forks more often than this is no call.
+const TAGS_KEPT: usize = 32;
+
 /// A branch that waits for the address of its next hop.
 #[derive(Clone, Debug)]
 pub(super) enum AwaitingName {
@@ -167,6 +173,7 @@ impl Engine {
     /// A response reached the transaction user (RFC 3261 §16.7).
     pub(super) fn on_branch_response(&mut self, branch: BranchRef, response: Arc<Message>) {
         let Some(status) = response.status() else { return };
+        self.remember_tag(branch.context, &response, status);
         match status {
             0..=100 => self.branch_proceeds(branch),
             101..=199 => {
@@ -177,6 +184,18 @@ impl Engine {
             }
             200..=299 => self.on_branch_success(branch, &response, status),
             _ => self.fail_branch(branch, status, Some(response)),
+        }
+    }
+
+    /// Keeps the tag with which somebody answered the INVITE of a call.
+    fn remember_tag(&mut self, context: ContextKey, response: &Message, status: u16) {
+        let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
+            return;
+        };
+        let (Some(entry), Some(tag)) = (self.tables.calls.get_mut(call), response.to_tag()) else { return };
+        let known = entry.answered_tags.iter().any(|known| known == tag);
+        if (101..300).contains(&status) && !known && entry.answered_tags.len() < TAGS_KEPT {
+            entry.answered_tags.push(tag.to_vec());
         }
     }
 

@@ -46,6 +46,7 @@ impl Engine {
             emergency,
             customer: CustomerState::NotAsked,
             phase: Phase::Over(EndReason::Rejected),
+            answered_tags: Vec::new(),
             tried: Vec::new(),
             offers: Vec::new(),
             decisions: Vec::new(),
@@ -191,7 +192,8 @@ impl Engine {
         self.counters.offers += 1;
         self.presence_changed(&agent);
         let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
-        self.tell_agent(call, &agent, Some(expires_at), body);
+        let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
+        self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
         if announce {
             let alarm = Alarm::AnnounceDeadline(call, id);
             let handle = self.timers.insert(self.now.moment + self.settings.announce_within, alarm);

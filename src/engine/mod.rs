@@ -59,6 +59,9 @@ const NAMES_KEPT: usize = 1024;
 /// The agents' book ends a wrap-up by itself so long after its time: the net below the engine's own timer.
 const WRAP_UP_MARGIN: Duration = Duration::from_secs(24 * 3600);
 
+/// Records of calls that have just ended, for those who ask before the database has them.
+const ENDED_KEPT: usize = 256;
+
 /// How long the address of a name is relied on.
 const NAME_LASTS: Duration = Duration::from_secs(60);
 
@@ -78,6 +81,7 @@ pub struct Engine {
     agents: AgentBook,
     screens: BTreeSet<AgentId>,
     told_presence: BTreeMap<AgentId, PresenceDocument>,
+    ended: VecDeque<crate::events::CallRecord>,
     wrapping: BTreeMap<AgentId, Wrapping>,
     tables: Tables,
     timers: TimerQueue<Alarm>,
@@ -122,6 +126,7 @@ impl Engine {
             agents,
             screens: BTreeSet::new(),
             told_presence: BTreeMap::new(),
+            ended: VecDeque::new(),
             wrapping: BTreeMap::new(),
             tables: Tables::default(),
             timers: TimerQueue::new(),

@@ -1,6 +1,6 @@
 //! What responses, timers and the caller mean for a call and its agent.
 
-use super::branches::COMPLETED_ELSEWHERE;
+use super::branches::{COMPLETED_ELSEWHERE, NOT_ANSWERED};
 use super::call::{Conversation, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::input::Output;
@@ -81,7 +81,9 @@ impl Engine {
             Samples::note(&mut self.samples.answer, waited);
             self.agents.answered(&offer.agent, &offer.id);
             if !offer.taken_by_key {
-                self.tell_agent(call, &offer.agent, None, EventBody::PopTaken { by: offer.agent.clone() });
+                let rev = self.next_rev(call);
+                let taken = EventBody::PopTaken { by: offer.agent.clone() };
+                self.tell_agent_rev(call, &offer.agent, rev, None, taken);
             }
         } else if let Some(agent) = &agent {
             self.agents.on_call(agent, &id);
@@ -130,7 +132,7 @@ impl Engine {
         self.counters.ring_no_answer += 1;
         self.end_offer(call, WithdrawCause::Timeout, Some(Release::NoAnswer));
         if let Some(branch) = branch {
-            self.cancel_branch(branch, b"");
+            self.cancel_branch(branch, NOT_ANSWERED);
         }
         self.decide_next(call);
     }
@@ -211,7 +213,8 @@ impl Engine {
         if offer.taken_by_key {
             self.tell_agent(call, &offer.agent, None, EventBody::PopClosed);
         } else {
-            self.tell_agent(call, &offer.agent, None, EventBody::PopWithdrawn { cause });
+            let rev = self.next_rev(call);
+            self.tell_agent_rev(call, &offer.agent, rev, None, EventBody::PopWithdrawn { cause });
             if matches!(cause, WithdrawCause::Timeout | WithdrawCause::CallerGaveUp) {
                 self.tell_agent(call, &offer.agent, None, EventBody::PopMissed);
             }
@@ -296,6 +299,10 @@ impl Engine {
         }
         let record = super::records::record_of(entry, Some((reason, self.now)));
         entry.phase = Phase::Over(reason);
+        if self.ended.len() >= super::ENDED_KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(record.clone());
         tracing::info!(call.id = %entry.id, reason = ?reason, "call ends");
         self.outputs.push_back(Output::Record(Box::new(record)));
         self.forget_call_when_done(call);

@@ -8,7 +8,7 @@ use super::input::{Output, ReplyToken};
 use super::port::{Answer, ErrorCode, Refusal, Request};
 use super::tables::CallKey;
 use super::timers::Alarm;
-use crate::customer::NoticeLevel;
+use crate::customer::{NoticeLevel, family_name, romanise};
 use crate::events::{Audience, Event, EventBody, PopDocument};
 use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal, StoredStatus};
 use crate::routing::Directory;
@@ -54,6 +54,10 @@ impl Engine {
             Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
             Request::LiveCalls => Ok(Answer::Calls(self.live_records())),
             Request::LiveCall(id) => {
+                // A call that has just ended is answered from here until the database surely has it.
+                if let Some(record) = self.ended.iter().rev().find(|record| record.id == id) {
+                    return Ok(Answer::Calls(vec![record.clone()]));
+                }
                 let key = self.tables.call_by_id(&id).ok_or_else(not_found)?;
                 let call = self.tables.calls.get(key).ok_or_else(not_found)?;
                 Ok(Answer::Calls(vec![super::records::record_of(call, None)]))
@@ -91,15 +95,26 @@ impl Engine {
 
     /// Reserves the call: the phone's answer confirms it. A second take of one's own call changes nothing.
     fn take(&mut self, agent: &AgentId, call: &CallId, rev: u32) -> Result<Answer, Refusal> {
-        let key = self.offered_to(agent, call, rev)?;
+        let key = match self.offered_to(agent, call, rev) {
+            // Taken already, and the phone still rings: the same answer again, whatever revision was seen.
+            Err(refusal) if refusal.code == ErrorCode::Conflict && self.is_taken_by_key(agent, call) => {
+                return Ok(Answer::Done { rev: refusal.current.map(|current| current.0) });
+            }
+            held => held?,
+        };
         let Some(offer) = self.tables.calls.get_mut(key).and_then(|entry| entry.phase.offer_mut()) else {
             return Err(gone());
         };
-        if !offer.taken_by_key {
-            offer.taken_by_key = true;
-            self.tell_agent(key, agent, None, EventBody::PopTaken { by: agent.clone() });
-        }
-        Ok(Answer::Done { rev: self.tables.calls.get(key).map(|entry| entry.rev) })
+        offer.taken_by_key = true;
+        let rev = self.next_rev(key);
+        self.tell_agent_rev(key, agent, rev, None, EventBody::PopTaken { by: agent.clone() });
+        Ok(Answer::Done { rev: Some(rev) })
+    }
+
+    fn is_taken_by_key(&self, agent: &AgentId, call: &CallId) -> bool {
+        let key = self.tables.call_by_id(call);
+        let offer = key.and_then(|key| self.tables.calls.get(key)).and_then(|entry| entry.phase.offer());
+        offer.is_some_and(|offer| offer.agent == *agent && offer.taken_by_key)
     }
 
     fn choose(
@@ -217,6 +232,7 @@ impl Engine {
         self.tell_agent(wrapping.call, agent, None, EventBody::WrapupDone);
         self.tell_agent(wrapping.call, agent, None, EventBody::PopClosed);
         self.presence_changed(agent);
+        self.watch_presence();
         self.forget_call_when_done(wrapping.call);
     }
 
@@ -232,15 +248,16 @@ impl Engine {
 
     /// Sets the one alarm that the agents' book needs next.
     pub(super) fn watch_presence(&mut self) {
-        let Some(next) = self.agents.next_expiry() else { return };
-        if let Some((at, handle)) = self.presence_alarm {
-            if at <= next {
-                return;
-            }
+        let next = self.agents.next_expiry();
+        if self.presence_alarm.map(|(at, _)| at) == next {
+            return;
+        }
+        if let Some((_, handle)) = self.presence_alarm.take() {
             self.timers.cancel(handle);
         }
-        let handle = self.timers.insert(next, Alarm::Presence);
-        self.presence_alarm = Some((next, handle));
+        if let Some(next) = next {
+            self.presence_alarm = Some((next, self.timers.insert(next, Alarm::Presence)));
+        }
     }
 
     /// Agents and lines were read again.
@@ -305,12 +322,13 @@ impl Engine {
             self.directory.agents.get(asker).is_some_and(|agent| agent.groups.contains(&group))
         });
         let Some(holder) = holder.filter(|_| same_group) else { return not_found() };
-        let name = self.directory.agents.get(holder).map_or(holder.as_str(), |agent| agent.name.as_str());
-        let family = crate::customer::family_name(name);
+        let agent = self.directory.agents.get(holder);
+        let family = family_name(agent.map_or(holder.as_str(), |agent| agent.name.as_str()));
+        let latin = agent.and_then(|agent| agent.kana.as_deref()).map(family_name).and_then(romanise);
         let mut refusal = Refusal::of(
             ErrorCode::AlreadyTaken,
             &format!("{family}が対応中です"),
-            &format!("Taken by {family}"),
+            &format!("Taken by {}", latin.as_deref().unwrap_or(family)),
         );
         refusal.by = Some(holder.clone());
         refusal
@@ -328,7 +346,8 @@ impl Engine {
         records
     }
 
-    /// Tells the agent something about a call.
+    /// Tells the agent something about a call that is no change of the card: it carries no revision, so that no
+    /// client takes it for an old one.
     pub(super) fn tell_agent(
         &mut self,
         call: CallKey,
@@ -336,10 +355,10 @@ impl Engine {
         expires: Option<jiff::Timestamp>,
         body: EventBody,
     ) {
-        let Some(rev) = self.tables.calls.get(call).map(|entry| entry.rev) else { return };
-        self.tell_agent_rev(call, agent, rev, expires, body);
+        self.tell(call, agent, None, expires, body);
     }
 
+    /// Tells the agent about a change of the card.
     pub(super) fn tell_agent_rev(
         &mut self,
         call: CallKey,
@@ -348,11 +367,22 @@ impl Engine {
         expires: Option<jiff::Timestamp>,
         body: EventBody,
     ) {
+        self.tell(call, agent, Some(rev), expires, body);
+    }
+
+    fn tell(
+        &mut self,
+        call: CallKey,
+        agent: &AgentId,
+        rev: Option<u32>,
+        expires: Option<jiff::Timestamp>,
+        body: EventBody,
+    ) {
         let Some(entry) = self.tables.calls.get(call) else { return };
         self.outputs.push_back(Output::Event(Event {
             at: self.now.wall,
             call: Some(entry.id.clone()),
-            rev: Some(rev),
+            rev,
             audience: vec![Audience::Agent(agent.clone())],
             expires,
             body,
@@ -371,7 +401,7 @@ impl Engine {
         self.outputs.push_back(Output::Event(Event {
             at: self.now.wall,
             call: Some(entry.id.clone()),
-            rev: Some(entry.rev),
+            rev: None,
             audience,
             expires: None,
             body,

@@ -8,7 +8,7 @@ use super::Engine;
 use super::context::{Aim, Context, Grants, Purpose, Upstream};
 use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
-use super::tables::{ContextKey, ServerKey};
+use super::tables::{CallKey, ContextKey, ServerKey};
 use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to, response};
 use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
@@ -145,10 +145,23 @@ impl Engine {
             return self.respond_status(server, 481, &[]);
         };
         let call = self.tables.call_by_bits.get(&cookie.call).copied();
+        if !self.tags_belong(call, &message) {
+            self.counters.unproven_dialogs += 1;
+            return self.respond_status(server, 481, &[]);
+        }
         let hop = self.hop_of(plan.next_uri());
         let rewrite = Rewrite::of(&plan);
         let context = self.open_context(server, message, peer, Purpose::InDialog(call));
         self.start_branch(context, Aim::Dialog, hop, rewrite);
+    }
+
+    /// Whether one side of the request is somebody who answered the call's INVITE; the cookie has proved the other
+    /// (N14). A call that is not known any more, after a restart, is proved by its cookie alone.
+    fn tags_belong(&self, call: Option<CallKey>, message: &Message) -> bool {
+        let Some(entry) = call.and_then(|call| self.tables.calls.get(call)) else { return true };
+        let tags = [message.from_tag(), message.to_tag()];
+        entry.answered_tags.is_empty()
+            || entry.answered_tags.iter().any(|tag| tags.contains(&Some(tag.as_slice())))
     }
 
     /// The cookie of our Record-Route in the request, when it proves the dialog.

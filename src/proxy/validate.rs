@@ -4,6 +4,9 @@
 use super::own::Own;
 use crate::message::{Header, Message, Method, Scheme, Uri, Via};
 
+/// Option tags that a 420 names at most.
+const TAGS_NAMED: usize = 16;
+
 /// A refusal with the header it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
@@ -55,8 +58,13 @@ fn check_loop(request: &Message, is_loop: &dyn Fn(&[u8]) -> bool) -> Result<(), 
 
 /// Item 5: we understand no option tag that a proxy would have to.
 fn check_extensions(request: &Message) -> Result<(), Rejection> {
-    let tags: Vec<&[u8]> =
-        request.values(Header::ProxyRequire).map(|value| value.bytes).filter(|tag| !tag.is_empty()).collect();
+    let mut tags: Vec<&[u8]> = Vec::new();
+    for value in request.values(Header::ProxyRequire).filter(|value| !value.bytes.is_empty()) {
+        // A flood of tags must not make an answer that no datagram carries (N38).
+        if tags.len() < TAGS_NAMED && !tags.contains(&value.bytes) {
+            tags.push(value.bytes);
+        }
+    }
     if tags.is_empty() {
         return Ok(());
     }
