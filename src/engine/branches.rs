@@ -297,7 +297,7 @@ impl Engine {
         entry.state = BranchState::Answered;
         // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
-            self.on_context_answered(branch, status);
+            self.on_context_answered(branch, status, response.to_tag().unwrap_or_default());
             self.cancel_others(branch);
         }
         self.forward_upstream(branch.context, response, status);

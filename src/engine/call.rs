@@ -176,6 +176,8 @@ pub enum Progress {
 /// An answered call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Conversation {
+    /// The To-tag of the answer: which of several answered dialogs is the conversation.
+    pub tag: Vec<u8>,
     /// The agent, when one of ours answered.
     pub agent: Option<AgentId>,
     /// The card as the agent's screen has it.

@@ -232,7 +232,8 @@ impl Engine {
             self.timers.cancel(handle);
         }
         let Some(contact) = self.directory.agents.get(&agent).map(|agent| agent.contact.clone()) else {
-            return self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
+            self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
+            return self.decide_next(call);
         };
         let after = self.now.moment + self.settings.answer_within;
         let handle = self.timers.insert(after, Alarm::AnswerWithin(call, id.clone()));

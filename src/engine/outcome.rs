@@ -8,8 +8,8 @@ use super::tables::{BranchRef, CallKey, ContextKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::events::{EndReason, EventBody, WithdrawCause};
-use crate::message::Method;
-use crate::presence::{OfferId, Release};
+use crate::message::{Message, Method};
+use crate::presence::{AgentId, AgentState, CallId, OfferId, Release};
 
 impl Engine {
     /// A branch rings (101–199).
@@ -25,18 +25,18 @@ impl Engine {
     }
 
     /// A branch answered 2xx: for an INVITE that began a call, the call is answered; BYE ends it.
-    pub(super) fn on_context_answered(&mut self, branch: BranchRef, status: u16) {
+    pub(super) fn on_context_answered(&mut self, branch: BranchRef, status: u16, tag: &[u8]) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
-            Purpose::Call(call) => self.on_call_answered(call, branch, status),
-            Purpose::InDialog(Some(call)) if context.request.method() == Method::Bye => {
+            Purpose::Call(call) => self.on_call_answered(call, branch, status, tag),
+            Purpose::InDialog(Some(call)) if self.ends_conversation(call, &context.request) => {
                 self.end_call(call, EndReason::Completed);
             }
             Purpose::InDialog(_) | Purpose::Relay => {}
         }
     }
 
-    fn on_call_answered(&mut self, call: CallKey, branch: BranchRef, status: u16) {
+    fn on_call_answered(&mut self, call: CallKey, branch: BranchRef, status: u16, tag: &[u8]) {
         let Some(aim) = self.branch(branch).map(|entry| entry.aim.clone()) else { return };
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
@@ -59,6 +59,7 @@ impl Engine {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let pop = answering.as_ref().map(|offer| std::sync::Arc::clone(&offer.pop));
         entry.phase = Phase::Answered(Conversation {
+            tag: tag.to_vec(),
             agent: agent.clone(),
             pop,
             answered: self.now.moment,
@@ -86,12 +87,28 @@ impl Engine {
                 self.tell_agent_rev(call, &offer.agent, rev, None, taken);
             }
         } else if let Some(agent) = &agent {
-            self.agents.on_call(agent, &id);
+            self.interrupt(agent, &id);
         }
         if let Some(agent) = agent {
             self.presence_changed(&agent);
             self.tell_all(call, Some(&agent), EventBody::CallAnswered { by: agent.clone() });
         }
+    }
+
+    /// The agent has a call that was not being offered to them any more: their wrap-up is over, and what was
+    /// being offered to them goes on to somebody else.
+    fn interrupt(&mut self, agent: &AgentId, call: &CallId) {
+        let displaced = self.agents.on_call(agent, call);
+        self.wrap_up_done(agent);
+        let Some(offer) = displaced else { return };
+        let Some(other) = self.tables.call_by_offer.get(&offer).copied() else { return };
+        let progress =
+            self.tables.calls.get(other).and_then(|entry| entry.phase.offer()).map(|it| it.progress);
+        self.end_offer(other, WithdrawCause::Rerouted, None);
+        if let Some(Progress::Inviting(branch)) = progress {
+            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
+        }
+        self.decide_next(other);
     }
 
     /// A branch failed. An agent's refusal sends the call on; a BYE that found nobody ends the call as well.
@@ -108,7 +125,7 @@ impl Engine {
             }
             // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408
             // end it).
-            Purpose::InDialog(Some(call)) if context.request.method() == Method::Bye => {
+            Purpose::InDialog(Some(call)) if self.ends_conversation(call, &context.request) => {
                 if !matches!(status, 401 | 407 | 491) {
                     self.end_call(call, EndReason::Completed);
                 }
@@ -223,6 +240,17 @@ impl Engine {
         self.watch_presence();
     }
 
+    /// Whether the request is the BYE of the call's conversation, and not of a second answer that the caller
+    /// ends at once (RFC 3261 §13.2.2.4).
+    fn ends_conversation(&self, call: CallKey, request: &Message) -> bool {
+        let Some(Phase::Answered(conversation)) = self.tables.calls.get(call).map(|entry| &entry.phase)
+        else {
+            return false;
+        };
+        let tag = Some(conversation.tag.as_slice());
+        request.method() == Method::Bye && (request.to_tag() == tag || request.from_tag() == tag)
+    }
+
     /// The BYE is through: record, wrap-up.
     fn end_call(&mut self, call: CallKey, reason: EndReason) {
         let Some(entry) = self.tables.calls.get(call) else { return };
@@ -248,7 +276,8 @@ impl Engine {
                 wraps.then_some((until + super::WRAP_UP_MARGIN, until_wall)),
                 self.now,
             );
-            if wraps {
+            // Who has another call, or has left the directory, has no time for a record.
+            if matches!(self.agents.state(&agent), Some(AgentState::WrapUp(..))) {
                 self.tell_agent(call, &agent, None, EventBody::WrapupStarted { until: until_wall });
                 self.timers.insert(until, Alarm::WrapUpEnd(agent.clone(), id.clone()));
                 self.wrapping.insert(agent.clone(), call_card(&conversation, call, id.clone()));

@@ -1,5 +1,6 @@
 //! What people ask, and what they are told.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Engine;
@@ -265,6 +266,12 @@ impl Engine {
         self.agents.apply_directory(&directory, self.now);
         self.directory = directory;
         self.names.clear();
+        // Who is gone finishes no record any more.
+        let gone: BTreeSet<AgentId> =
+            self.wrapping.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
+        for agent in gone {
+            self.wrap_up_done(&agent);
+        }
     }
 
     /// Another process changed a status.

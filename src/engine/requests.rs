@@ -1,5 +1,6 @@
 //! Requests from the wire: who may send, which transaction, which way (RFC 3261 §16.3 to §16.5, §16.10).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,9 +55,9 @@ impl Engine {
             return self.refuse_stranger(flow, &message, received);
         };
         let Some(message) = self.stamp(flow, message) else { return };
-        let key = self.keys.server(&parts_of(&message));
+        let key = self.keys.server(&parts_of(&message, flow.remote.ip()));
         match message.method() {
-            Method::Ack => self.on_ack(peer, message),
+            Method::Ack => self.on_ack(peer, message, key),
             Method::Cancel => self.on_cancel(flow, message, key),
             Method::Invite
             | Method::Bye
@@ -250,12 +251,10 @@ impl Engine {
         if let Some(server) = self.tables.server_by_key.get(&key).copied() {
             return self.repeat_request(server);
         }
-        let invite_key = self.keys.cancelled_invite(&parts_of(&message));
+        let invite_key = self.keys.cancelled_invite(&parts_of(&message, flow.remote.ip()));
         let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
         let server = self.open_server(key, flow, Arc::new(message));
-        let invite = self.tables.server_by_key.get(&invite_key).copied().filter(|invite| {
-            self.tables.servers.get(*invite).is_some_and(|entry| entry.flow.remote.ip() == flow.remote.ip())
-        });
+        let invite = self.tables.server_by_key.get(&invite_key).copied();
         let Some(invite) = invite else { return self.respond_status(server, 481, &[]) };
         self.respond_status(server, 200, &[]);
         if let Some(context) = self.tables.servers.get(invite).and_then(|entry| entry.context) {
@@ -277,8 +276,7 @@ impl Engine {
         self.finish_context(context);
     }
 
-    fn on_ack(&mut self, peer: usize, message: Message) {
-        let key = self.keys.server(&parts_of(&message));
+    fn on_ack(&mut self, peer: usize, message: Message, key: TransactionKey) {
         if let Some(server) = self.tables.server_by_key.get(&key).copied()
             && !self.acknowledge(server)
         {
@@ -316,12 +314,13 @@ const ALLOW: &[u8] =
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// What decides the transaction of a request (RFC 3261 §17.2.3).
-fn parts_of(message: &Message) -> RequestParts<'_> {
+fn parts_of(message: &Message, source: IpAddr) -> RequestParts<'_> {
     let via = message.top_via();
     RequestParts {
         method: message.method_bytes(),
         branch: via.branch(),
         sent_by: via.sent_by(),
+        source,
         request_uri: message.request_uri(),
         to_tag: message.to_tag(),
         from_tag: message.from_tag(),

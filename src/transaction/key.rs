@@ -4,6 +4,7 @@
 //! or crowd one bucket.
 
 use std::hash::Hasher;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -24,6 +25,8 @@ pub struct RequestParts<'a> {
     pub branch: Option<&'a [u8]>,
     /// Host and port of the topmost Via, as written.
     pub sent_by: &'a [u8],
+    /// The real source address: nobody else's request meets this transaction, whatever its Via claims.
+    pub source: IpAddr,
     /// Used only without the cookie.
     pub request_uri: &'a [u8],
     /// Used only without the cookie, and never for INVITE, ACK and CANCEL.
@@ -90,6 +93,7 @@ impl KeyMaker {
                 let mut hash = self.begin(Family::Server);
                 hash.part(branch);
                 hash.folded_part(parts.sent_by);
+                hash.source(parts.source);
                 hash.part(method);
                 hash.finish()
             }
@@ -107,6 +111,7 @@ impl KeyMaker {
         hash.part(parts.call_id);
         hash.part(&parts.cseq.to_be_bytes());
         hash.part(parts.top_via);
+        hash.source(parts.source);
         hash.part(method);
         hash.finish()
     }
@@ -132,6 +137,13 @@ struct KeyHash {
 }
 
 impl KeyHash {
+    fn source(&mut self, source: IpAddr) {
+        match source.to_canonical() {
+            IpAddr::V4(address) => self.part(&address.octets()),
+            IpAddr::V6(address) => self.part(&address.octets()),
+        }
+    }
+
     fn part(&mut self, part: &[u8]) {
         self.length(part.len());
         self.hasher.write(part);
@@ -168,6 +180,8 @@ impl KeyHash {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -179,6 +193,7 @@ mod tests {
             method,
             branch: Some(b"z9hG4bK776asdhds"),
             sent_by: b"pc33.example.com:5060",
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
             request_uri: b"sip:bob@example.org",
             to_tag: None,
             from_tag: Some(b"1928301774"),

@@ -204,7 +204,8 @@ pub(super) fn sip_uri(row: &Row<'_>, column: &'static str, findings: &mut Findin
     let cell = row.trimmed(column);
     let lower = cell.to_ascii_lowercase();
     let rest = lower.strip_prefix("sip:").or_else(|| lower.strip_prefix("sips:"));
-    let usable = rest.is_some_and(|rest| !rest.is_empty())
+    // Headers behind a question mark would become headers of every INVITE (RFC 3261 §19.1.5).
+    let usable = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('?'))
         && !cell.chars().any(|character| {
             character.is_whitespace() || character.is_control() || "<>\"".contains(character)
         });
