@@ -1,4 +1,5 @@
-//! The key behind our identifiers, kept beside the database: a restarted server still knows its own Record-Routes.
+//! The key behind our identifiers, kept beside the database: a restarted server still knows its own
+//! Record-Routes.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -9,8 +10,8 @@ use rand::Rng as _;
 
 use crate::config::{Config, DatabaseUrl};
 
-/// The kept key, or a new one. A key that cannot be kept is used all the same, and said so: calls that are up at a
-/// restart then cannot be hung up through us.
+/// The kept key, or a new one. A key that cannot be kept is used all the same, and said so: calls that are up
+/// at a restart then cannot be hung up through us.
 pub(super) fn kept(config: &Config) -> [u8; 32] {
     let Some(path) = path(config) else { return fresh() };
     match fs::read(&path) {

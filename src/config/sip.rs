@@ -55,7 +55,8 @@ pub struct Limits {
     pub calls: usize,
     /// How long a call is followed without a BYE before its record is closed as lost.
     pub call_age: Duration,
-    /// Stream connections in all; above: the oldest that never brought a message gives way, or the new one is closed.
+    /// Stream connections in all; above: the oldest that never brought a message gives way, or the new one is
+    /// closed.
     pub connections: usize,
     /// Stream connections from one address.
     pub connections_per_source: usize,

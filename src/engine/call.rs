@@ -36,7 +36,8 @@ pub struct Call {
     pub customer: CustomerState,
     /// Where the call stands.
     pub phase: Phase,
-    /// To-tags of those who answered the INVITE, provisionally or finally: the other half of the dialog's proof.
+    /// To-tags of those who answered the INVITE, provisionally or finally: the other half of the dialog's
+    /// proof.
     pub answered_tags: Vec<Vec<u8>>,
     /// Agents who are not asked again: offered, or found taken at the last moment.
     pub tried: Vec<AgentId>,

@@ -280,8 +280,8 @@ impl Engine {
         self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
     }
 
-    /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7): in whichever place the
-    /// number stands, whatever the trunk's order says.
+    /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7): in whichever place
+    /// the number stands, whatever the trunk's order says.
     pub(super) fn is_emergency(&self, peer: usize, message: &Message) -> bool {
         if message.method() != Method::Invite {
             return false;
@@ -300,7 +300,8 @@ impl Engine {
         })
     }
 
-    /// Whether one more call may begin: not while stopping, and within the limits of the node and of the peer.
+    /// Whether one more call may begin: not while stopping, and within the limits of the node and of the
+    /// peer.
     fn may_begin(&mut self, peer: usize) -> bool {
         if self.draining || self.tables.calls.len() >= self.settings.calls {
             return false;
@@ -327,8 +328,8 @@ impl Engine {
     }
 }
 
-/// Whether a URI's user part is short enough for an emergency number, with a prefix such as 184. Others need no
-/// closer look.
+/// Whether a URI's user part is short enough for an emergency number, with a prefix such as 184. Others need
+/// no closer look.
 fn is_short(uri: Option<&[u8]>) -> bool {
     uri.and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
 }

@@ -204,8 +204,8 @@ impl Engine {
         })
     }
 
-    /// The time for wrap-up is over. A danger notice that was not confirmed holds it up, as long as there is a
-    /// screen to confirm it on (M023).
+    /// The time for wrap-up is over. A danger notice that was not confirmed holds it up, as long as there is
+    /// a screen to confirm it on (M023).
     pub(super) fn wrap_up_due(&mut self, agent: &AgentId, call: &CallId) {
         let Some(wrapping) = self.wrapping.get_mut(agent).filter(|wrapping| wrapping.id == *call) else {
             return;
@@ -353,8 +353,8 @@ impl Engine {
         records
     }
 
-    /// Tells the agent something about a call that is no change of the card: it carries no revision, so that no
-    /// client takes it for an old one.
+    /// Tells the agent something about a call that is no change of the card: it carries no revision, so that
+    /// no client takes it for an old one.
     pub(super) fn tell_agent(
         &mut self,
         call: CallKey,

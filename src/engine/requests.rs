@@ -156,8 +156,8 @@ impl Engine {
         self.start_branch(context, Aim::Dialog, hop, rewrite);
     }
 
-    /// Whether one side of the request is somebody who answered the call's INVITE; the cookie has proved the other
-    /// (N14). A call that is not known any more, after a restart, is proved by its cookie alone.
+    /// Whether one side of the request is somebody who answered the call's INVITE; the cookie has proved the
+    /// other (N14). A call that is not known any more, after a restart, is proved by its cookie alone.
     fn tags_belong(&self, call: Option<CallKey>, message: &Message) -> bool {
         let Some(entry) = call.and_then(|call| self.tables.calls.get(call)) else { return true };
         let tags = [message.from_tag(), message.to_tag()];

@@ -14,8 +14,8 @@ use crate::presence::{AgentBook, AgentId, PresenceDocument};
 use crate::routing::Directory;
 use crate::transaction::TimerQueue;
 
-/// All that must survive the process. Moments in it count from the origin of the clock it was made under: whoever
-/// reads it back continues that clock by the wall-clock time that has passed.
+/// All that must survive the process. Moments in it count from the origin of the clock it was made under:
+/// whoever reads it back continues that clock by the wall-clock time that has passed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Saved {
     /// When it was made.
@@ -47,8 +47,8 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on where `saved` was made. `secret` must be the same: it proves that messages on their
-    /// way belong to us. Screens report themselves again, and names are resolved again.
+    /// An engine that goes on where `saved` was made. `secret` must be the same: it proves that messages on
+    /// their way belong to us. Screens report themselves again, and names are resolved again.
     pub fn restore(
         saved: Saved,
         settings: Arc<Settings>,

@@ -51,8 +51,9 @@ impl People {
             Audience::Team(_) | Audience::Board(_) | Audience::Admin => None,
         });
         let Some(agent) = agent else { return };
-        let rev = event.rev.unwrap_or_default();
         let key = (call.clone(), agent.clone());
+        // What is no change of the card carries no revision.
+        let rev = event.rev.unwrap_or_else(|| self.cards.get(&key).map_or(0, |card| card.rev));
         if let Some(card) = self.cards.get_mut(&key) {
             if rev < card.rev {
                 self.faults.push(("I11", call.clone(), format!("rev falls from {} to {rev}", card.rev)));

@@ -45,7 +45,8 @@ fn n2_n19_without_a_valid_route_the_answer_is_481_and_nothing_leaves() {
     assert!(world.records.is_empty(), "the call stays up");
 }
 
-/// Over a stream the answer to BYE ends its transaction at once (timer J is zero); the call must end all the same.
+/// Over a stream the answer to BYE ends its transaction at once (timer J is zero); the call must end all the
+/// same.
 #[test]
 fn a_bye_over_tcp_ends_the_call() {
     let (mut world, ok) = answered();

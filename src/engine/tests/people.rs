@@ -11,8 +11,8 @@ use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, SetB
 fn taking_a_call_twice_is_one_event() {
     let (mut world, call) = offered();
     let take = || Request::TakePop { agent: AgentId::new("a1"), call: call.clone(), rev: 1 };
-    assert_eq!(world.ask(take()), Ok(Answer::Done { rev: Some(1) }));
-    assert_eq!(world.ask(take()), Ok(Answer::Done { rev: Some(1) }));
+    assert_eq!(world.ask(take()), Ok(Answer::Done { rev: Some(2) }));
+    assert_eq!(world.ask(take()), Ok(Answer::Done { rev: Some(2) }));
     assert_eq!(world.happened(), ["pop.taken a1"]);
     let invite = invites(world.taken(PHONE_1)).remove(0);
     world.reply(PHONE_1, &invite, 200, "phone");
