@@ -18,6 +18,10 @@ use crate::config::Config;
 pub use asking::explain;
 pub use demo::demo;
 
+/// Threads beside the call path: more than the cores of a small machine, so that one busy with a long page
+/// never stands before a pop.
+const WORKERS: usize = 4;
+
 /// Where the demonstration listens; `None`: pages on 127.0.0.1:8080, SIP on a free port of loopback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DemoOptions {
@@ -57,6 +61,7 @@ pub fn check(config: &Config) -> Vec<String> {
 /// A runtime for everything beside the call path; the call path has a thread of its own.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_all()
         .thread_name("toritsugi")
         .build()

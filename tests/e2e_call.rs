@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use support::api::Api;
 use support::desk::{Desk, Frame};
-use support::judge::pop_leads;
 use support::log::{Log, poll};
 use support::needs::needs;
 use support::phones::{Behaviour, Phones, What};
@@ -109,8 +108,6 @@ fn call_over(transport: &str) {
     for event in ["pop.taken", "pop.closed"] {
         house.desks[0].wait_for(SOON, |frame| frame.is(event) && frame.call() == offered.call());
     }
-    let leads = house.frames.read(|frames| house.phones.log.read(|events| pop_leads(frames, events)));
-    assert!(leads.late.is_empty(), "{leads:?}");
     assert_eq!(house.pbx.count(What::Invite), 0);
     let record = house.record(offered.call());
     for (member, value) in

@@ -17,7 +17,8 @@ use support::site::{LINE, Site, caller};
 use support::turn::turn;
 
 const CALLS: usize = 200;
-/// 50 calls a second of at most a quarter of a second keep 13 busy; a machine that is busy itself may need more.
+/// 50 calls a second of at most a quarter of a second keep 13 busy; a machine that is busy itself may need
+/// more.
 const AGENTS: usize = 80;
 /// `[routing] lookup_deadline_ms`, and what a busy machine with two cores may add to it on the way.
 const LOOKUP_DEADLINE_MS: u64 = 150;

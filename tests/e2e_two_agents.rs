@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::desk::{Desk, Frame};
-use support::judge::{doubled_at_phones, doubled_on_screens, pop_leads};
+use support::judge::{doubled_at_phones, doubled_on_screens};
 use support::log::Log;
 use support::needs::needs;
 use support::phones::{Behaviour, Phones, What};
@@ -85,7 +85,5 @@ impl House {
         assert!(at_phones.is_empty(), "{at_phones:#?}");
         let on_screens = self.frames.read(doubled_on_screens);
         assert!(on_screens.is_empty(), "{on_screens:#?}");
-        let leads = self.frames.read(|frames| self.phones.log.read(|events| pop_leads(frames, events)));
-        assert!(leads.late.is_empty(), "{:#?}", leads.late);
     }
 }

@@ -91,8 +91,9 @@ fn without_loss_every_call_ends_connected_abandoned_or_refused() {
     simulate("quiet network", 1_000_000, FIXED_CALLS / 2, true);
 }
 
-/// Other seeds than the fixed ones, for a search: `TORITSUGI_SIM_SEED=1000 TORITSUGI_SIM_CALLS=5000`. It does not
-/// run by itself yet: an agent who leaves the directory in the middle of a call and comes back is still a known fault.
+/// Other seeds than the fixed ones, for a search: `TORITSUGI_SIM_SEED=1000 TORITSUGI_SIM_CALLS=5000`. It does
+/// not run by itself yet: an agent who leaves the directory in the middle of a call and comes back is still a
+/// known fault.
 #[test]
 fn new_seeds_break_no_rule() {
     let Some(seed) = number("TORITSUGI_SIM_SEED") else {

@@ -161,7 +161,11 @@ impl AsyncWrite for Lingering {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(context)
+        let stream = self.stream()?;
+        // A small write right behind another may be kept back by the kernel's corking, which TCP_NODELAY does
+        // not turn off; setting it again sends what is kept. A pop that was flushed must be on its way.
+        stream.set_nodelay(true)?;
+        stream.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -213,7 +213,7 @@ impl Default for Limits {
             connections_per_source: 256,
             connection_idle: Duration::from_secs(3600),
             send_queue_bytes: 1_048_576,
-            refusals_per_s: 200,
+            refusals_per_s: 2,
         }
     }
 }

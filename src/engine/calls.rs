@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
@@ -19,6 +20,9 @@ use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
 use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
+
+/// `calls_per_s` is counted over this.
+const PEER_WINDOW: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// An INVITE outside a dialog: the beginning of a call.
@@ -190,10 +194,11 @@ impl Engine {
         );
         self.tables.call_by_offer.insert(id.clone(), call);
         self.counters.offers += 1;
-        self.presence_changed(&agent);
         let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
         let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
         self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
+        // The pop is written first: nothing stands before it on its way to the screen.
+        self.presence_changed(&agent);
         if announce {
             let alarm = Alarm::AnnounceDeadline(call, id);
             let handle = self.timers.insert(self.now.moment + self.settings.announce_within, alarm);
@@ -308,7 +313,7 @@ impl Engine {
         }
         match self.settings.peers.get(peer).map_or(0, |peer| peer.calls_per_s) {
             0 => true,
-            limit => self.peer_calls.entry(peer).or_default().allow(self.now.moment, limit),
+            limit => self.peer_calls.entry(peer).or_default().allow(self.now.moment, PEER_WINDOW, limit),
         }
     }
 

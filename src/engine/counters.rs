@@ -73,7 +73,7 @@ impl Samples {
     }
 }
 
-/// So many in each second, then no more until the next.
+/// So many in each window of time, then no more until the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Budget {
     window: Moment,
@@ -81,15 +81,13 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    const WINDOW: Duration = Duration::from_secs(1);
-
     /// Whether one more may be given.
-    pub fn allow(&mut self, now: Moment, per_s: u32) -> bool {
-        if now.since(self.window) >= Self::WINDOW {
+    pub fn allow(&mut self, now: Moment, window: Duration, limit: u32) -> bool {
+        if now.since(self.window) >= window {
             *self = Self { window: now, given: 0 };
         }
         self.given = self.given.saturating_add(1);
-        self.given <= per_s
+        self.given <= limit
     }
 }
 
@@ -98,13 +96,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n28_a_budget_is_kept_in_each_second() {
+    fn n28_a_budget_is_kept_in_each_window() {
         let mut budget = Budget::default();
         let at = |seconds: u64| Moment::from_micros(seconds * 1_000_000);
-        let given = (0..100).filter(|_| budget.allow(at(20), 20)).count();
+        let window = Duration::from_secs(10);
+        let given = (0..100).filter(|_| budget.allow(at(20), window, 20)).count();
         assert_eq!(given, 20);
-        assert!(!budget.allow(at(20), 20));
-        assert!(budget.allow(at(21), 20));
-        assert!(!budget.allow(at(22), 0));
+        assert!(!budget.allow(at(29), window, 20));
+        assert!(budget.allow(at(30), window, 20));
+        assert!(!budget.allow(at(45), window, 0));
     }
 }

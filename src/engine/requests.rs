@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -81,9 +82,7 @@ impl Engine {
     /// Not a peer: at most one short answer, and never many (N1, N17, N28).
     fn refuse_stranger(&mut self, flow: Flow, message: &Message, received: usize) {
         self.counters.strangers += 1;
-        if message.method() == Method::Ack
-            || !self.strangers_answer.allow(self.now.moment, self.settings.refusals_per_s)
-        {
+        if message.method() == Method::Ack || !self.may_answer_stranger() {
             return;
         }
         let tag = self.tag_for(message);
@@ -92,6 +91,12 @@ impl Engine {
         if answer.len() <= received {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
+    }
+
+    /// A stranger's budget: ten seconds' worth at once, then silence (N28).
+    fn may_answer_stranger(&mut self) -> bool {
+        let limit = self.settings.refusals_per_s.saturating_mul(10);
+        self.strangers_answer.allow(self.now.moment, Duration::from_secs(10), limit)
     }
 
     /// Fills in `received` and `rport` of the top Via, whatever they claimed (RFC 3261 §18.2.1, RFC 3581 §4).

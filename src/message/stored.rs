@@ -12,7 +12,8 @@ impl Serialize for Message {
 }
 
 impl<'de> Deserialize<'de> for Message {
-    /// What was accepted once is read again without the limits of `[sip.limits]`, which may have changed since.
+    /// What was accepted once is read again without the limits of `[sip.limits]`, which may have changed
+    /// since.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = Bytes::deserialize(deserializer)?;
         let limits = Limits { message_bytes: usize::MAX, headers: usize::MAX };
@@ -26,7 +27,8 @@ mod tests {
 
     #[test]
     fn a_message_comes_back_octet_for_octet() {
-        let text = "OPTIONS sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bK1\r\nf: <sip:c@d>;tag=1\r\nt: <sip:a@b>\r\n\
+        let text = "OPTIONS sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bK1\r\n\
+                    f: <sip:c@d>;tag=1\r\nt: <sip:a@b>\r\n\
                     i: x\r\nCSeq: 1 OPTIONS\r\nX-Bytes: \u{e9}\r\nl: 2\r\n\r\nhi";
         let before = Message::parse(text.as_bytes().to_vec().into(), &Limits::default()).unwrap();
         let written = serde_json::to_string(&before).unwrap();

@@ -141,11 +141,13 @@ fn receive_datagrams(
     while !stopping.load(Ordering::Relaxed) {
         let Ok((length, source)) = socket.recv_from(&mut buffer) else { continue };
         let bytes = buffer[..length].to_vec();
-        if let Some(answer) = answer(&bytes, manner, address) {
+        let answer = answer(&bytes, manner, address);
+        // Noted before it is answered: who has the answer may look for it at once.
+        log.push(Capture { bytes, tcp: false });
+        if let Some(answer) = answer {
             // A lost answer is missed by the test.
             let _ = socket.send_to(&answer, source);
         }
-        log.push(Capture { bytes, tcp: false });
     }
 }
 
@@ -163,10 +165,11 @@ fn accept(
         }
         for stream in &mut streams {
             for bytes in stream.poll() {
-                if let Some(answer) = answer(&bytes, manner, address) {
+                let answer = answer(&bytes, manner, address);
+                log.push(Capture { bytes, tcp: true });
+                if let Some(answer) = answer {
                     stream.send(&answer);
                 }
-                log.push(Capture { bytes, tcp: true });
             }
         }
         streams.retain(|stream| !stream.ended);

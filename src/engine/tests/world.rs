@@ -349,7 +349,7 @@ fn plain_settings() -> Settings {
         call_limit: Duration::from_secs(4 * 3600),
         require_screen: false,
         calls: 1000,
-        refusals_per_s: 20,
+        refusals_per_s: 2,
         transactions: 1000,
         numbering: TrunkContext::default(),
         templates: Arc::new(crate::guidance::Templates::shipped()),
