@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use support::api::Api;
-use support::desk::{Desk, Frame};
+use support::desk::Desk;
 use support::log::{Log, poll};
 use support::needs::needs;
 use support::phones::{Behaviour, Phones, What};
@@ -122,7 +122,7 @@ fn call_over(transport: &str) {
 struct House {
     // Screens close before the server stops.
     desks: Vec<Desk>,
-    frames: Arc<Log<Frame>>,
+
     phones: Phones,
     pbx: Phones,
     admin: Api,
@@ -142,7 +142,7 @@ impl House {
         let desks =
             support::site::agent_ids(agents).iter().map(|agent| site.open_desk(agent, &frames)).collect();
         let admin = site.log_in("boss");
-        Self { desks, frames, phones, pbx, admin, site }
+        Self { desks, phones, pbx, admin, site }
     }
 
     fn call(&self, transport: &str) -> Outcome {

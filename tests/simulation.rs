@@ -4,6 +4,13 @@
 //! `TORITSUGI_SIM_CALLS` says how many new calls are simulated, `TORITSUGI_SIM_SEED` with which seed they
 //! begin; a failure prints the seed that shows it again.
 
+#![expect(clippy::print_stdout, reason = "seeds and ladders are what a failed run leaves behind")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::collapsible_match,
+    reason = "the people of the simulation react to a few events and ignore the others"
+)]
+
 #[path = "simulation/house.rs"]
 mod house;
 #[path = "simulation/judge.rs"]

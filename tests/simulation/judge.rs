@@ -72,7 +72,7 @@ impl Judge {
     }
 
     /// A message reaches the engine.
-    pub fn into_engine(&mut self, now: u64, from: SocketAddr, message: &Message) {
+    pub fn arrives(&mut self, now: u64, from: SocketAddr, message: &Message) {
         let call = text(message.call_id());
         self.last_activity.insert(call.clone(), now);
         let key = key_of(message);
@@ -189,7 +189,7 @@ impl Judge {
             }
             return;
         }
-        let vias: Vec<&[u8]> = message.values(Header::Via).map(|value| value.bytes.as_ref()).collect();
+        let vias: Vec<&[u8]> = message.values(Header::Via).map(|value| value.bytes).collect();
         match (key.1, vias.len()) {
             (Method::Cancel, 1) => self.cancel_out(now, to, message, call),
             (Method::Ack, 1) => self.ack_out(to, message, call),

@@ -471,7 +471,18 @@ impl Party {
                     self.stop_repeating(dialog);
                 }
             }
-            _ => self.reply(hand, index, 405),
+            Method::Ack
+            | Method::Options
+            | Method::Update
+            | Method::Info
+            | Method::Prack
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Message
+            | Method::Other => self.reply(hand, index, 405),
         }
     }
 
@@ -670,7 +681,7 @@ impl Party {
 fn routes_of(message: &Message) -> Vec<String> {
     message
         .values(Header::RecordRoute)
-        .map(|value| String::from_utf8_lossy(value.bytes.as_ref()).into_owned())
+        .map(|value| String::from_utf8_lossy(value.bytes).into_owned())
         .collect()
 }
 

@@ -245,14 +245,17 @@ impl People {
 }
 
 pub fn name_of(body: &EventBody) -> String {
-    let text = match body {
-        EventBody::PopOffered { offer, announce, .. } => return format!("pop.offered {offer} {announce}"),
-        EventBody::PopEnriched { members, .. } => return format!("pop.enriched {members:?}"),
-        EventBody::PopUpdated { members, .. } => return format!("pop.updated {members:?}"),
-        EventBody::PresenceChanged(document) => {
-            return format!("presence {} {} {}", document.agent, document.status, document.state);
-        }
-        other => format!("{other:?}"),
-    };
-    text
+    if let EventBody::PopOffered { offer, announce, .. } = body {
+        return format!("pop.offered {offer} {announce}");
+    }
+    if let EventBody::PopEnriched { members, .. } = body {
+        return format!("pop.enriched {members:?}");
+    }
+    if let EventBody::PopUpdated { members, .. } = body {
+        return format!("pop.updated {members:?}");
+    }
+    if let EventBody::PresenceChanged(document) = body {
+        return format!("presence {} {} {}", document.agent, document.status, document.state);
+    }
+    format!("{body:?}")
 }

@@ -279,7 +279,7 @@ impl World {
             Happening::ToEngine(from, bytes) => {
                 self.trace.push(self.now, Step::In(from, bytes.clone()));
                 let message = Message::parse(bytes.clone(), &super::limits()).expect("parties write well");
-                self.judge.into_engine(self.now, from, &message);
+                self.judge.arrives(self.now, from, &message);
                 let local = house::address(house::US);
                 let flow = Flow { protocol: Protocol::Udp, local, remote: from, connection: None };
                 self.input(Input::Received { flow, bytes });

@@ -1,7 +1,7 @@
 //! What crosses the loopback, with the time of each packet: the exact order of pop and INVITE.
 //!
-//! A socket's own receive stamp is that of the last of several joined segments, so a screen that is read late looks
-//! later than it was. Packets are seen one by one. Needs the right to open a packet socket (root).
+//! A socket's own receive stamp is that of the last of several joined segments, so a screen that is read late
+//! looks later than it was. Packets are seen one by one. Needs the right to open a packet socket (root).
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
