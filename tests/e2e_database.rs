@@ -25,8 +25,8 @@ const LOOKUP_DEADLINE_MS: u64 = 150;
 const MARGIN_MS: u64 = 100;
 /// No call may take longer than this on its way through, whatever happens (mission: any internal fault).
 const ANY_FAULT_MS: u64 = 400;
-/// Of a hundred calls so many may exceed the margin when the machine itself stands still for a moment; that the
-/// engine never waits longer than its deadline is proved under a virtual clock.
+/// Of a hundred calls so many may exceed the margin when the machine itself stands still for a moment; that
+/// the engine never waits longer than its deadline is proved under a virtual clock.
 const STALLED_PERCENT: usize = 2;
 const PICK_UP: Behaviour = Behaviour::Answer { quiet: Duration::ZERO, ring: Duration::from_millis(20) };
 
