@@ -23,11 +23,6 @@ const AGENTS: usize = 80;
 /// `[routing] lookup_deadline_ms`, and what a busy machine with two cores may add to it on the way.
 const LOOKUP_DEADLINE_MS: u64 = 150;
 const MARGIN_MS: u64 = 100;
-/// No call may take longer than this on its way through, whatever happens (mission: any internal fault).
-const ANY_FAULT_MS: u64 = 400;
-/// Of a hundred calls so many may exceed the margin when the machine itself stands still for a moment; that
-/// the engine never waits longer than its deadline is proved under a virtual clock.
-const STALLED_PERCENT: usize = 2;
 const PICK_UP: Behaviour = Behaviour::Answer { quiet: Duration::ZERO, ring: Duration::from_millis(20) };
 
 #[test]
@@ -129,11 +124,7 @@ impl House {
         assert_eq!(self.pbx.count(What::Invite), 0);
         let limit = Duration::from_millis(LOOKUP_DEADLINE_MS + MARGIN_MS);
         let late = self.phones.log.read(|events| delayed(events, limit));
-        let few = late.len() * 100 <= CALLS * STALLED_PERCENT;
-        assert!(few, "{} calls waited longer than {limit:?}: {late:#?}", late.len());
-        let at_most = Duration::from_millis(ANY_FAULT_MS);
-        let lost = self.phones.log.read(|events| delayed(events, at_most));
-        assert!(lost.is_empty(), "calls waited longer than {at_most:?}: {lost:#?}");
+        assert!(late.is_empty(), "{} calls waited longer than {limit:?}: {late:#?}", late.len());
     }
 }
 
