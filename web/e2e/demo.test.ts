@@ -1,4 +1,4 @@
-import { connected, expect, logIn, test } from './desk';
+import { arrowTo, connected, expect, logIn, test } from './desk';
 
 test('a normal server has no calls to try, and the page says nothing of them', async ({ desk }) => {
   await expect(desk.locator('.team li').first()).toBeVisible();
@@ -23,8 +23,7 @@ test('in the demonstration calls are chosen by keyboard, in the language of the 
   await page.getByRole('button', { name: '着信を試す' }).focus();
   await page.keyboard.press('Enter');
   await expect(page.getByRole('menuitem')).toHaveText([/担当は休憩中.*03-1234-5678/, /該当者なし/]);
-  for (let step = 0; step < 3; step += 1) await page.keyboard.press('ArrowDown');
-  await expect(page.getByRole('menuitem').last()).toBeFocused();
+  await arrowTo(page, page.getByRole('menuitem').last());
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('demo-said')).toHaveText('発信しました');
   expect(mock.demo.calls).toEqual(['unknown']);

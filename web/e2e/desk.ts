@@ -1,5 +1,5 @@
 // A mock of its own for each test, and an agent who has logged in.
-import { type Page, test as base, expect } from '@playwright/test';
+import { type Locator, type Page, test as base, expect } from '@playwright/test';
 import { startMock } from '../mock/server.mjs';
 import type { Mock } from '../mock/types';
 
@@ -50,4 +50,12 @@ function watchFaults(page: Page): string[] {
     }
   });
   return faults;
+}
+
+/** Moves through an open menu by key until the item has the focus: a key pressed before the menu has it is lost. */
+export async function arrowTo(page: Page, item: Locator): Promise<void> {
+  await expect(async () => {
+    await page.keyboard.press('ArrowDown');
+    await expect(item).toBeFocused({ timeout: 250 });
+  }).toPass();
 }

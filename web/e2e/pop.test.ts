@@ -1,5 +1,5 @@
 import { degraded, english, known, restricted, several, unknown } from '../mock/scenarios.mjs';
-import { expect, test } from './desk';
+import { arrowTo, expect, test } from './desk';
 
 test('a wrong password is refused in words, the right one opens the desk', async ({ page, mock }) => {
   await page.goto(mock.url);
@@ -108,7 +108,7 @@ test('declining asks for a reason; with a complaint the policy comes first', asy
   await desk.keyboard.press('F3');
   const reasons = desk.getByRole('menuitem');
   await expect(reasons.first()).toHaveText('クレームのため担当・管理者へ');
-  await desk.keyboard.press('ArrowDown');
+  await arrowTo(desk, reasons.first());
   await desk.keyboard.press('Enter');
   await expect(desk.getByTestId('pop')).toHaveCount(0);
   await expect(desk.getByTestId('ended')).toContainText('辞退しました');
