@@ -31,6 +31,32 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::ANSWER, samples.answer);
 }
 
+/// Look-ups answered from memory since they were last published.
+#[derive(Debug, Default)]
+pub(super) struct LookUps {
+    none: u64,
+    known: u64,
+    several: u64,
+}
+
+impl LookUps {
+    /// Notes an answer with so many customers.
+    pub(super) const fn note(&mut self, customers: usize) {
+        match customers {
+            0 => self.none += 1,
+            1 => self.known += 1,
+            _ => self.several += 1,
+        }
+    }
+
+    /// Adds them to the house's figures, where those of the database are counted too.
+    pub(super) fn publish(self) {
+        for (outcome, count) in [("none", self.none), ("known", self.known), ("several", self.several)] {
+            metrics::counter!(metric::LOOKUPS, "outcome" => outcome).increment(count);
+        }
+    }
+}
+
 /// An event was lost because the screens' queue was full.
 pub(super) fn event_dropped() {
     metrics::counter!(metric::DROPPED_EVENTS, "queue" => "events").increment(1);

@@ -84,6 +84,19 @@ impl Engine {
             }
         };
         self.do_client_actions(client, actions, Some(Arc::new(message)));
+        if status >= 200 {
+            self.slim_client(client, status);
+        }
+    }
+
+    /// Behind a final response the request is not sent again. Only the ACK to a refusal is made of it, and
+    /// that has been made by now.
+    fn slim_client(&mut self, client: ClientKey, status: u16) {
+        let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        let needed = status >= 300 && matches!(entry.machine, ClientMachine::Invite(_)) && entry.ack.is_none();
+        if !needed {
+            entry.request = Bytes::new();
+        }
     }
 
     /// The transport of the transaction failed (RFC 3261 §18.4, §16.9: as if 503 had come).

@@ -37,7 +37,7 @@ impl Engine {
             machine,
             key,
             flow,
-            request,
+            request: Some(request),
             last: None,
             context: None,
             timers: super::tables::RunningTimers::default(),
@@ -64,12 +64,26 @@ impl Engine {
             }
         };
         self.do_server_actions(server, actions);
+        if status >= 200 {
+            self.slim_server(server, status);
+        }
+    }
+
+    /// A transaction lingers for half a minute behind its final response, and there are many of them: what
+    /// nothing is made of any more goes. A 2xx to an INVITE is repeated by the phone, not by us (RFC 6026
+    /// §7.1).
+    fn slim_server(&mut self, server: ServerKey, status: u16) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        entry.request = None;
+        if status < 300 && matches!(entry.machine, ServerMachine::Invite(_)) {
+            entry.last = None;
+        }
     }
 
     /// Makes a response of our own to the transaction's request and sends it.
     pub(super) fn respond_status(&mut self, server: ServerKey, status: u16, extra: &[(&str, &[u8])]) {
-        let Some(entry) = self.tables.servers.get(server) else { return };
-        let request = &entry.request;
+        let request = self.tables.servers.get(server).and_then(|entry| entry.request.as_ref());
+        let Some(request) = request else { return };
         let tag = (request.to_tag().is_none() && status > 100).then(|| self.tag_for(request));
         let bytes = response(request, status, None, tag.as_deref(), extra);
         self.respond(server, status, bytes);

@@ -105,8 +105,8 @@ pub struct Server {
     pub key: TransactionKey,
     /// Where responses go.
     pub flow: Flow,
-    /// The request.
-    pub request: Arc<Message>,
+    /// The request, until a final response has left: then nothing is made of it any more.
+    pub request: Option<Arc<Message>>,
     /// The last response, for repeats.
     pub last: Option<Bytes>,
     /// The response context, when the request is being proxied.

@@ -125,7 +125,7 @@ fn why_default(decision: &Decision) -> &str {
 }
 
 fn step<'a>(decision: &'a Decision, rule: &str) -> &'a str {
-    decision.trace.iter().find(|step| step.rule == rule).map_or("", |step| step.why.as_str())
+    decision.trace.iter().find(|step| step.rule == rule).map_or("", |step| &*step.why)
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn n26_an_emergency_number_passes_untouched_before_anything_is_asked() {
     let house = House::new();
     let decision = decide(&Facts { emergency: true, ..house.facts(CustomerFact::None) });
     assert_eq!(decision.action, Action::Untouched);
-    assert_eq!((decision.rule.as_str(), decision.trace.len()), ("emergency", 1));
+    assert_eq!((&*decision.rule, decision.trace.len()), ("emergency", 1));
 }
 
 #[test]

@@ -224,7 +224,7 @@ impl World {
                     self.replies.insert(token, *answer);
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
-                Output::Record(record) => self.records.push(*record),
+                Output::Record(record) => self.records.push((*record).clone()),
                 Output::NoticeAcknowledged { .. } | Output::Resolve { .. } => {}
             }
         }
