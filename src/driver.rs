@@ -23,7 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::customer::{CustomerBook, LookupAnswer};
-use crate::engine::{Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, SendToken};
+use crate::engine::{
+    Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken,
+};
 use crate::transport::{Arrival, Outgoing, Transports};
 use published::LookUps;
 
@@ -200,7 +202,7 @@ impl Driver {
     fn take_world(&mut self, report: FromWorld) {
         let input = match report {
             FromWorld::LookedUp(token, answer) => Input::LookedUp(token, answer),
-            FromWorld::Resolved(token, addresses) => Input::Resolved(token, addresses),
+            FromWorld::Resolved(token, resolution) => Input::Resolved(token, resolution),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Customers(customers) => {
@@ -236,10 +238,10 @@ impl Driver {
                         self.engine.handle(now, Input::LookedUp(token, answer));
                     }
                 }
-                Output::Resolve { token, host, port } => {
-                    if !self.outlets.resolve(ResolveJob { token, host, port }) {
+                Output::Resolve { token, host, port, protocol } => {
+                    if !self.outlets.resolve(ResolveJob { token, host, port, protocol }) {
                         let now = self.clock.now();
-                        self.engine.handle(now, Input::Resolved(token, Vec::new()));
+                        self.engine.handle(now, Input::Resolved(token, Resolution::default()));
                     }
                 }
                 Output::Event(event) => self.outlets.event(event),
