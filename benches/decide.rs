@@ -40,7 +40,9 @@ fn house() -> (Directory, AgentBook, Now) {
     let mut agents = AgentBook::new(false);
     agents.apply_directory(&directory, now);
     for number in 0..AGENTS {
-        agents.set_status(&agent(number), AgentStatus::Available, SetBy::Manual, now).expect("they are known");
+        agents
+            .set_status(&agent(number), AgentStatus::Available, SetBy::Manual, now)
+            .expect("they are known");
     }
     (directory, agents, now)
 }

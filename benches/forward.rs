@@ -15,8 +15,11 @@ fn forward(criterion: &mut Criterion) {
     let secret = Secret::new([7; 16]);
     criterion.bench_function("forward an INVITE", |bencher| {
         bencher.iter(|| {
-            let cookie =
-                DialogCookie { call: 4711 }.mint(&secret, request.call_id(), request.from_tag().unwrap_or_default());
+            let cookie = DialogCookie { call: 4711 }.mint(
+                &secret,
+                request.call_id(),
+                request.from_tag().unwrap_or_default(),
+            );
             let record_route = [format!("<sip:192.0.2.1:5060;lr;d={cookie}>")];
             let branch = Branch { slot: 4711, loop_hash: 815 }.mint(&secret);
             forward_request(&Forward {

@@ -23,9 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::customer::{CustomerBook, LookupAnswer};
-use crate::engine::{
-    Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken,
-};
+use crate::engine::{Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken};
 use crate::transport::{Arrival, Outgoing, Transports};
 use published::LookUps;
 

@@ -93,7 +93,8 @@ impl Engine {
     /// that has been made by now.
     fn slim_client(&mut self, client: ClientKey, status: u16) {
         let Some(entry) = self.tables.clients.get_mut(client) else { return };
-        let needed = status >= 300 && matches!(entry.machine, ClientMachine::Invite(_)) && entry.ack.is_none();
+        let needed =
+            status >= 300 && matches!(entry.machine, ClientMachine::Invite(_)) && entry.ack.is_none();
         if !needed {
             entry.request = Bytes::new();
         }

@@ -205,7 +205,9 @@ impl Engine {
             ) => call,
             Some(AgentState::Idle) | None => return,
         };
-        let Some(key) = self.tables.call_by_id(&call).filter(|key| self.pop_of(*key).is_none()) else { return };
+        let Some(key) = self.tables.call_by_id(&call).filter(|key| self.pop_of(*key).is_none()) else {
+            return;
+        };
         let Some(entry) = self.tables.calls.get(key) else { return };
         let offered = entry.offers.iter().rev().find(|(_, to)| to == agent).map(|(offer, _)| offer.clone());
         let reason = entry.decisions.iter().rev().find_map(|decision| match &decision.action {

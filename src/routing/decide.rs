@@ -146,12 +146,7 @@ fn default_route(trace: &mut Vec<TraceStep>, why: &'static str) -> Action {
     Action::DefaultRoute { why: why.to_owned() }
 }
 
-fn note(
-    trace: &mut Vec<TraceStep>,
-    rule: &'static str,
-    matched: bool,
-    why: impl Into<Cow<'static, str>>,
-) {
+fn note(trace: &mut Vec<TraceStep>, rule: &'static str, matched: bool, why: impl Into<Cow<'static, str>>) {
     trace.push(TraceStep { rule: Cow::Borrowed(rule), matched, why: why.into() });
 }
 

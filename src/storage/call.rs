@@ -34,9 +34,8 @@ impl<'a> Row<'a> {
 }
 
 async fn insert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> Result<(), StorageError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO calls (id, started_at, ended_at, agent, customer, record) ",
-    );
+    let mut query =
+        QueryBuilder::<Sqlite>::new("INSERT INTO calls (id, started_at, ended_at, agent, customer, record) ");
     query.push_values(rows, |mut values, Row { record, json }| {
         values
             .push_bind(record.id.as_str())

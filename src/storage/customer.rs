@@ -225,7 +225,8 @@ async fn contacts_between(
     last: &str,
 ) -> Result<BTreeMap<String, Vec<ContactRow>>, StorageError> {
     let mut found: BTreeMap<String, Vec<ContactRow>> = BTreeMap::new();
-    let mut rows = sqlx::query_as::<_, OwnedContactRow>(CONTACTS_BETWEEN).bind(behind).bind(last).fetch(connection);
+    let mut rows =
+        sqlx::query_as::<_, OwnedContactRow>(CONTACTS_BETWEEN).bind(behind).bind(last).fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let contacts = found.entry(row.customer).or_default();
         if contacts.len() < IN_BOOK {
