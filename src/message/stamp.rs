@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::header::Header;
-use super::start_line::StartLine;
 use super::text::{Span, offset};
 use super::via::{Param, ViaParts};
 use super::view::Message;
@@ -44,7 +43,8 @@ impl Moves {
 pub(super) fn stamped(message: &Message, received: IpAddr, rport: Option<u16>) -> Option<Message> {
     let via = message.found.via;
     let claimed = via.received.is_some() || via.rport.is_some_and(|asked| asked.value.is_some());
-    if claimed || via.rport.is_some() != rport.is_some() {
+    let plain = via.rport.is_none_or(|asked| asked.whole.of(message.bytes()) == b"rport");
+    if claimed || !plain || via.rport.is_some() != rport.is_some() {
         return None;
     }
     let (moves, bytes) = inserted(message, via, received, rport);
@@ -57,7 +57,7 @@ pub(super) fn stamped(message: &Message, received: IpAddr, rport: Option<u16>) -
         entry.value = moves.span(entry.value);
         entry.end = moves.place(entry.end);
         if ends_with_via {
-            entry.value.end += moves.received_length;
+            entry.value.end = via.whole.end + moves.rport_length + moves.received_length;
         }
     }
     let mut found = message.found;
@@ -67,8 +67,6 @@ pub(super) fn stamped(message: &Message, received: IpAddr, rport: Option<u16>) -
     found.from_tag = found.from_tag.map(|tag| moves.span(tag));
     found.to_tag = found.to_tag.map(|tag| moves.span(tag));
     found.end = moves.place(found.end);
-    // The start line stands before every header and stays where it is.
-    debug_assert!(matches!(found.start, StartLine::Request { .. } | StartLine::Response { .. }));
     Some(Message {
         bytes,
         lines,
