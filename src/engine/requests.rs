@@ -11,7 +11,7 @@ use super::context::{Aim, Context, Grants, Purpose, Upstream};
 use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
 use super::tables::{CallKey, ContextKey, ServerKey};
-use crate::message::{Fault, Header, Message, Method, Reply, Uri, fault_response_to, response};
+use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to, response};
 use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
@@ -108,7 +108,9 @@ impl Engine {
         if !differs {
             return Some(message);
         }
-        message.stamped(source, rport, &self.settings.message)
+        let mut edit = Edit::of(&message);
+        edit.top_via_params(Some(source), rport);
+        Message::parse(edit.finish(), &self.settings.message).ok()
     }
 
     fn on_new_request(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {

@@ -13,7 +13,6 @@ mod name_addr;
 mod params;
 mod parse;
 mod phrase;
-mod stamp;
 mod start_line;
 mod stored;
 mod text;
