@@ -3,22 +3,26 @@
 //! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and
 //! agents; it never waits, reads no clock and no randomness of its own.
 
+mod admission;
 mod branches;
 mod call;
 mod calls;
 mod clients;
 mod context;
 mod counters;
+mod doorman;
 mod forwarding;
 mod ids;
 mod input;
 mod outcome;
+mod overload;
 mod people;
 mod pop;
 mod port;
 mod records;
 mod requests;
 mod saved;
+mod senders;
 mod servers;
 mod settings;
 mod tables;
@@ -27,7 +31,7 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,16 +43,17 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Peer, Settings};
+pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret};
 use crate::routing::Directory;
-use crate::transaction::{KeyMaker, TimerQueue};
+use crate::transaction::{KeyMaker, TimerQueue, TransactionKey};
 use crate::transport::Protocol;
+use admission::Admission;
 use branches::AwaitingName;
-use counters::Budget;
+use doorman::Doorman;
 use people::Wrapping;
 use tables::Tables;
 use timers::{Alarm, TimerHandle};
@@ -89,8 +94,9 @@ pub struct Engine {
     names: HashMap<(String, u16), (SocketAddr, Moment)>,
     awaiting_names: HashMap<ResolveToken, (Protocol, String, u16, AwaitingName)>,
     next_token: u64,
-    strangers_answer: Budget,
-    peer_calls: BTreeMap<usize, Budget>,
+    doorman: Doorman,
+    admission: Admission,
+    refused_keys: HashSet<TransactionKey>,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -116,11 +122,13 @@ impl Engine {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
         let (host, port) = &settings.advertise;
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let life = random.next_u32();
         Self {
             own: Own::new(host, *port, settings.listen.clone()),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
-            random: ChaCha12Rng::from_seed(seed),
+            random,
             now,
             directory,
             agents,
@@ -134,8 +142,9 @@ impl Engine {
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
-            strangers_answer: Budget::default(),
-            peer_calls: BTreeMap::new(),
+            doorman: Doorman::new(life),
+            admission: Admission::default(),
+            refused_keys: HashSet::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),
@@ -159,6 +168,7 @@ impl Engine {
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
             Input::Settings(settings) => self.on_settings(settings),
+            Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
         }
     }
@@ -207,6 +217,13 @@ impl Engine {
             timers: self.timers.len(),
             names_awaited: self.awaiting_names.len(),
             wrapping: self.wrapping.len(),
+            held_octets: self.tables.shares.octets,
+            largest_share: self.tables.shares.largest(),
+            refusals_kept: self.admission.refused(),
+            nonces_used: self.doorman.uses.len(),
+            proven_sources: self.doorman.guesses.proven(),
+            names_known: self.names.len(),
+            lag: self.admission.pressure.lag(),
         }
     }
 
@@ -246,7 +263,12 @@ impl Engine {
     /// A reload: the addresses we listen on and the key stay.
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.agents.require_screen(settings.require_screen);
-        self.peer_calls.clear();
+        self.admission.reload();
+        let (lasts, now) = (settings.digest.nonce_lasts, self.now.moment);
+        let is_user = |user: &str| {
+            settings.peers.iter().any(|it| it.auth.as_ref().is_some_and(|auth| auth.username == user))
+        };
+        self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
     }
 }

@@ -29,6 +29,8 @@ pub struct Saved {
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     next_token: u64,
+    doorman: super::doorman::Doorman,
+    admission: super::admission::Admission,
 }
 
 impl Engine {
@@ -44,6 +46,8 @@ impl Engine {
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
             next_token: self.next_token,
+            doorman: self.doorman.clone(),
+            admission: self.admission.clone(),
         }
     }
 
@@ -66,6 +70,9 @@ impl Engine {
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
         engine.next_token = saved.next_token;
+        engine.doorman = saved.doorman;
+        engine.admission = saved.admission;
+        engine.index_refusals();
         engine
     }
 }

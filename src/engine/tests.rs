@@ -2,6 +2,7 @@
 
 mod answering;
 mod dialogs;
+mod digest;
 mod lookups;
 mod offers;
 mod people;

@@ -37,6 +37,7 @@ headers! {
     RetryAfter "Retry-After", Timestamp "Timestamp", ProxyAuthenticate "Proxy-Authenticate",
     WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date",
     ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck", MaxBreadth "Max-Breadth",
+    ProxyAuthorization "Proxy-Authorization", Authorization "Authorization",
 }
 
 impl Header {
