@@ -5,6 +5,7 @@ mod dialogs;
 mod digest;
 mod lookups;
 mod offers;
+mod overload;
 mod people;
 mod saved;
 mod strangers;
