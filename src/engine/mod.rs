@@ -21,6 +21,7 @@ mod requests;
 mod saved;
 mod servers;
 mod settings;
+mod shifts;
 mod tables;
 mod timers;
 
@@ -86,6 +87,7 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     names: HashMap<(String, u16), (SocketAddr, Moment)>,
     awaiting_names: HashMap<ResolveToken, (Protocol, String, u16, AwaitingName)>,
     next_token: u64,
@@ -116,7 +118,7 @@ impl Engine {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
         let (host, port) = &settings.advertise;
-        Self {
+        let mut engine = Self {
             own: Own::new(host, *port, settings.listen.clone()),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
@@ -131,6 +133,7 @@ impl Engine {
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
+            shift_alarm: None,
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
@@ -141,7 +144,9 @@ impl Engine {
             samples: Samples::default(),
             draining: false,
             settings,
-        }
+        };
+        engine.shifts_due();
+        engine
     }
 
     /// Takes one thing in. What it causes is read by [`Self::poll_output`].
@@ -226,6 +231,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
+            Alarm::Shift => self.shifts_due(),
         }
     }
 

@@ -15,7 +15,7 @@ pub use book::{AgentBook, NotFree, Release, StatusRefusal};
 pub use holiday::{HolidayFault, Holidays};
 pub use ids::{AgentId, CallId, CustomerId, OfferId};
 pub use person::WhyNot;
-pub use shift::{Calendar, Hours, Plan, Standing};
+pub use shift::{Calendar, Hours, Part, Plan, Standing};
 pub use status::{
     Absence, AbsenceReason, AgentState, AgentStatus, PresenceDocument, Role, SetBy, StoredStatus,
 };

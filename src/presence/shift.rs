@@ -10,7 +10,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, Holidays};
+use super::{Absence, AbsenceReason, AgentId, AgentStatus, Holidays, SetBy, StoredStatus};
 
 /// How far the next working start is looked for. Who does not work for longer has no known return.
 const HORIZON_DAYS: usize = 400;
@@ -46,9 +46,18 @@ pub struct Calendar {
     pub teams: BTreeMap<String, Plan>,
 }
 
-/// Where a moment lies in somebody's plan.
+/// Where a moment lies in somebody's plan, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub struct Standing {
+    /// When this part of the plan began: a shift's start or end, or midnight.
+    pub since: Timestamp,
+    /// Which part it is.
+    pub part: Part,
+}
+
+/// The parts of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
     /// At work until then.
     Working {
         /// The end of the shift.
@@ -105,37 +114,70 @@ impl Calendar {
         self.agents.get(agent).or_else(|| teams.iter().find_map(|team| self.teams.get(team)))
     }
 
-    /// Where `at` lies in the plan.
-    pub fn standing(&self, plan: &Plan, at: Timestamp, zone: &TimeZone) -> Standing {
+    /// Where `at` lies in the plan; nothing only at the ends of the calendar, in the years -9999 and 9999.
+    pub fn standing(&self, plan: &Plan, at: Timestamp, zone: &TimeZone) -> Option<Standing> {
         let today = zone.to_datetime(at).date();
         let shift = |day: Date| plan.shift(day, &self.holidays, zone);
         let next_start = || self.next_start(plan, at, zone);
-        if let Some((start, ends)) = shift(today) {
-            if at < start {
-                if let Some(ends) = self.night_before(plan, today, at, zone) {
-                    return Standing::Working { ends };
-                }
-                return Standing::NotYet { starts: start };
+        let stand = |since, part| Some(Standing { since, part });
+        let midnight = moment(today.to_datetime(Time::midnight()), zone)?;
+        let before = today.yesterday().ok().and_then(shift);
+        let now = shift(today);
+        match (before, now) {
+            (_, Some((start, ends))) if at >= start && at < ends => stand(start, Part::Working { ends }),
+            (_, Some((start, ends))) if at >= start => {
+                stand(ends, Part::LeftForDay { next_start: next_start() })
             }
-            return if at < ends {
-                Standing::Working { ends }
-            } else {
-                Standing::LeftForDay { next_start: next_start() }
-            };
-        }
-        match today.yesterday().ok().and_then(shift) {
-            Some((_, ends)) if at < ends => Standing::Working { ends },
-            Some((_, ends)) if zone.to_datetime(ends).date() == today => {
-                Standing::LeftForDay { next_start: next_start() }
+            (Some((start, ends)), _) if at < ends => stand(start, Part::Working { ends }),
+            (_, Some((starts, _))) => stand(midnight, Part::NotYet { starts }),
+            (Some((_, ends)), None) if ends > midnight => {
+                stand(ends, Part::LeftForDay { next_start: next_start() })
             }
-            Some(_) | None => Standing::DayOff { next_start: next_start() },
+            (_, None) => stand(midnight, Part::DayOff { next_start: next_start() }),
         }
     }
 
-    /// The end of a shift that began the day before and is not over.
-    fn night_before(&self, plan: &Plan, today: Date, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        let (_, ends) = plan.shift(today.yesterday().ok()?, &self.holidays, zone)?;
-        (at < ends).then_some(ends)
+    /// When somebody who is away works again: not in the shift that is running or still to come today.
+    pub fn returns(&self, plan: &Plan, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        match self.standing(plan, at, zone)?.part {
+            Part::NotYet { starts } => self.next_start(plan, starts, zone),
+            Part::Working { .. } => self.next_start(plan, at, zone),
+            Part::LeftForDay { next_start } | Part::DayOff { next_start } => next_start,
+        }
+    }
+
+    /// What the calendar makes of a status; nothing when the status stands.
+    ///
+    /// A status chosen after the shift's last change stands (overtime), and so does a supervisor's. The
+    /// calendar takes people out of work and never makes them available: at the start of the next shift an
+    /// absence it had set becomes `offline`, until they come.
+    pub fn status(
+        &self,
+        plan: &Plan,
+        present: &StoredStatus,
+        at: Timestamp,
+        zone: &TimeZone,
+    ) -> Option<AgentStatus> {
+        let standing = self.standing(plan, at, zone)?;
+        if present.since >= standing.since || present.set_by > SetBy::Manual {
+            return None;
+        }
+        let absent = match &present.status {
+            AgentStatus::Away(absence) => Some(&absence.reason),
+            AgentStatus::Available | AgentStatus::Offline => None,
+        };
+        let away = |reason, next_start| Some(AgentStatus::Away(Absence { reason, until: None, next_start }));
+        match (standing.part, absent) {
+            (
+                Part::Working { .. } | Part::NotYet { .. },
+                Some(AbsenceReason::DayOff | AbsenceReason::LeftForDay),
+            ) if present.set_by == SetBy::Shift => Some(AgentStatus::Offline),
+            (Part::Working { .. } | Part::NotYet { .. }, _) => None,
+            (_, Some(AbsenceReason::Sick | AbsenceReason::DayOff)) => None,
+            (Part::LeftForDay { .. }, Some(AbsenceReason::LeftForDay)) => None,
+            (Part::LeftForDay { next_start }, _) => away(AbsenceReason::LeftForDay, next_start),
+            (Part::DayOff { next_start }, _) => away(AbsenceReason::DayOff, next_start),
+        }
     }
 
     /// The first working start after `at`, across weekends and holidays.
@@ -152,13 +194,16 @@ impl Calendar {
         None
     }
 
-    /// When the standing changes next: the end of this shift, or the start of the next.
+    /// When the standing changes next: the end of this shift, the start of the next, or midnight.
     pub fn next_change(&self, plan: &Plan, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        match self.standing(plan, at, zone) {
-            Standing::Working { ends } => Some(ends),
-            Standing::NotYet { starts } => Some(starts),
-            Standing::LeftForDay { next_start } | Standing::DayOff { next_start } => next_start,
-        }
+        let tomorrow = zone.to_datetime(at).date().tomorrow().ok()?;
+        let midnight = moment(tomorrow.to_datetime(Time::midnight()), zone)?;
+        let change = match self.standing(plan, at, zone)?.part {
+            Part::Working { ends } => return Some(ends),
+            Part::NotYet { starts } => Some(starts),
+            Part::LeftForDay { next_start } | Part::DayOff { next_start } => next_start,
+        };
+        Some(change.map_or(midnight, |change| change.min(midnight)))
     }
 }
 
@@ -230,32 +275,95 @@ mod tests {
         assert_eq!(next(&Plan::default(), "2026-11-25T18:30"), "never");
     }
 
+    fn part(plan: &Plan, text: &str) -> (String, Part) {
+        let standing = Calendar::default().standing(plan, at(text), &tokyo()).unwrap();
+        (tokyo().to_datetime(standing.since).strftime("%d %H:%M").to_string(), standing.part)
+    }
+
     #[test]
     fn a_day_is_not_yet_then_working_then_left() {
-        let calendar = Calendar::default();
-        let standing = |text: &str| calendar.standing(&office(), at(text), &tokyo());
-        assert_eq!(standing("2026-11-25T09:29"), Standing::NotYet { starts: at("2026-11-25T09:30") });
-        assert_eq!(standing("2026-11-25T09:30"), Standing::Working { ends: at("2026-11-25T18:00") });
-        assert_eq!(standing("2026-11-25T17:59"), Standing::Working { ends: at("2026-11-25T18:00") });
-        let monday = Some(at("2026-11-26T09:30"));
-        assert_eq!(standing("2026-11-25T18:00"), Standing::LeftForDay { next_start: monday });
-        let after = Some(at("2026-11-24T09:30"));
-        assert_eq!(standing("2026-11-22T12:00"), Standing::DayOff { next_start: after });
+        let standing = |text: &str| part(&office(), text);
+        let starts = at("2026-11-25T09:30");
+        assert_eq!(standing("2026-11-25T09:29"), ("25 00:00".to_owned(), Part::NotYet { starts }));
+        let working = ("25 09:30".to_owned(), Part::Working { ends: at("2026-11-25T18:00") });
+        assert_eq!(standing("2026-11-25T09:30"), working);
+        assert_eq!(standing("2026-11-25T17:59"), working);
+        let next_start = Some(at("2026-11-26T09:30"));
+        assert_eq!(standing("2026-11-25T18:00"), ("25 18:00".to_owned(), Part::LeftForDay { next_start }));
+        let next_start = Some(at("2026-11-24T09:30"));
+        assert_eq!(standing("2026-11-22T12:00"), ("22 00:00".to_owned(), Part::DayOff { next_start }));
     }
 
     #[test]
     fn a_night_shift_ends_the_next_morning() {
         let night = hours((22, 0), (6, 0));
         let plan = Plan { week: [night, night, None, None, None, None, None], ..Plan::default() };
-        let calendar = Calendar::default();
-        let standing = |text: &str| calendar.standing(&plan, at(text), &tokyo());
-        assert_eq!(standing("2026-12-07T23:00"), Standing::Working { ends: at("2026-12-08T06:00") });
-        assert_eq!(standing("2026-12-08T05:59"), Standing::Working { ends: at("2026-12-08T06:00") });
-        assert_eq!(standing("2026-12-08T12:00"), Standing::NotYet { starts: at("2026-12-08T22:00") });
-        assert_eq!(standing("2026-12-09T05:59"), Standing::Working { ends: at("2026-12-09T06:00") });
+        let standing = |text: &str| part(&plan, text);
+        let monday = ("07 22:00".to_owned(), Part::Working { ends: at("2026-12-08T06:00") });
+        assert_eq!(standing("2026-12-07T23:00"), monday);
+        assert_eq!(standing("2026-12-08T05:59"), monday);
+        let starts = at("2026-12-08T22:00");
+        assert_eq!(standing("2026-12-08T12:00"), ("08 00:00".to_owned(), Part::NotYet { starts }));
+        let tuesday = ("08 22:00".to_owned(), Part::Working { ends: at("2026-12-09T06:00") });
+        assert_eq!(standing("2026-12-09T05:59"), tuesday);
         let next_start = Some(at("2026-12-14T22:00"));
-        assert_eq!(standing("2026-12-09T06:00"), Standing::LeftForDay { next_start });
-        assert_eq!(standing("2026-12-10T06:00"), Standing::DayOff { next_start });
+        assert_eq!(standing("2026-12-09T06:00"), ("09 06:00".to_owned(), Part::LeftForDay { next_start }));
+        assert_eq!(standing("2026-12-10T06:00"), ("10 00:00".to_owned(), Part::DayOff { next_start }));
+    }
+
+    #[test]
+    fn the_next_change_is_an_end_a_start_or_midnight() {
+        let calendar = Calendar::default();
+        for (from, expected) in [
+            ("2026-11-25T08:00", "2026-11-25T09:30"),
+            ("2026-11-25T09:30", "2026-11-25T18:00"),
+            ("2026-11-25T18:00", "2026-11-26T00:00"),
+            ("2026-11-28T10:00", "2026-11-29T00:00"),
+        ] {
+            assert_eq!(calendar.next_change(&office(), at(from), &tokyo()), Some(at(expected)), "{from}");
+        }
+        assert_eq!(
+            calendar.next_change(&Plan::default(), at("2026-11-25T08:00"), &tokyo()),
+            Some(at("2026-11-26T00:00"))
+        );
+    }
+
+    #[test]
+    fn the_calendar_takes_people_out_of_work_and_never_into_it() {
+        let calendar = Calendar::default();
+        // status, set by, since, now, what the calendar makes of it
+        for (status, set_by, since, now, expected) in [
+            ("available", SetBy::Manual, "25T09:00", "25T17:59", None),
+            ("available", SetBy::Manual, "25T09:00", "25T18:00", Some("away:left_for_day")),
+            ("available", SetBy::Manual, "25T18:05", "25T19:00", None),
+            ("available", SetBy::Supervisor, "25T09:00", "25T18:00", None),
+            ("offline", SetBy::Manual, "25T12:00", "25T18:00", Some("away:left_for_day")),
+            ("away:break", SetBy::Manual, "25T17:30", "25T18:00", Some("away:left_for_day")),
+            ("away:sick", SetBy::Manual, "25T09:00", "25T18:00", None),
+            ("away:left_for_day", SetBy::Manual, "25T15:00", "25T18:00", None),
+            ("away:left_for_day", SetBy::Shift, "25T18:00", "26T00:00", Some("offline")),
+            ("away:left_for_day", SetBy::Manual, "25T15:00", "26T09:30", None),
+            ("away:left_for_day", SetBy::Shift, "27T18:00", "28T00:00", Some("away:day_off")),
+            ("away:day_off", SetBy::Shift, "28T00:00", "30T00:00", Some("offline")),
+            ("away:day_off", SetBy::Manual, "24T09:00", "25T09:30", None),
+        ] {
+            let present = StoredStatus {
+                agent: AgentId::new("a1"),
+                status: status.parse().unwrap(),
+                set_by,
+                since: at(&format!("2026-11-{since}")),
+            };
+            let made = calendar.status(&office(), &present, at(&format!("2026-11-{now}")), &tokyo());
+            assert_eq!(made.map(|made| made.to_string()).as_deref(), expected, "{status} {since} {now}");
+        }
+    }
+
+    #[test]
+    fn m036_who_is_ill_this_morning_returns_tomorrow() {
+        let returns = |text: &str| Calendar::default().returns(&office(), at(text), &tokyo());
+        assert_eq!(returns("2026-11-25T08:30"), Some(at("2026-11-26T09:30")));
+        assert_eq!(returns("2026-11-25T10:30"), Some(at("2026-11-26T09:30")));
+        assert_eq!(returns("2026-11-27T19:00"), Some(at("2026-11-30T09:30")));
     }
 
     #[test]
