@@ -22,6 +22,7 @@ mod requests;
 mod saved;
 mod servers;
 mod settings;
+mod shifts;
 mod tables;
 mod timers;
 
@@ -79,6 +80,7 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
     next_token: u64,
@@ -109,7 +111,7 @@ impl Engine {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
         let (host, port) = &settings.advertise;
-        Self {
+        let mut engine = Self {
             own: Own::new(host, *port, settings.listen.clone()),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
@@ -124,6 +126,7 @@ impl Engine {
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
+            shift_alarm: None,
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
@@ -134,7 +137,9 @@ impl Engine {
             samples: Samples::default(),
             draining: false,
             settings,
-        }
+        };
+        engine.shifts_due();
+        engine
     }
 
     /// Takes one thing in. What it causes is read by [`Self::poll_output`].
@@ -219,6 +224,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
+            Alarm::Shift => self.shifts_due(),
         }
     }
 

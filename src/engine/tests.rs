@@ -6,5 +6,6 @@ mod lookups;
 mod offers;
 mod people;
 mod saved;
+mod shifts;
 mod strangers;
 mod world;

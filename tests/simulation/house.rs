@@ -109,6 +109,7 @@ pub fn directory(without: Option<usize>) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
 
