@@ -130,6 +130,10 @@ impl Engine {
                 rejection.header.iter().map(|(name, value)| (*name, value.as_slice())).collect();
             return self.respond_status(server, rejection.status, &extra);
         }
+        if let Some(status) = self.refuses_transfer(peer, flow.remote, &message) {
+            self.counters.transfers_refused += 1;
+            return self.respond_status(server, status, &[]);
+        }
         if inside {
             self.on_inside_dialog(peer, server, message);
         } else if message.method() == Method::Options && self.is_for_us(&message) {
@@ -244,10 +248,13 @@ impl Engine {
             branches: Vec::new(),
             upstream: Upstream::Open,
             cancelled: false,
+            contacts: Vec::new(),
+            recursed: Vec::new(),
         });
         if let Some(entry) = self.tables.servers.get_mut(server) {
             entry.context = Some(context);
         }
+        self.await_answer(server);
         context
     }
 

@@ -2,9 +2,15 @@
 
 mod answering;
 mod dialogs;
+mod features;
+mod identity;
 mod lookups;
 mod offers;
 mod people;
+mod record_route;
+mod redirects;
+mod responses;
 mod saved;
 mod strangers;
+mod validation;
 mod world;
