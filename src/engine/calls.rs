@@ -137,15 +137,8 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
-        let context = self.tables.calls.get(call).and_then(|entry| entry.phase.context());
-        let stays = |engine: &mut Self, context| {
-            engine.ends_search(call, context) || engine.hold_for_breadth(call, context)
-        };
-        if context.is_some_and(|context| stays(self, context)) {
+        if !self.search_goes_on(call) {
             return;
-        }
-        if context.is_some_and(|context| self.is_kept_from_agents(call, context)) {
-            return self.route_default(call);
         }
         let Some(entry) = self.tables.calls.get(call) else { return };
         let decision = decide(&Facts {
@@ -281,7 +274,7 @@ impl Engine {
     }
 
     /// Nobody of ours: the PBX takes the call.
-    fn route_default(&mut self, call: CallKey) {
+    pub(super) fn route_default(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);

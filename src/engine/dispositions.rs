@@ -1,16 +1,16 @@
 //! What the caller asks of a proxy: Request-Disposition (RFC 3841 §9.1), Replaces and REFER (RFC 3891, RFC 3515),
 //! Max-Breadth (RFC 5393 §5.3).
 
-use std::net::SocketAddr;
-
 use super::Engine;
 use super::call::Phase;
 use super::context::{Aim, Context, Purpose};
 use super::tables::{BranchRef, CallKey, ContextKey};
-use crate::message::{Header, Host, Message, Method, Uri};
+use crate::message::{Header, Message, Method, Uri};
 use crate::proxy::PrivacyWish;
+use crate::transaction::Reliability;
+use crate::transport::Flow;
 
-/// Max-Breadth of a request that came without one (RFC 5393 §5.3.2).
+/// Max-Breadth of a request that came without one (RFC 5393 §5.3.3).
 const MAX_BREADTH: u32 = 60;
 
 /// Whether a Request-Disposition holds the directive.
@@ -33,9 +33,25 @@ impl Engine {
         (given > 0).then_some(given)
     }
 
+    /// Whether the next target of the call may be decided upon. When not, what the caller asked for has been done:
+    /// the search has ended, waits, or has gone to the default route.
+    pub(super) fn search_goes_on(&mut self, call: CallKey) -> bool {
+        let Some(context) = self.tables.calls.get(call).and_then(|entry| entry.phase.context()) else {
+            return true;
+        };
+        if self.ends_search(call, context) || self.hold_for_breadth(call, context) {
+            return false;
+        }
+        let kept = self.is_kept_from_agents(call, context);
+        if kept {
+            self.route_default(call);
+        }
+        !kept
+    }
+
     /// Whether the call may not have another branch now. When a branch that was cancelled has still to answer,
     /// the call waits for that, and [`Self::release_held`] goes on; when none has, 440 is its answer.
-    pub(super) fn hold_for_breadth(&mut self, call: CallKey, context: ContextKey) -> bool {
+    fn hold_for_breadth(&mut self, call: CallKey, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let exhausted = breadth_left(entry) == 0;
         let rings = entry.branches.iter().any(super::context::Branch::is_pending);
@@ -58,7 +74,7 @@ impl Engine {
 
     /// `no-fork` (RFC 3841 §9.1): the caller wants one target and no other. `true` when there was one; then its
     /// answer is the call's.
-    pub(super) fn ends_search(&mut self, call: CallKey, context: ContextKey) -> bool {
+    fn ends_search(&mut self, call: CallKey, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let disposition = entry.request.header(Header::RequestDisposition);
         if entry.branches.is_empty() || !says(disposition, b"no-fork") {
@@ -90,35 +106,32 @@ impl Engine {
 
     /// Whether the call can go to no agent's phone: those that are not trusted may not have it, and a phone that is
     /// refused the call by us must not rest for it.
-    pub(super) fn is_kept_from_agents(&self, call: CallKey, context: ContextKey) -> bool {
+    fn is_kept_from_agents(&self, call: CallKey, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let asked = entry.request.header(Header::Privacy).is_some();
         asked && self.privacy_forbids(Purpose::Call(call), &entry.request)
     }
 
-    /// The status for who may not transfer calls and tries to (D3, N16): a REFER, or an INVITE that would take
+    /// Whether somebody tries to transfer calls who may not (D3, N16): a REFER, or an INVITE that would take
     /// the place in somebody's call.
-    pub(super) fn refuses_transfer(&self, peer: usize, source: SocketAddr, message: &Message) -> Option<u16> {
-        let transfers = match message.method() {
-            Method::Refer => true,
-            Method::Invite => message.to_tag().is_none() && names_a_call(message),
-            _ => false,
-        };
-        let may = || {
-            self.settings.peers.get(peer).is_some_and(|peer| peer.transfers) || self.is_agents_phone(source)
-        };
-        (transfers && !may()).then_some(403)
+    pub(super) fn refuses_transfer(&mut self, peer: usize, flow: Flow, message: &Message) -> bool {
+        let takes_over = || message.to_tag().is_none() && names_a_call(message);
+        let method = message.method();
+        let transfers = method == Method::Refer || (method == Method::Invite && takes_over());
+        let may =
+            || self.settings.peers.get(peer).is_some_and(|peer| peer.transfers) || self.is_agents_phone(flow);
+        let refused = transfers && !may();
+        self.counters.transfers_refused += u64::from(refused);
+        refused
     }
 
-    /// Whether this is where an agent's phone sends from.
-    fn is_agents_phone(&self, source: SocketAddr) -> bool {
-        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+    /// Whether this is where an agent's phone sends from. The far port of a stream says nothing.
+    fn is_agents_phone(&self, flow: Flow) -> bool {
+        let (from, port) = (flow.remote.ip().to_canonical(), flow.remote.port());
+        let stream = flow.protocol.reliability() == Reliability::Reliable;
         self.directory.agents.values().any(|agent| {
-            Uri::parse(agent.contact.as_bytes()).is_ok_and(|uri| match uri.host {
-                Host::V4(_) | Host::V6(_) => {
-                    uri.host.address() == Some(source.ip()) && uri.port.unwrap_or(5060) == source.port()
-                }
-                Host::Name(_) | Host::Absent => false,
+            Uri::parse(agent.contact.as_bytes()).is_ok_and(|uri| {
+                uri.host.address() == Some(from) && (stream || uri.port.unwrap_or(5060) == port)
             })
         })
     }

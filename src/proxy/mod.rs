@@ -19,5 +19,5 @@ pub use own::Own;
 pub use privacy::PrivacyWish;
 pub use route::{RoutePlan, plan_route};
 pub use secret::Secret;
-pub use target::{NextHop, next_hop};
+pub use target::{NextHop, Target, next_hop};
 pub use validate::{Rejection, validate};

@@ -53,7 +53,7 @@ pub(super) fn tells(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"s") || TELLING.iter().any(|telling| name.eq_ignore_ascii_case(telling))
 }
 
-/// Whether From already says nothing (RFC 3323 §4.1.1.3).
+/// Whether From already says nothing (RFC 3323 §4.1).
 fn is_anonymous(request: &Message) -> bool {
     let from = request.header(Header::From).unwrap_or_default();
     let uri = NameAddr::parse(from).ok().and_then(|address| Uri::parse(address.uri).ok());

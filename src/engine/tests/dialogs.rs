@@ -88,6 +88,27 @@ fn options_for_ourselves_are_answered() {
     assert!(world.sent.is_empty());
 }
 
+/// A target that is ourselves under another name would come back; it goes nowhere.
+#[test]
+fn v2_a_target_that_is_one_of_our_names_goes_nowhere() {
+    for target in
+        ["sip:phone@pbx.example", "sip:phone@192.0.2.1:5060", "sip:phone@PBX.example:5060;transport=tcp"]
+    {
+        let mut world =
+            World::with(|settings| settings.own_names = vec![("pbx.example".to_owned(), 5060)], |_| {});
+        world.invite_unknown("one");
+        let invite = world.one(PHONE_1);
+        let contact = format!("<{target}>");
+        let ok =
+            crate::message::response(&invite, 200, None, Some("phone"), &[("Contact", contact.as_bytes())]);
+        world.receive(PHONE_1, ok);
+        let ok = world.taken(CARRIER).pop().unwrap();
+        world.receive(CARRIER, within_dialog("BYE", 2, &ok));
+        assert_eq!(world.statuses(), [404], "{target}");
+        assert!(world.sent.is_empty());
+    }
+}
+
 #[test]
 fn n18_a_pre_loaded_route_is_not_followed() {
     let mut world = World::new();
