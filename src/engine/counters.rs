@@ -35,6 +35,9 @@ pub struct Counters {
     pub unacknowledged: u64,
     pub transport_failures: u64,
     pub shed: u64,
+    pub redirects_followed: u64,
+    pub redirects_refused: u64,
+    pub transfers_refused: u64,
 }
 
 /// How full the tables are.

@@ -9,6 +9,7 @@ mod calls;
 mod clients;
 mod context;
 mod counters;
+mod dispositions;
 mod forwarding;
 mod ids;
 mod input;
@@ -18,9 +19,11 @@ mod people;
 mod pop;
 mod port;
 mod records;
+mod redirects;
 mod requests;
 mod saved;
 mod servers;
+mod sessions;
 mod settings;
 mod shifts;
 mod tables;
@@ -110,9 +113,13 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
-        let (host, port) = &settings.advertise;
         let mut engine = Self {
-            own: Own::new(host, *port, settings.listen.clone()),
+            own: Own::new(
+                &settings.advertise,
+                &settings.own_names,
+                settings.tls_port,
+                settings.listen.clone(),
+            ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
             random: ChaCha12Rng::from_seed(seed),
@@ -212,6 +219,7 @@ impl Engine {
         match alarm {
             Alarm::Server(server, timer) => self.server_timer(server, timer),
             Alarm::Client(client, timer) => self.client_timer(client, timer),
+            Alarm::Trying(server) => self.trying_due(server),
             Alarm::TimerC(branch) => self.timer_c(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
             Alarm::LookupDeadline(call) => self.lookup_deadline(call),
