@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host, PasswordSource, PeerAuth};
+use crate::config::{CalledNumberSource, Config, Host, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
 use crate::engine::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 use crate::events::HubSettings;
@@ -24,10 +24,7 @@ const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
 pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
-    let advertise_host = match &config.sip.advertise.host {
-        Host::Ip(address) => address.to_string(),
-        Host::Name(name) => name.clone(),
-    };
+    let advertise_host = host_text(&config.sip.advertise.host);
     let digest = digest_settings(config, &advertise_host);
     let peers = config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering, &digest.realm));
     let peers = peers.collect::<Result<_, Failure>>()?;
@@ -37,6 +34,12 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
     };
     Ok(Settings {
         advertise: (advertise_host, port),
+        own_names: config.sip.own_names.iter().map(|name| (host_text(&name.host), name.port)).collect(),
+        tls_port: tls_port(config, &listen),
+        redirects: match config.sip.redirects {
+            Redirects::Forward => None,
+            Redirects::Follow => Some(config.sip.redirect_hosts.clone()),
+        },
         listen,
         default_route: config.sip.default_route.uri.clone(),
         peers,
@@ -106,6 +109,20 @@ fn peer_auth(auth: &PeerAuth, realm: &str) -> Result<Auth, Failure> {
         password: if auth.require_sha256 { password.only_sha256() } else { password },
         register_as: auth.register_as.clone(),
     })
+}
+
+fn host_text(host: &Host) -> String {
+    match host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.clone(),
+    }
+}
+
+/// The port of the first TLS listener; `listen` are the bound addresses in the configuration's order.
+fn tls_port(config: &Config, listen: &[SocketAddr]) -> Option<u16> {
+    let at = config.sip.listen.iter().position(|listen| listen.protocol == crate::config::Protocol::Tls)?;
+    let configured = config.sip.listen.get(at).map(|listen| listen.address.port());
+    listen.get(at).map(SocketAddr::port).or(configured).filter(|port| *port != 0)
 }
 
 /// How numbers are read by default.
@@ -205,9 +222,11 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str
                 CalledNumberSource::PCalledPartyId => CalledSource::PCalledPartyId,
                 CalledNumberSource::To => CalledSource::To,
                 CalledNumberSource::RequestUri => CalledSource::RequestUri,
+                CalledNumberSource::FirstDiversion => CalledSource::FirstDiversion,
             })
             .collect(),
         preloaded_route: peer.preloaded_route,
+        transfers: peer.transfers,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
         auth: peer.auth.as_ref().map(|auth| peer_auth(auth, realm)).transpose()?,

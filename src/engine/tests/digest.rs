@@ -465,6 +465,7 @@ fn digest_peer(username: &str, password: &str) -> crate::engine::Peer {
         trust_identity: false,
         called_number: vec![crate::identity::CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
         calls_per_s: 0,
         numbering: crate::identity::TrunkContext::default(),
         auth: Some(Auth {
