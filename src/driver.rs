@@ -13,11 +13,12 @@ pub use handle::{EngineHandle, FromDesk, FromWorld};
 pub use outlets::{LookupJob, Outlets, ResolveJob, Write};
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken};
+use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken, Settings};
 use crate::transport::{Arrival, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
@@ -145,10 +146,10 @@ impl Driver {
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Settings(settings) => {
-                let peers = std::sync::Arc::clone(&settings);
-                self.transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+                admit(&self.transports, &settings);
                 Input::Settings(settings)
             }
+            FromWorld::Tls(tls) => return self.transports.renew_tls(*tls),
         };
         let now = self.clock.now();
         self.engine.handle(now, input);
@@ -164,6 +165,7 @@ impl Driver {
                     local: datagram.local,
                     remote: datagram.remote,
                     connection: datagram.connection,
+                    server_name: datagram.server_name,
                     bytes: datagram.bytes,
                     token: datagram.token.map(|token| token.0),
                 }),
@@ -200,6 +202,14 @@ impl Driver {
         published::publish(self.engine.counters(), &self.engine.gauges(), samples);
         self.replies.retain(|_, sender| !sender.is_closed());
     }
+}
+
+/// Tells the sockets who the peers are.
+pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
+    let peers = Arc::clone(settings);
+    transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+    let peers = Arc::clone(settings);
+    transports.allow_named(Box::new(move |name| peers.knows_certificate(name)));
 }
 
 async fn sleep_until(due: Option<tokio::time::Instant>) {

@@ -112,17 +112,9 @@ fn config(folder: &Path, options: DemoOptions, phones: SocketAddr) -> Config {
         config.sip.default_route = route;
     }
     config.sip.peers = vec![Peer {
-        name: "loopback".to_owned(),
         addresses: vec![LOOPBACK],
         trust_identity: true,
-        called_number: vec![
-            CalledNumberSource::PCalledPartyId,
-            CalledNumberSource::To,
-            CalledNumberSource::RequestUri,
-        ],
-        preloaded_route: false,
-        bare_country_code: false,
-        calls_per_s: None,
+        ..Peer::named("loopback")
     }];
     config.http.listen = options.http.unwrap_or(HTTP);
     config.metrics.listen = None;

@@ -14,7 +14,9 @@ use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
-use crate::transport::{ListenAddress, Protocol, TransportSettings};
+use crate::transport::{
+    CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings,
+};
 
 /// Timer C: more than three minutes (RFC 3261 §16.6 item 11).
 const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
@@ -35,7 +37,7 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         advertise: (advertise_host, port),
         listen,
         default_route: config.sip.default_route.uri.clone(),
-        peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
+        peers: config.sip.peers.iter().flat_map(|peer| engine_peers(peer, &numbering)).collect(),
         message: Limits {
             message_bytes: config.sip.limits.message_bytes,
             headers: config.sip.limits.headers,
@@ -112,21 +114,32 @@ pub(super) fn desk_settings(config: &Config) -> DeskSettings {
 }
 
 /// Where SIP is received.
-pub(super) fn listen_addresses(config: &Config) -> Result<Vec<ListenAddress>, Failure> {
+pub(super) fn listen_addresses(config: &Config) -> Vec<ListenAddress> {
     let mut addresses = Vec::new();
     for listen in &config.sip.listen {
         let protocol = match listen.protocol {
             crate::config::Protocol::Udp => Protocol::Udp,
             crate::config::Protocol::Tcp => Protocol::Tcp,
-            crate::config::Protocol::Tls => {
-                return Err(Failure::of(format!(
-                    "[sip] listen {listen}: this version does not speak TLS yet; use udp: or tcp:"
-                )));
-            }
+            crate::config::Protocol::Tls => Protocol::Tls,
         };
         addresses.push(ListenAddress { protocol, address: listen.address });
     }
-    Ok(addresses)
+    addresses
+}
+
+/// Reads certificates, keys and authorities.
+pub(super) fn tls(config: &Config) -> Result<Tls, Failure> {
+    let tls = &config.sip.tls;
+    let pins = config.sip.peers.iter().filter_map(|peer| {
+        Some(Pin { networks: peer.addresses.clone(), sha256: peer.tls_pin? })
+    });
+    let files = TlsFiles {
+        certificate: tls.certificate.clone(),
+        client_ca: tls.client_ca.clone(),
+        ca: tls.ca.clone(),
+        pins: pins.collect(),
+    };
+    Tls::load(&files).map_err(|error| Failure::of(format!("[sip.tls]: {error}")))
 }
 
 /// What the transports are told.
@@ -137,9 +150,23 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
         idle_timeout: config.sip.limits.connection_idle,
         connections: config.sip.limits.connections,
         connections_per_peer: config.sip.limits.connections_per_source,
+        handshake_timeout: config.sip.limits.handshake_timeout,
+        handshakes_per_peer: config.sip.limits.handshakes_per_source,
+        keep_alive: config.sip.limits.keep_alive,
         outbox_bytes: config.sip.limits.send_queue_bytes,
         ..TransportSettings::default()
     }
+}
+
+/// A peer with a certificate of its own is two: the one that shows it, and the one that has only its address
+/// and therefore no rights beyond calling us (N8).
+fn engine_peers(peer: &crate::config::Peer, numbering: &TrunkContext) -> Vec<Peer> {
+    let by_address = engine_peer(peer, numbering);
+    let Some(name) = &peer.tls_name else { return vec![by_address] };
+    let certificate = Some(CertificateName::of(name));
+    let named = Peer { addresses: Vec::new(), certificate, ..by_address.clone() };
+    let unproven = Peer { trust_identity: false, preloaded_route: false, ..by_address };
+    vec![named, unproven]
 }
 
 fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
@@ -159,6 +186,7 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
             })
             .collect(),
         preloaded_route: peer.preloaded_route,
+        certificate: None,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
     }

@@ -203,6 +203,7 @@ impl Engine {
             remote: destination.remote,
             local: None,
             connection: destination.connection,
+            server_name: None,
             bytes,
             token,
         }));

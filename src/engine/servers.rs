@@ -180,6 +180,7 @@ impl Datagram {
             remote: flow.remote,
             local: Some(flow.local),
             connection: flow.connection,
+            server_name: None,
             bytes,
             token: None,
         }

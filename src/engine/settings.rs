@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::identity::{CalledSource, TrunkContext};
 use crate::transaction::TimerSettings;
+use crate::transport::{CertificateName, Flow};
 
 /// Everything the engine is told at start and at reload.
 #[derive(Clone, Debug)]
@@ -68,6 +69,8 @@ pub struct Peer {
     pub called_number: Vec<CalledSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
+    /// The certificate that makes a TLS connection this peer's, whatever its address.
+    pub certificate: Option<CertificateName>,
     /// Calls a second; zero is no limit of its own.
     pub calls_per_s: u32,
     /// How its numbers are read.
@@ -75,6 +78,20 @@ pub struct Peer {
 }
 
 impl Settings {
+    /// The index of the peer that a flow is: by the certificate that was shown on it, otherwise by its address
+    /// (N8).
+    pub fn peer_at(&self, flow: &Flow) -> Option<usize> {
+        flow.certificate
+            .and_then(|shown| self.peers.iter().position(|peer| peer.certificate == Some(shown)))
+            .or_else(|| self.peer_of(flow.remote.ip()))
+    }
+
+    /// Whether a certificate with this name is a peer's.
+    pub fn knows_certificate(&self, name: &str) -> bool {
+        let name = Some(CertificateName::of(name));
+        self.peers.iter().any(|peer| peer.certificate == name)
+    }
+
     /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped
     /// into IPv6 is the IPv4 address (N9).
     pub fn peer_of(&self, address: IpAddr) -> Option<usize> {

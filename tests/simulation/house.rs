@@ -49,6 +49,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
     };

@@ -9,6 +9,7 @@
 pub mod api;
 pub mod asterisk;
 pub mod baresip;
+pub mod certificates;
 pub mod desk;
 pub mod judge;
 pub mod locked;

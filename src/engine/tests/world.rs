@@ -100,7 +100,7 @@ impl World {
 
     /// Octets from somebody, over this protocol.
     pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
+        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -325,6 +325,7 @@ fn plain_settings() -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
     };
