@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken, Settings};
-use crate::transport::{Arrival, Outgoing, Transports};
+use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken, Settings};
+use crate::transport::{Arrival, CertificateName, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
 const BATCH: usize = 64;
@@ -142,7 +142,7 @@ impl Driver {
     fn take_world(&mut self, report: FromWorld) {
         let input = match report {
             FromWorld::LookedUp(token, answer) => Input::LookedUp(token, answer),
-            FromWorld::Resolved(token, addresses) => Input::Resolved(token, addresses),
+            FromWorld::Resolved(token, resolution) => Input::Resolved(token, resolution),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Settings(settings) => {
@@ -175,10 +175,10 @@ impl Driver {
                         self.engine.handle(now, Input::LookedUp(token, answer));
                     }
                 }
-                Output::Resolve { token, host, port } => {
-                    if !self.outlets.resolve(ResolveJob { token, host, port }) {
+                Output::Resolve { token, host, port, protocol } => {
+                    if !self.outlets.resolve(ResolveJob { token, host, port, protocol }) {
                         let now = self.clock.now();
-                        self.engine.handle(now, Input::Resolved(token, Vec::new()));
+                        self.engine.handle(now, Input::Resolved(token, Resolution::default()));
                     }
                 }
                 Output::Event(event) => self.outlets.event(event),
@@ -200,6 +200,7 @@ impl Driver {
     fn publish(&mut self) {
         let samples = self.engine.take_samples();
         published::publish(self.engine.counters(), &self.engine.gauges(), samples);
+        published::publish_transports(&self.transports.gauges());
         self.replies.retain(|_, sender| !sender.is_closed());
     }
 }
@@ -209,7 +210,7 @@ pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
     let peers = Arc::clone(settings);
     transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
     let peers = Arc::clone(settings);
-    transports.allow_named(Box::new(move |name| peers.knows_certificate(name)));
+    transports.allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
 }
 
 async fn sleep_until(due: Option<tokio::time::Instant>) {

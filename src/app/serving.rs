@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::resolver::{self, Resolver};
 use super::settings::{
     desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
 };
@@ -97,6 +98,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         writes: write_sender,
     };
 
+    let resolver = Resolver::new(config)?;
     let (stop_driver, stopped) = oneshot::channel();
     let parts = DriverParts {
         config: config.clone(),
@@ -110,7 +112,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
 
     tokio::spawn(desk.run());
     tokio::spawn(world::look_up(storage.clone(), lookups, world_sender.clone(), health.clone()));
-    tokio::spawn(world::resolve(names, world_sender.clone()));
+    tokio::spawn(resolver::resolve(Arc::new(resolver), names, world_sender.clone()));
     let limit = config.database.write_queue;
     let writer = tokio::spawn(world::write(storage.clone(), writes, limit, health.clone()));
     let watching = world::Watching {
@@ -202,7 +204,9 @@ impl Running {
             Ok((tls, settings)) => {
                 self.world.send(FromWorld::Tls(Box::new(tls))).await.ok();
                 self.world.send(FromWorld::Settings(Arc::new(settings))).await.ok();
-                tracing::info!("the configuration was read again: peers, routes, certificates, limits, times, wording");
+                tracing::info!(
+                    "the configuration was read again: peers, routes, certificates, limits, times, wording"
+                );
             }
             Err(failure) => {
                 tracing::error!(fault = %failure, "the new configuration is bad; the old one stays in force");

@@ -14,9 +14,7 @@ use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
-use crate::transport::{
-    CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings,
-};
+use crate::transport::{CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings};
 
 /// Timer C: more than three minutes (RFC 3261 §16.6 item 11).
 const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
@@ -33,7 +31,10 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         (0, Some(first)) => first.port(),
         (port, _) => port,
     };
+    let mut bound = config.sip.listen.iter().zip(&listen);
+    let tls = bound.find(|(asked, _)| asked.protocol == crate::config::Protocol::Tls);
     Ok(Settings {
+        tls_port: tls.map_or(port, |(_, bound)| bound.port()),
         advertise: (advertise_host, port),
         listen,
         default_route: config.sip.default_route.uri.clone(),
@@ -130,9 +131,11 @@ pub(super) fn listen_addresses(config: &Config) -> Vec<ListenAddress> {
 /// Reads certificates, keys and authorities.
 pub(super) fn tls(config: &Config) -> Result<Tls, Failure> {
     let tls = &config.sip.tls;
-    let pins = config.sip.peers.iter().filter_map(|peer| {
-        Some(Pin { networks: peer.addresses.clone(), sha256: peer.tls_pin? })
-    });
+    let pins = config
+        .sip
+        .peers
+        .iter()
+        .filter_map(|peer| Some(Pin { networks: peer.addresses.clone(), sha256: peer.tls_pin? }));
     let files = TlsFiles {
         certificate: tls.certificate.clone(),
         client_ca: tls.client_ca.clone(),

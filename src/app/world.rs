@@ -1,7 +1,6 @@
-//! The tasks beside the call path: look-ups, names, records, and watching the directory.
+//! The tasks beside the call path: look-ups, records, and watching the directory.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::customer::{CustomerCard, LookupFault};
-use crate::driver::{FromWorld, LookupJob, ResolveJob, Write};
+use crate::driver::{FromWorld, LookupJob, Write};
 use crate::presence::{AgentId, StoredStatus};
 use crate::routing::Directory;
 use crate::storage::{Storage, StorageError, StoredPresence};
@@ -17,9 +16,6 @@ use crate::telemetry::{Health, metric};
 
 /// How often the directory is compared with the database's version.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
-
-/// How long a name may take (N41).
-const NAME_WITHIN: Duration = Duration::from_secs(2);
 
 /// Between two tries to write to a database that is away.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -57,23 +53,6 @@ pub(super) async fn look_up(
             }
             // The driver is gone only when the process stops.
             world.send(FromWorld::LookedUp(job.token, answer)).await.ok();
-        });
-    }
-}
-
-/// Resolves names by the system's resolver.
-pub(super) async fn resolve(mut jobs: mpsc::Receiver<ResolveJob>, world: mpsc::Sender<FromWorld>) {
-    let tasks = TaskTracker::new();
-    while let Some(job) = jobs.recv().await {
-        let world = world.clone();
-        tasks.spawn(async move {
-            let asked =
-                tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), job.port)));
-            let addresses: Vec<SocketAddr> = match asked.await {
-                Ok(Ok(addresses)) => addresses.take(32).collect(),
-                Ok(Err(_)) | Err(_) => Vec::new(),
-            };
-            world.send(FromWorld::Resolved(job.token, addresses)).await.ok();
         });
     }
 }

@@ -103,6 +103,10 @@ pub struct Sip {
     pub peers: Vec<Peer>,
     /// Limits.
     pub limits: Limits,
+    /// Who is asked for names; empty: whom the system asks.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Domains whose names may have private addresses (N41).
+    pub private_names: Vec<String>,
     /// Certificates and authorities.
     pub tls: Tls,
 }
@@ -133,6 +137,8 @@ impl Sip {
             default_route: section.text("default_route", default.default_route, NextHop::from_str),
             peers: section.sections("peer").iter().map(Peer::read).collect(),
             limits: Limits::read(&section.section("limits")),
+            dns_servers: section.texts("dns_servers", default.dns_servers, dns_server),
+            private_names: section.texts("private_names", default.private_names, domain),
             tls: read_tls(&section.section("tls")),
         };
         sip.check(section);
@@ -141,7 +147,8 @@ impl Sip {
     }
 
     fn check(&self, section: &Section<'_>) {
-        if self.tls.certificate.is_none() && self.listen.iter().any(|listen| listen.protocol == Protocol::Tls) {
+        if self.tls.certificate.is_none() && self.listen.iter().any(|listen| listen.protocol == Protocol::Tls)
+        {
             section.fault_at("listen", "has a tls: address; set certificate and key in [sip.tls]");
         }
         if self.tls.client_ca.is_none() && self.peers.iter().any(|peer| peer.tls_name.is_some()) {
@@ -184,6 +191,8 @@ impl Default for Sip {
             },
             peers: Vec::new(),
             limits: Limits::default(),
+            dns_servers: Vec::new(),
+            private_names: Vec::new(),
             tls: Tls::default(),
         }
     }
@@ -339,6 +348,22 @@ fn read_tls(section: &Section<'_>) -> Tls {
         }
     };
     Tls { certificate, client_ca, ca }
+}
+
+/// `192.0.2.53` or `192.0.2.53:5353`; IPv6 in brackets when a port follows.
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    bare.or_else(|_| text.parse()).map_err(|_| {
+        format!("\"{text}\" is not a DNS server; write it like \"192.0.2.53\" or \"[2001:db8::53]:53\"")
+    })
+}
+
+/// A domain, with or without a leading dot.
+fn domain(text: &str) -> Result<String, String> {
+    match text.trim_start_matches('.').parse::<HostPort>() {
+        Ok(HostPort { host: Host::Name(name), .. }) if !text.contains(':') => Ok(name),
+        Ok(_) | Err(_) => Err(format!("\"{text}\" is not a domain, like \"pbx.lan\"")),
+    }
 }
 
 /// A domain name as a certificate carries it (RFC 5922 §7.1).

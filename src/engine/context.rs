@@ -65,6 +65,8 @@ pub struct Branch {
     pub aim: Aim,
     /// How far it is.
     pub state: BranchState,
+    /// The host name of its next hop; over TLS the other side must prove it (RFC 5922 §7.3).
+    pub server_name: Option<Arc<str>>,
     /// Timer C, while the INVITE is pending.
     pub timer_c: Option<TimerHandle>,
 }

@@ -1,15 +1,16 @@
 //! What every forwarded request shares: rewriting, Record-Route, identity headers.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
-use super::tables::Destination;
-use crate::message::{Header, Message, Method};
-use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, forward_request};
-use crate::transport::Protocol;
+use super::names::{AwaitingName, NameKey};
+use crate::message::{Header, Message, Method, Scheme, Uri};
+use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, forward_request};
+use crate::transport::{CertificateName, Protocol};
 
 /// What changes in a request beside what every proxy changes.
 #[derive(Clone, Debug, Default)]
@@ -39,27 +40,38 @@ impl Rewrite {
 /// An ACK to a 2xx on its way to a name.
 #[derive(Clone, Debug)]
 pub(super) struct StatelessAck {
-    /// The octets to send.
-    pub bytes: Bytes,
+    /// As it came.
+    request: Message,
+    /// What changes.
+    rewrite: Rewrite,
+    /// What was granted to the peer it came from.
+    from: Grants,
+    /// The host name of its next hop.
+    server_name: Option<Arc<str>>,
 }
 
 impl Engine {
     /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
-    pub(super) fn forward_ack(&mut self, peer: usize, request: &Message, plan: &RoutePlan, hop: NextHop) {
-        let rewrite = Rewrite::of(plan);
-        let (protocol, remote, name) = match hop {
-            NextHop::Address { protocol, remote } => (protocol, Some(remote), None),
+    pub(super) fn forward_ack(&mut self, peer: usize, request: Message, plan: &RoutePlan, hop: NextHop) {
+        let (rewrite, from) = (Rewrite::of(plan), self.grants_of(peer));
+        let ack = StatelessAck { request, rewrite, from, server_name: hop.server_name() };
+        match hop {
+            NextHop::Address(target) => self.send_ack_onward(&ack, target),
             NextHop::Name { protocol, host, port } => {
-                (protocol, self.known_name(&host, port), Some((host, port)))
+                let key = NameKey { host, port, protocol };
+                let known = self.known_name(&key).and_then(|targets| targets.first().copied());
+                match known {
+                    Some(target) => self.send_ack_onward(&ack, target),
+                    None => self.ask_name(key, AwaitingName::Ack(Box::new(ack))),
+                }
             }
-            NextHop::Unroutable => {
-                self.counters.dropped_acks += 1;
-                return;
-            }
-        };
-        let keep_identity =
-            remote.is_some_and(|remote| self.identity_may_reach(self.grants_of(peer), remote.ip()));
-        let branch = self.stateless_branch(request);
+            NextHop::Unroutable => self.counters.dropped_acks += 1,
+        }
+    }
+
+    /// Writes the ACK for its target and sends it.
+    pub(super) fn send_ack_onward(&mut self, ack: &StatelessAck, target: Target) {
+        let StatelessAck { request, rewrite, from, server_name } = ack;
         let bytes = forward_request(&Forward {
             request,
             request_uri: rewrite.request_uri.as_deref(),
@@ -67,21 +79,17 @@ impl Engine {
             drop_routes: rewrite.drop_routes,
             drop_last_route: rewrite.drop_last_route,
             record_route: &[],
-            protocol,
-            sent_by: &self.own.sent_by,
-            branch: &branch,
-            keep_identity,
+            protocol: target.protocol,
+            sent_by: self.own.sent_by(target.protocol),
+            branch: &self.stateless_branch(request),
+            keep_identity: self.identity_may_reach(
+                *from,
+                target.protocol,
+                target.remote,
+                server_name.as_deref(),
+            ),
         });
-        match (remote, name) {
-            (Some(remote), _) => {
-                self.send_to(Destination { protocol, remote, connection: None }, bytes, None)
-            }
-            (None, Some((host, port))) => {
-                let ack = Box::new(StatelessAck { bytes });
-                self.ask_name(protocol, host, port, super::branches::AwaitingName::Ack(ack));
-            }
-            (None, None) => self.counters.dropped_acks += 1,
-        }
+        self.send_to(target.into(), server_name.clone(), bytes, None);
     }
 
     /// The same ACK always gets the same branch (RFC 3261 §16.11 item 1).
@@ -117,16 +125,29 @@ impl Engine {
         );
         let value = |protocol: Protocol| {
             let transport = protocol.uri_parameter();
-            format!("<sip:{};{transport}lr;{}={cookie}>", self.own.sent_by, DialogCookie::PARAMETER)
+            let sent_by = self.own.sent_by(protocol);
+            // A SIPS Request-URI asks for a SIPS Record-Route (RFC 3261 §16.6 item 4).
+            let (scheme, transport) = if is_sips(request) { ("sips", "") } else { ("sip", transport) };
+            format!("<{scheme}:{sent_by};{transport}lr;{}={cookie}>", DialogCookie::PARAMETER)
         };
         let incoming = incoming.unwrap_or(outgoing);
         if incoming == outgoing { vec![value(outgoing)] } else { vec![value(outgoing), value(incoming)] }
     }
 
     /// P-Asserted-Identity goes from a trusted peer to a trusted peer and nowhere else (RFC 3325 §5, §7).
-    pub(super) fn identity_may_reach(&self, from: Grants, to: IpAddr) -> bool {
-        from.trust_identity
-            && self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
+    /// Over TLS the name that the other side proves counts before its address.
+    pub(super) fn identity_may_reach(
+        &self,
+        from: Grants,
+        protocol: Protocol,
+        to: SocketAddr,
+        name: Option<&str>,
+    ) -> bool {
+        let named = name.filter(|_| protocol == Protocol::Tls);
+        let peer = named
+            .and_then(|name| self.settings.peer_with_certificate(CertificateName::of(name)))
+            .or_else(|| self.settings.peer_of(to.ip()));
+        from.trust_identity && peer.is_some_and(|index| self.grants_of(index).trust_identity)
     }
 
     /// What a looping request would carry again (RFC 5393 §4.2.1).
@@ -143,6 +164,11 @@ impl Engine {
             ],
         )
     }
+}
+
+/// Whether the Request-URI asks for TLS on every hop.
+pub(super) fn is_sips(request: &Message) -> bool {
+    Uri::parse(request.request_uri()).is_ok_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// Methods whose 2xx may establish a dialog, beside INVITE (RFC 6665, RFC 3515).

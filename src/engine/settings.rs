@@ -14,6 +14,8 @@ use crate::transport::{CertificateName, Flow};
 pub struct Settings {
     /// Host and port that Via and Record-Route say.
     pub advertise: (String, u16),
+    /// The port that Via and Record-Route say over TLS.
+    pub tls_port: u16,
     /// Every address we listen on, to recognise ourselves.
     pub listen: Vec<std::net::SocketAddr>,
     /// Where a call goes when nothing else applies.
@@ -82,14 +84,13 @@ impl Settings {
     /// (N8).
     pub fn peer_at(&self, flow: &Flow) -> Option<usize> {
         flow.certificate
-            .and_then(|shown| self.peers.iter().position(|peer| peer.certificate == Some(shown)))
+            .and_then(|shown| self.peer_with_certificate(shown))
             .or_else(|| self.peer_of(flow.remote.ip()))
     }
 
-    /// Whether a certificate with this name is a peer's.
-    pub fn knows_certificate(&self, name: &str) -> bool {
-        let name = Some(CertificateName::of(name));
-        self.peers.iter().any(|peer| peer.certificate == name)
+    /// The index of the peer that proves itself by this name.
+    pub fn peer_with_certificate(&self, name: CertificateName) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.certificate == Some(name))
     }
 
     /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped

@@ -124,6 +124,8 @@ pub struct Client {
     pub request: Bytes,
     /// Where it went.
     pub destination: Destination,
+    /// Over TLS, the host name that was asked for.
+    pub server_name: Option<Arc<str>>,
     /// Whose branch it is; absent for CANCEL, whose response concerns nobody.
     pub branch: Option<BranchRef>,
     /// The transaction of the CANCEL that was sent for it.
@@ -143,6 +145,12 @@ pub struct Destination {
     pub remote: std::net::SocketAddr,
     /// The connection to prefer.
     pub connection: Option<FlowId>,
+}
+
+impl From<crate::proxy::Target> for Destination {
+    fn from(target: crate::proxy::Target) -> Self {
+        Self { protocol: target.protocol, remote: target.remote, connection: None }
+    }
 }
 
 /// The few timers of one transaction; at most three run at once.

@@ -236,7 +236,9 @@ mod tests {
     #[test]
     fn n41_what_is_no_host_name_is_not_asked_for() {
         let long = format!("{}.example", "x".repeat(64));
-        for host in [".1", "127.1", "1", "a..b", "", ".", "a b.example", "a/b", "::1", &long, &"a.".repeat(130)] {
+        for host in
+            [".1", "127.1", "1", "a..b", "", ".", "a b.example", "a/b", "::1", &long, &"a.".repeat(130)]
+        {
             assert_eq!(question(host, None, None), Question::Nothing, "{host}");
         }
     }
@@ -259,7 +261,8 @@ mod tests {
             record(20, 1, "s", "E2U+sip", "enum."),
             record(60, 1, "s", "SIP+D2U", "above the lowest order."),
         ];
-        let names = |protocol| services(&records, protocol).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        let names =
+            |protocol| services(&records, protocol).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
         assert_eq!(names(None), ["s.", "t.", "u2."]);
         assert_eq!(names(Some(Protocol::Tls)), ["s."]);
         assert_eq!(services(&[], None), []);
@@ -312,8 +315,21 @@ mod tests {
     #[test]
     fn n41_inside_is_everything_that_is_not_the_internet() {
         for inside in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
-            "224.0.0.1", "255.255.255.255", "::1", "::", "fc00::1", "fe80::1", "ff02::1", "::ffff:127.0.0.1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fc00::1",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
         ] {
             assert!(is_inside(inside.parse().unwrap()), "{inside}");
         }

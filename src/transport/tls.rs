@@ -112,7 +112,8 @@ impl Tls {
     /// For a connection to this address.
     pub(super) fn connector(&self, remote: IpAddr) -> &TlsConnector {
         let remote = remote.to_canonical();
-        let pinned = self.pinned.iter().find(|(networks, _)| networks.iter().any(|net| net.contains(&remote)));
+        let pinned =
+            self.pinned.iter().find(|(networks, _)| networks.iter().any(|net| net.contains(&remote)));
         pinned.map_or(&self.connector, |(_, connector)| connector)
     }
 }

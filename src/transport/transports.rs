@@ -10,8 +10,8 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::coop::consume_budget;
 
 use super::accept::accept;
-use super::connection::Connection;
 use super::connect::connect;
+use super::connection::Connection;
 use super::shared::Shared;
 use super::udp::{Received, UdpListener};
 use super::{

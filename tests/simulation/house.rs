@@ -55,6 +55,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        tls_port: 5061,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
         peers: vec![

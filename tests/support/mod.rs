@@ -11,6 +11,7 @@ pub mod asterisk;
 pub mod baresip;
 pub mod certificates;
 pub mod desk;
+pub mod dns;
 pub mod judge;
 pub mod locked;
 pub mod log;

@@ -100,7 +100,8 @@ impl World {
 
     /// Octets from somebody, over this protocol.
     pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
+        let flow =
+            Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -331,6 +332,7 @@ fn plain_settings() -> Settings {
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        tls_port: 5061,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
         peers: vec![
