@@ -165,10 +165,12 @@ impl House {
     fn add_agents(&self, contacts: &[String]) {
         let mut csv = "id,name,kana,role,contact,groups,skills,status\n".to_owned();
         for (n, contact) in contacts.iter().enumerate() {
-            writeln!(csv, "a{0},担当,タントウ,agent,{contact},support,,available", 101 + n).expect("a String");
+            writeln!(csv, "a{0},担当,タントウ,agent,{contact},support,,available", 101 + n)
+                .expect("a String");
         }
         self.site.import("agents", &csv);
-        let line = format!("{LINE},青葉製作所,お電話ありがとうございます。,Thank you for calling.,support,true");
+        let line =
+            format!("{LINE},青葉製作所,お電話ありがとうございます。,Thank you for calling.,support,true");
         let lines = "number,client,greeting_ja,greeting_en,group,assigned_first";
         self.site.import("lines", &format!("{lines}\n{line}\n"));
     }

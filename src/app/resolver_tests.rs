@@ -102,9 +102,11 @@ async fn v7_a_port_asks_no_services_and_a_transport_no_naptr() {
 
 #[tokio::test]
 async fn v7_ipv6_is_no_target_for_datagrams_without_a_listener_of_its_kind() {
-    let dns = Dns::start(
-        Zone::default().address("a.example", "2001:db8::1", 300).address("a.example", "198.51.100.1", 300),
-    );
+    let dns = Dns::start(Zone::default().address("a.example", "2001:db8::1", 300).address(
+        "a.example",
+        "198.51.100.1",
+        300,
+    ));
     let resolver = resolver(&dns);
     assert_eq!(ask(&resolver, "a.example").await, ["UDP 198.51.100.1:5060"]);
     let tcp = resolver.resolution("a.example", None, Some(Protocol::Tcp)).await;
@@ -114,10 +116,11 @@ async fn v7_ipv6_is_no_target_for_datagrams_without_a_listener_of_its_kind() {
 #[tokio::test]
 async fn n41_loops_end() {
     let dns = Dns::start(
-        Zone::default()
-            .alias("one.example", "two.example")
-            .alias("two.example", "one.example")
-            .service("_sip._udp.self.example", (1, 0, 5060), "_sip._udp.self.example"),
+        Zone::default().alias("one.example", "two.example").alias("two.example", "one.example").service(
+            "_sip._udp.self.example",
+            (1, 0, 5060),
+            "_sip._udp.self.example",
+        ),
     );
     let resolver = resolver(&dns);
     for name in ["one.example", "self.example"] {
@@ -153,7 +156,7 @@ async fn n41_unanswered_services_leave_time_for_addresses() {
 #[tokio::test]
 async fn n41_of_many_records_32_are_tried() {
     let mut zone = Zone::default();
-    for n in 0..40_u16 {
+    for n in 0..36_u16 {
         let host = format!("h{n}.example");
         zone = zone.service("_sip._udp.many.example", (n, 0, 5060), &host);
         zone = zone.address(&host, &format!("198.51.100.{n}"), 300);
@@ -165,9 +168,11 @@ async fn n41_of_many_records_32_are_tried() {
 
 #[tokio::test]
 async fn n41_a_ttl_is_held_within_its_bounds() {
-    let dns = Dns::start(
-        Zone::default().address("zero", "198.51.100.1", 0).address("long", "198.51.100.2", 10_000_000),
-    );
+    let dns = Dns::start(Zone::default().address("zero", "198.51.100.1", 0).address(
+        "long",
+        "198.51.100.2",
+        10_000_000,
+    ));
     let resolver = resolver(&dns);
     let zero = resolver.resolution("zero", None, None).await;
     let asked = dns.asked().len();

@@ -6,17 +6,17 @@ use bytes::Bytes;
 use slotmap::Key;
 
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
+use super::forwarding::is_sips;
 use super::names::{AwaitingName, NameKey};
 use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
 use super::timers::Alarm;
-use super::forwarding::is_sips;
 use super::{Engine, Samples};
 use crate::message::{Message, Method};
-use crate::transport::Protocol;
 use crate::proxy::{
     Branch, Final, Forward, NextHop, Target, best_response, forward_request, forward_response,
     status_upstream,
 };
+use crate::transport::Protocol;
 
 /// RFC 3326: why a losing branch is cancelled; phones then show no missed call (R7).
 pub(super) const COMPLETED_ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";

@@ -60,7 +60,12 @@ async fn serve_tls(shared: Rc<Shared>, connection: Rc<Connection>, stream: TcpSt
         let acceptor = tls.acceptor().ok_or(std::io::ErrorKind::Unsupported)?;
         acceptor.accept(stream).await
     };
-    let made = timeout(shared.settings.handshake_timeout, handshake).await;
+    let handshake = timeout(shared.settings.handshake_timeout, handshake);
+    let made = tokio::select! {
+        made = handshake => made,
+        // It had to make room.
+        () = connection.aborted() => Ok(Err(std::io::ErrorKind::ConnectionAborted.into())),
+    };
     shared.handshake_ended(peer);
     match made {
         Ok(Ok(stream)) if is_welcome(&shared, &connection, &stream) => {

@@ -198,6 +198,13 @@ impl Connection {
         self.wake.notify_one();
     }
 
+    /// Waits until it shall close at once.
+    pub(super) async fn aborted(&self) {
+        while !matches!(self.order.get(), Order::Abort(_)) {
+            self.wake.notified().await;
+        }
+    }
+
     pub(super) fn give_up(&self) -> impl Iterator<Item = Option<u64>> + use<> {
         self.outbox.borrow_mut().give_up()
     }

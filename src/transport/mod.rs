@@ -21,6 +21,8 @@ mod settings;
 mod shared;
 mod socket;
 #[cfg(test)]
+mod keep_alive_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tls_tests;

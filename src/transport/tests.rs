@@ -38,7 +38,7 @@ pub(super) fn request(name: &str) -> Bytes {
     Bytes::from(format!("OPTIONS sip:{name} SIP/2.0\r\nCall-ID: {name}\r\nContent-Length: 0\r\n\r\n"))
 }
 
-fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
+pub(super) fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
     let (local, connection, server_name) = (None, None, None);
     Outgoing { protocol, local, remote, connection, server_name, bytes, token: Some(token) }
 }

@@ -243,6 +243,32 @@ fn n33_a_handshake_that_is_never_finished_ends_and_few_are_allowed_at_once() {
 }
 
 #[test]
+fn n32_those_who_must_still_show_a_certificate_have_half_of_the_connections() {
+    run(async {
+        let keys = Keys::new();
+        let settings = TransportSettings { connections: 4, ..Default::default() };
+        let mut server = bound(&keys.node(&keys.ours.issue("server", &[NAME])), &settings);
+        server.allow(Box::new(|_| false));
+        let mut first = TcpStream::connect(address(&server)).await.expect("connected");
+        until(&mut server, |gauges| gauges.handshakes == 1).await;
+        let _others = [
+            TcpStream::connect(address(&server)).await.expect("connected"),
+            TcpStream::connect(address(&server)).await.expect("connected"),
+        ];
+        let closed = tokio::select! {
+            read = first.read(&mut [0; 1]) => read.is_err() || read.is_ok_and(|octets| octets == 0),
+            () = until(&mut server, |_| false) => false,
+        };
+        assert!(closed, "the oldest made room");
+        until(&mut server, |gauges| gauges.inbound_connections == 2).await;
+        server.allow(Box::new(|_| true));
+        let mut client = plain(&keys.anonymous());
+        assert!(sent(&mut client, &mut server, Some(NAME)).await.is_ok());
+        assert_eq!(server.gauges().inbound_connections, 3, "a peer has the other half");
+    });
+}
+
+#[test]
 fn certificates_are_renewed_for_the_next_connection() {
     run(async {
         let keys = Keys::new();

@@ -56,7 +56,8 @@ impl Baresip {
     ) -> Self {
         // It wants certificate and key in one file.
         let both = folder.join(format!("{name}-both.pem"));
-        let parts = [&identity.certificate, &identity.key].map(|path| fs::read_to_string(path).expect("written"));
+        let parts =
+            [&identity.certificate, &identity.key].map(|path| fs::read_to_string(path).expect("written"));
         write(&both, &parts.concat());
         let more = format!("sip_certificate {}\nsip_cafile {}\n", both.display(), authority.display());
         Self::start_with(name, account, folder, &more)

@@ -51,7 +51,13 @@ impl Zone {
     }
 
     /// A pointer to a service (RFC 3403): order, preference, service, replacement.
-    pub fn pointer(mut self, name: &str, (order, preference): (u16, u16), service: &str, target: &str) -> Self {
+    pub fn pointer(
+        mut self,
+        name: &str,
+        (order, preference): (u16, u16),
+        service: &str,
+        target: &str,
+    ) -> Self {
         let mut data = Vec::new();
         data.extend(order.to_be_bytes());
         data.extend(preference.to_be_bytes());
@@ -99,7 +105,8 @@ impl Zone {
         answer.extend([0, 0, 0, 0]);
         answer.extend(query.get(12..question_end)?);
         for (owner, kind, (ttl, data)) in found {
-            answer.extend(wire_name(&owner));
+            // The name of the question is pointed to, so that more fits into a datagram (RFC 1035 §4.1.4).
+            answer.extend(if owner == name { vec![0xc0, 12] } else { wire_name(&owner) });
             answer.extend(kind.to_be_bytes());
             answer.extend([0, 1]);
             answer.extend(ttl.to_be_bytes());
