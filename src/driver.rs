@@ -165,6 +165,7 @@ impl Driver {
                     local: datagram.local,
                     remote: datagram.remote,
                     connection: datagram.connection,
+                    otherwise: datagram.otherwise,
                     server_name: datagram.server_name,
                     bytes: datagram.bytes,
                     token: datagram.token.map(|token| token.0),

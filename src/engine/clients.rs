@@ -215,6 +215,7 @@ impl Engine {
             remote: destination.remote,
             local: None,
             connection: destination.connection,
+            otherwise: None,
             server_name,
             bytes,
             token,

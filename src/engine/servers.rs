@@ -1,5 +1,6 @@
 //! Server transactions: opening, answering, and doing what their machines say.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,8 @@ use super::Engine;
 use super::input::{Datagram, Output};
 use super::tables::{Server, ServerKey, ServerMachine};
 use super::timers::Alarm;
-use crate::message::{Message, Method, response};
+use crate::message::{Host, Message, Method, response};
+use crate::proxy::locate::default_port;
 use crate::transaction::{
     Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey, invite_server,
     non_invite_server,
@@ -166,9 +168,25 @@ impl Engine {
     fn send_last(&mut self, server: ServerKey) {
         let Some(entry) = self.tables.servers.get(server) else { return };
         let Some(bytes) = entry.last.clone() else { return };
-        let flow = entry.flow;
-        self.outputs.push_back(Output::Send(Datagram::back_along(flow, bytes)));
+        let (otherwise, server_name) = otherwise(&entry.flow, &entry.request);
+        let answer = Datagram { otherwise, server_name, ..Datagram::back_along(entry.flow, bytes) };
+        self.outputs.push_back(Output::Send(answer));
     }
+}
+
+/// RFC 3261 §18.2.2: when the connection of a request is gone, its response goes over another one to the
+/// real source and the port of `sent-by`; over TLS to whoever proves the host of `sent-by`.
+fn otherwise(flow: &Flow, request: &Message) -> (Option<SocketAddr>, Option<Arc<str>>) {
+    if flow.connection.is_none() {
+        return (None, None);
+    }
+    let via = request.top_via();
+    let port = via.port().unwrap_or(default_port(flow.protocol));
+    let name = match via.host() {
+        Host::Name(name) => Some(Arc::from(name.to_ascii_lowercase())),
+        Host::V4(_) | Host::V6(_) | Host::Absent => None,
+    };
+    (Some(SocketAddr::new(flow.remote.ip(), port)), name)
 }
 
 impl Datagram {
@@ -180,6 +198,7 @@ impl Datagram {
             remote: flow.remote,
             local: Some(flow.local),
             connection: flow.connection,
+            otherwise: None,
             server_name: None,
             bytes,
             token: None,

@@ -154,8 +154,11 @@ pub struct Outgoing {
     pub local: Option<SocketAddr>,
     /// Where to.
     pub remote: SocketAddr,
-    /// The connection to use while it is open. Otherwise one to `remote` is used or made.
+    /// The connection to use while it is open. Otherwise one to `otherwise`, or else to `remote`, is used or
+    /// made.
     pub connection: Option<FlowId>,
+    /// Where the other side can be connected to, when its own connection came from another port.
+    pub otherwise: Option<SocketAddr>,
     /// Over TLS, the host name that the other side's certificate must carry; without one its address.
     pub server_name: Option<Arc<str>>,
     /// One whole message.
@@ -172,6 +175,7 @@ impl Outgoing {
             local: Some(flow.local),
             remote: flow.remote,
             connection: flow.connection,
+            otherwise: None,
             server_name: None,
             bytes,
             token,

@@ -93,12 +93,32 @@ fn t6_nobody_is_pinged_who_connected_to_us_or_when_it_is_off() {
         let mut peer = TcpStream::connect(transports.listening()[0].address).await.expect("connected");
         peer.write_all(&request("a")).await.expect("written");
         message(&mut transports).await;
-        let (silent, mut other, _) = connected(&TransportSettings { keep_alive: Duration::ZERO, ..settings }).await;
+        let (silent, mut other, _) =
+            connected(&TransportSettings { keep_alive: Duration::ZERO, ..settings }).await;
         for peer in [&mut peer, &mut other] {
             let quiet = tokio::time::timeout(Duration::from_millis(200), peer.read(&mut [0; 1])).await;
             assert!(quiet.is_err(), "{quiet:?}");
         }
         assert_eq!((transports.gauges().pings_sent, silent.gauges().pings_sent), (0, 0));
+    });
+}
+
+#[test]
+fn rfc3261_18_2_2_an_answer_whose_connection_is_gone_takes_one_of_its_own() {
+    run(async {
+        let listen = ["tcp:127.0.0.1:0".parse().expect("an address")];
+        let mut transports = Transports::bind(&listen, &TransportSettings::default(), None).expect("a port");
+        transports.allow(Box::new(|_| true));
+        let mut caller = TcpStream::connect(transports.listening()[0].address).await.expect("connected");
+        caller.write_all(&request("a")).await.expect("written");
+        let (flow, _) = message(&mut transports).await;
+        drop(caller);
+        assert!(matches!(transports.next().await, Arrival::Closed { .. }));
+        let sent_by = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let otherwise = sent_by.local_addr().ok();
+        transports.send(Outgoing { otherwise, ..Outgoing::back(&flow, request("b"), None) });
+        let (mut again, _) = sent_by.accept().await.expect("connected");
+        expect(&mut again, &request("b")).await;
     });
 }
 

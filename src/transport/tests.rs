@@ -40,7 +40,8 @@ pub(super) fn request(name: &str) -> Bytes {
 
 pub(super) fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
     let (local, connection, server_name) = (None, None, None);
-    Outgoing { protocol, local, remote, connection, server_name, bytes, token: Some(token) }
+    let otherwise = None;
+    Outgoing { protocol, local, remote, connection, otherwise, server_name, bytes, token: Some(token) }
 }
 
 pub(super) async fn message(transports: &mut Transports) -> (Flow, Bytes) {

@@ -75,6 +75,7 @@ fn to(remote: SocketAddr, name: Option<&str>, text: &str) -> Outgoing {
         local: None,
         remote,
         connection: None,
+        otherwise: None,
         server_name: name.map(Arc::from),
         bytes: request(text),
         token: Some(7),
@@ -255,8 +256,9 @@ fn n32_those_who_must_still_show_a_certificate_have_half_of_the_connections() {
             TcpStream::connect(address(&server)).await.expect("connected"),
             TcpStream::connect(address(&server)).await.expect("connected"),
         ];
+        let mut octet = [0; 1];
         let closed = tokio::select! {
-            read = first.read(&mut [0; 1]) => read.is_err() || read.is_ok_and(|octets| octets == 0),
+            read = first.read(&mut octet) => read.is_err() || read.is_ok_and(|octets| octets == 0),
             () = until(&mut server, |_| false) => false,
         };
         assert!(closed, "the oldest made room");

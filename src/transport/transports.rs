@@ -217,8 +217,12 @@ impl Transports {
     }
 
     fn send_on_stream(&self, outgoing: Outgoing) -> Result<(), SendFailure> {
-        let Outgoing { protocol, local, remote, connection, server_name, bytes, token } = outgoing;
+        let Outgoing { protocol, local, remote, connection, otherwise, server_name, bytes, token } = outgoing;
         if let Some(connection) = self.shared.usable(connection, protocol, remote, server_name.as_ref()) {
+            return connection.enqueue(bytes, token);
+        }
+        let remote = otherwise.unwrap_or(remote);
+        if let Some(connection) = self.shared.usable(None, protocol, remote, server_name.as_ref()) {
             return connection.enqueue(bytes, token);
         }
         if protocol == Protocol::Tls && self.shared.tls.borrow().is_none() {
