@@ -110,7 +110,8 @@ impl World {
 
     /// Octets from somebody, over this protocol.
     pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
+        let flow =
+            Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -323,6 +324,8 @@ pub(super) fn datagram(to: &str, message: &Message) -> Datagram {
         remote: address(to),
         local: None,
         connection: None,
+        otherwise: None,
+        server_name: None,
         bytes: message.bytes().clone(),
         token: None,
     }
@@ -398,6 +401,7 @@ fn plain_settings() -> Settings {
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
         transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
         auth: None,
@@ -405,7 +409,7 @@ fn plain_settings() -> Settings {
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
         own_names: Vec::new(),
-        tls_port: None,
+        tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
