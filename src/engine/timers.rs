@@ -36,4 +36,6 @@ pub enum Alarm {
     WrapUpEnd(AgentId, CallId),
     /// A lease, a wrap-up or a phone's rest is over.
     Presence,
+    /// Somebody's shift begins or ends.
+    Shift,
 }

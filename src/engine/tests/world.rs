@@ -10,9 +10,10 @@ use bytes::Bytes;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
-    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Saved, Settings,
+    Answer, Datagram, DigestSettings, Engine, Input, LookupToken, Output, OverloadSettings, Peer, Refusal,
+    ReplyToken, Request, Saved, Settings,
 };
-use crate::events::{CallRecord, Event, EventBody};
+use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
@@ -84,10 +85,17 @@ impl World {
 
     /// The process dies and another one goes on with what was written out.
     pub fn reborn(&mut self) {
+        self.reborn_with(|_| {});
+    }
+
+    /// The same, into another directory.
+    pub fn reborn_with(&mut self, directory: impl FnOnce(&mut Directory)) {
         let written = serde_json::to_string(&self.engine.save()).unwrap();
         let saved: Saved = serde_json::from_str(&written).unwrap();
-        let (settings, directory) = (Arc::new(plain_settings()), Arc::new(plain_directory()));
-        self.engine = Engine::restore(saved, settings, directory, [9; 32], [8; 32], self.now);
+        let mut people = plain_directory();
+        directory(&mut people);
+        let settings = Arc::new(plain_settings());
+        self.engine = Engine::restore(saved, settings, Arc::new(people), [9; 32], [8; 32], self.now);
     }
 
     pub fn input(&mut self, input: Input) {
@@ -200,6 +208,15 @@ impl World {
                 Some(offer.clone())
             })
             .expect("an offer")
+    }
+
+    /// The card of the offer that was made last.
+    pub fn last_pop(&self) -> PopDocument {
+        let pop = self.events.iter().rev().find_map(|event| {
+            let EventBody::PopOffered { pop, .. } = &event.body else { return None };
+            Some((**pop).clone())
+        });
+        pop.expect("an offer")
     }
 
     fn set_clock(&mut self, moment: Moment) {
@@ -366,6 +383,13 @@ fn name_of(body: &EventBody) -> String {
     }
 }
 
+/// The settings of a plain world, changed.
+pub(super) fn settings_with(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = plain_settings();
+    change(&mut settings);
+    settings
+}
+
 fn plain_settings() -> Settings {
     let peer = |name: &str, nets: &[&str], trust: bool| Peer {
         name: name.to_owned(),
@@ -376,6 +400,7 @@ fn plain_settings() -> Settings {
         transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
@@ -406,10 +431,12 @@ fn plain_settings() -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::new(crate::guidance::Templates::shipped()),
         time_zone: jiff::tz::TimeZone::get("Asia/Tokyo").unwrap(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 
-fn plain_directory() -> Directory {
+pub(super) fn plain_directory() -> Directory {
     let agent = |id: &str, name: &str, phone: &str| Agent {
         id: AgentId::new(id),
         name: name.to_owned(),
@@ -434,5 +461,6 @@ fn plain_directory() -> Directory {
             .map(|agent| (agent.id.clone(), agent))
             .collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
