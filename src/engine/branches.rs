@@ -408,7 +408,9 @@ impl Engine {
     /// more.
     pub(super) fn forget_context_when_done(&mut self, context: ContextKey) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let served = self.tables.servers.contains_key(entry.server);
+        // Only an INVITE's context has anything left to do once the caller has a final response.
+        let ended = entry.request.method() != Method::Invite && entry.upstream != Upstream::Open;
+        let served = !ended && self.tables.servers.contains_key(entry.server);
         let busy = entry
             .branches
             .iter()

@@ -93,6 +93,10 @@ impl Engine {
             }
         };
         self.do_client_actions(client, actions, Some(Arc::new(message)));
+        // After a final response nothing is made of the request any more: the ACK, if any, has been.
+        if let Some(entry) = self.tables.clients.get_mut(client).filter(|_| status >= 200) {
+            entry.request = Bytes::new();
+        }
     }
 
     /// The transport of the transaction failed (RFC 3261 §18.4, §16.9: as if 503 had come).

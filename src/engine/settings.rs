@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::identity::{CalledSource, TrunkContext};
-use crate::proxy::digest::{Password, Tries};
+use crate::proxy::digest::{Algorithm, Password, Tries};
 use crate::transaction::TimerSettings;
 use crate::transport::{CertificateName, Flow};
 
@@ -196,9 +196,15 @@ impl Settings {
         self.peers.iter().any(|peer| peer.auth.is_some())
     }
 
-    /// Whether any peer may prove itself with MD5.
-    pub fn some_take_md5(&self) -> bool {
-        self.peers.iter().filter_map(|peer| peer.auth.as_ref()).any(|auth| auth.password.takes_md5())
+    /// The hashes that peers can prove themselves with, the better one first (RFC 8760 §2.4).
+    pub fn offered(&self) -> impl Iterator<Item = Algorithm> {
+        let takes = |algorithm: &Algorithm| {
+            self.peers
+                .iter()
+                .filter_map(|peer| peer.auth.as_ref())
+                .any(|auth| auth.password.takes(*algorithm))
+        };
+        [Algorithm::Sha256, Algorithm::Md5].into_iter().filter(takes)
     }
 
     /// Whether a connection from this address may be opened.
