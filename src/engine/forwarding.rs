@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
@@ -12,7 +13,7 @@ use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, fo
 use crate::transport::Protocol;
 
 /// What changes in a request beside what every proxy changes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rewrite {
     /// The new Request-URI; absent when it stays as it came.
     pub request_uri: Option<Bytes>,
@@ -37,7 +38,7 @@ impl Rewrite {
 }
 
 /// An ACK to a 2xx on its way to a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StatelessAck {
     /// As it came.
     request: Message,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::input::ResolveToken;
+use super::names::{AwaitingName, NameKey};
 use super::people::Wrapping;
 use super::tables::Tables;
 use super::timers::{Alarm, TimerHandle};
@@ -29,6 +31,7 @@ pub struct Saved {
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     next_token: u64,
+    awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
 }
 
 impl Engine {
@@ -44,11 +47,13 @@ impl Engine {
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
             next_token: self.next_token,
+            awaiting_names: self.awaiting_names.clone(),
         }
     }
 
     /// An engine that goes on where `saved` was made. `secret` must be the same: it proves that messages on
-    /// their way belong to us. Screens report themselves again, and names are resolved again.
+    /// their way belong to us. Screens report themselves again; names
+    /// that something waits for are asked again, among the first outputs.
     pub fn restore(
         saved: Saved,
         settings: Arc<Settings>,
@@ -66,6 +71,8 @@ impl Engine {
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
         engine.next_token = saved.next_token;
+        engine.awaiting_names = saved.awaiting_names;
+        engine.ask_names_again();
         engine
     }
 }
