@@ -21,7 +21,9 @@ use crate::transport::{CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFi
 const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
 
 /// What the engine is told. `listen` are the addresses that were really bound.
-pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
+///
+/// Fails when a region is unknown or the templates cannot be read.
+pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
     let advertise_host = host_text(&config.sip.advertise.host);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
@@ -14,7 +15,7 @@ use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, fo
 use crate::transport::{CertificateName, Protocol};
 
 /// What changes in a request beside what every proxy changes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rewrite {
     /// The new Request-URI; absent when it stays as it came.
     pub request_uri: Option<Bytes>,
@@ -39,7 +40,7 @@ impl Rewrite {
 }
 
 /// An ACK to a 2xx on its way to a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StatelessAck {
     /// As it came.
     request: Message,

@@ -39,6 +39,8 @@ pub(super) struct World {
     pub lookups: Vec<(LookupToken, String)>,
     pub records: Vec<CallRecord>,
     pub stored: Vec<StoredStatus>,
+    /// Host names that were asked for.
+    pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
     pub order: Vec<String>,
     replies: BTreeMap<ReplyToken, Result<Answer, Refusal>>,
@@ -77,6 +79,7 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
+            names: Vec::new(),
             order: Vec::new(),
             replies: BTreeMap::new(),
             asked: 0,
@@ -96,6 +99,7 @@ impl World {
         directory(&mut people);
         let settings = Arc::new(plain_settings());
         self.engine = Engine::restore(saved, settings, Arc::new(people), [9; 32], [8; 32], self.now);
+        self.collect();
     }
 
     pub fn input(&mut self, input: Input) {
@@ -245,7 +249,8 @@ impl World {
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
                 Output::Record(record) => self.records.push(*record),
-                Output::NoticeAcknowledged { .. } | Output::Resolve { .. } => {}
+                Output::Resolve { host, .. } => self.names.push(host),
+                Output::NoticeAcknowledged { .. } => {}
             }
         }
     }
