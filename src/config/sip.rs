@@ -20,8 +20,8 @@ pub enum CalledNumberSource {
     To,
     /// The Request-URI.
     RequestUri,
-    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or the
-    /// first `History-Info` (RFC 7044).
+    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or
+    /// the first `History-Info` (RFC 7044).
     FirstDiversion,
 }
 
@@ -47,7 +47,8 @@ pub struct Peer {
     pub called_number: Vec<CalledNumberSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
-    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its own.
+    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its
+    /// own.
     pub transfers: bool,
     /// Whether its numbers may be `81…` without a plus.
     pub bare_country_code: bool,

@@ -4,7 +4,8 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
-/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or
+/// too many).
 pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
