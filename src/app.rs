@@ -4,6 +4,7 @@
 
 mod asking;
 mod demo;
+mod resolver;
 mod secret;
 mod serving;
 mod settings;

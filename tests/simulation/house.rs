@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{Peer, Settings};
+use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
@@ -49,11 +49,17 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: Some(5061),
+        redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
         peers: vec![
@@ -79,6 +85,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 
@@ -109,6 +117,7 @@ pub fn directory(without: Option<usize>) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
 
