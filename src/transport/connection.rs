@@ -54,6 +54,8 @@ pub(super) struct Connection {
     /// What the client's verified certificate says.
     names: RefCell<Vec<String>>,
     known: Cell<bool>,
+    /// It was pinged, and no CRLF has come since.
+    awaits_pong: Cell<bool>,
     answers_pings: Cell<bool>,
     /// TLS holds octets that the socket has not taken yet.
     unflushed: Cell<bool>,
@@ -110,6 +112,7 @@ impl Connection {
             certificate: Cell::new(None),
             names: RefCell::default(),
             known: Cell::new(false),
+            awaits_pong: Cell::new(false),
             answers_pings: Cell::new(false),
             unflushed: Cell::new(false),
             local: Cell::new(SocketAddr::from(([0, 0, 0, 0], 0))),
@@ -337,6 +340,7 @@ where
                     Then::Close(why) => return why,
                     Then::Ping => {
                         times.pinged = Some(Instant::now());
+                        connection.awaits_pong.set(true);
                         if connection.enqueue(PING, None).is_ok() {
                             shared.count(|counts| counts.pings_sent += 1);
                         }
@@ -360,12 +364,16 @@ fn deliver(shared: &Shared, connection: &Connection, framer: &mut Framer) -> boo
                 shared.count(|counts| counts.received += 1);
                 shared.arrive(Arrival::Message { flow: connection.flow(), bytes });
             }
+            // Two answers in a row look like a ping: who owes us one is not pinging.
+            Frame::KeepAliveRequest | Frame::KeepAliveResponse if connection.awaits_pong.take() => {
+                connection.answers_pings.set(true);
+            }
             Frame::KeepAliveRequest => {
                 if connection.enqueue(PONG, None).is_ok() {
                     shared.count(|counts| counts.pings_answered += 1);
                 }
             }
-            Frame::KeepAliveResponse => connection.answers_pings.set(true),
+            Frame::KeepAliveResponse => {}
             Frame::Unusable { head, end_known } => {
                 shared.count(|counts| counts.unusable += 1);
                 shared.arrive(Arrival::Unusable { flow: connection.flow(), head, end_known });
