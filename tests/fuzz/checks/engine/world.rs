@@ -201,7 +201,8 @@ impl World {
             count[2] += 1;
             count[3] += bytes.len();
         }
-        let flow = Flow { protocol: Protocol::Udp, local: address(US), remote, connection: None };
+        let (connection, certificate) = (None, None);
+        let flow = Flow { protocol: Protocol::Udp, local: address(US), remote, connection, certificate };
         self.input(Input::Received { flow, bytes });
     }
 
