@@ -56,8 +56,8 @@ pub struct Peer {
     pub calls_per_s: Option<u32>,
     /// It is known by a password; its addresses then only say from where that is taken, and may be none.
     pub auth: Option<PeerAuth>,
-    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address. With
-    /// a name its addresses alone earn no trust (N8).
+    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address.
+    /// With a name its addresses alone earn no trust (N8).
     pub tls_name: Option<String>,
     /// SHA-256 of the certificate of its server: instead of authority, name and date.
     pub tls_pin: Option<[u8; 32]>,

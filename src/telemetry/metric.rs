@@ -29,7 +29,8 @@ pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
 pub const NAMES: &str = "toritsugi_names_total";
 /// Stream connections that did not come about or were ended by us. Label `reason`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
-/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is closed).
+/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is
+/// closed).
 pub const PINGS: &str = "toritsugi_pings_total";
 
 /// Transactions now.
