@@ -59,9 +59,13 @@ fn not_bound(what: &str, error: &std::io::Error) -> String {
 
 /// Files that the configuration names must be readable.
 fn files(config: &Config) -> Vec<String> {
-    let tls = config.sip.tls.iter();
+    let tls = &config.sip.tls;
     let named = tls
-        .flat_map(|tls| [("[sip.tls] certificate", &tls.certificate), ("[sip.tls] key", &tls.key)])
+        .certificate
+        .iter()
+        .flat_map(|(certificate, key)| [("[sip.tls] certificate", certificate), ("[sip.tls] key", key)])
+        .chain(tls.client_ca.iter().map(|path| ("[sip.tls] client_ca", path)))
+        .chain(tls.ca.iter().map(|path| ("[sip.tls] ca", path)))
         .chain(config.sip.peers.iter().filter_map(password_file))
         .chain(config.guidance.templates.iter().map(|path| ("[guidance] templates", path)))
         .chain(match &config.park.music {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::proxy::digest::{Algorithm, Password, Tries};
 use crate::transaction::TimerSettings;
+use crate::transport::{CertificateName, Flow};
 
 /// Everything the engine is told at start and at reload.
 #[derive(Clone, Debug)]
@@ -128,6 +129,8 @@ pub struct Peer {
     pub preloaded_route: bool,
     /// Whether it may transfer calls that are not its own (D3).
     pub transfers: bool,
+    /// The certificate that makes a TLS connection this peer's, whatever its address.
+    pub certificate: Option<CertificateName>,
     /// Calls a second; zero is no limit of its own.
     pub calls_per_s: u32,
     /// How its numbers are read.
@@ -155,6 +158,19 @@ impl Auth {
 }
 
 impl Settings {
+    /// The index of the peer that a flow is: by the certificate that was shown on it, otherwise by its address
+    /// (N8).
+    pub fn peer_at(&self, flow: &Flow) -> Option<usize> {
+        flow.certificate
+            .and_then(|shown| self.peer_with_certificate(shown))
+            .or_else(|| self.peer_of(flow.remote.ip()))
+    }
+
+    /// The index of the peer that proves itself by this name.
+    pub fn peer_with_certificate(&self, name: CertificateName) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.certificate == Some(name))
+    }
+
     /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped
     /// into IPv6 is the IPv4 address (N9).
     pub fn peer_of(&self, address: IpAddr) -> Option<usize> {

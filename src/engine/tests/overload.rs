@@ -251,6 +251,7 @@ impl Load {
             local: address(super::world::US),
             remote: address(from),
             connection: None,
+            certificate: None,
         };
         let records = self.world.records.len();
         self.world.input(Input::Received { flow, bytes });
