@@ -273,17 +273,11 @@ impl Load {
 
     fn at_pbx(&mut self, message: &Message) {
         let contact: &[(&str, &[u8])] = &[("Contact", b"<sip:pbx@192.0.2.20:5060>")];
-        match message.method() {
-            Method::Invite => {
-                self.arrive(self.free_at + 5_000, PBX, response(message, 180, None, Some("callee"), contact));
-                self.arrive(
-                    self.free_at + 20_000,
-                    PBX,
-                    response(message, 200, None, Some("callee"), contact),
-                );
-            }
-            Method::Bye => self.arrive(self.free_at + 1_000, PBX, response(message, 200, None, None, &[])),
-            _ => {}
+        if message.method() == Method::Invite {
+            self.arrive(self.free_at + 5_000, PBX, response(message, 180, None, Some("callee"), contact));
+            self.arrive(self.free_at + 20_000, PBX, response(message, 200, None, Some("callee"), contact));
+        } else if message.method() == Method::Bye {
+            self.arrive(self.free_at + 1_000, PBX, response(message, 200, None, None, &[]));
         }
     }
 
