@@ -6,6 +6,7 @@
 mod address;
 mod document;
 mod house;
+mod route;
 mod server;
 mod sip;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
+pub use route::Route;
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
 pub use sip::{CalledNumberSource, Limits, Peer, Sip, Tls};
 

@@ -12,6 +12,7 @@ use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
+use crate::proxy::RouteTarget;
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
 use crate::transport::{ListenAddress, Protocol, TransportSettings};
@@ -34,7 +35,12 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
     Ok(Settings {
         advertise: (advertise_host, port),
         listen,
-        default_route: config.sip.default_route.uri.clone(),
+        routes: config.sip.routes.iter().map(route_target).collect(),
+        next_target_after: config.sip.next_target_after,
+        probe_interval: config.sip.probe_interval,
+        phone_silent: config.routing.phone_silent,
+        // What is sent over TCP is answered over TCP: it must be listened on.
+        tcp_above_bytes: if listens_on_tcp(config) { config.sip.tcp_above_bytes } else { 0 },
         peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
         message: Limits {
             message_bytes: config.sip.limits.message_bytes,
@@ -57,6 +63,14 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),
     })
+}
+
+fn route_target(route: &crate::config::Route) -> RouteTarget {
+    RouteTarget { uri: route.hop.uri.clone(), priority: route.priority, weight: route.weight }
+}
+
+fn listens_on_tcp(config: &Config) -> bool {
+    config.sip.listen.iter().any(|listen| listen.protocol == crate::config::Protocol::Tcp)
 }
 
 /// How numbers are read by default.

@@ -35,6 +35,14 @@ pub struct Counters {
     pub unacknowledged: u64,
     pub transport_failures: u64,
     pub shed: u64,
+    pub next_targets: u64,
+    pub targets_given_up: u64,
+    pub targets_marked_down: u64,
+    pub routes_down: u64,
+    pub probes_sent: u64,
+    pub silent_phones: u64,
+    pub late_answers: u64,
+    pub large_over_tcp: u64,
 }
 
 /// How full the tables are.
@@ -49,6 +57,8 @@ pub struct Gauges {
     pub timers: usize,
     pub names_awaited: usize,
     pub wrapping: usize,
+    pub targets: usize,
+    pub targets_down: usize,
 }
 
 /// Times measured since they were last taken; each list holds at most [`Samples::KEPT`].

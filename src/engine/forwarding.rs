@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
@@ -12,8 +13,8 @@ use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, fo
 use crate::transport::Protocol;
 
 /// What changes in a request beside what every proxy changes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rewrite {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Rewrite {
     /// The new Request-URI; absent when it stays as it came.
     pub request_uri: Option<Bytes>,
     /// How many topmost Route values are ours and go.

@@ -10,6 +10,10 @@ mod clients;
 mod context;
 mod counters;
 mod forwarding;
+mod hops;
+mod hops_failover;
+mod hops_late;
+mod hops_probe;
 mod ids;
 mod input;
 mod names;
@@ -29,6 +33,7 @@ mod timers;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +52,7 @@ use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
 use crate::transaction::{KeyMaker, TimerQueue};
 use counters::Budget;
+use hops::HopBook;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
 use tables::Tables;
@@ -81,6 +87,8 @@ pub struct Engine {
     presence_alarm: Option<(Moment, TimerHandle)>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
+    hops: HopBook,
+    no_tcp: HashMap<SocketAddr, Moment>,
     next_token: u64,
     strangers_answer: Budget,
     peer_calls: BTreeMap<usize, Budget>,
@@ -109,7 +117,7 @@ impl Engine {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
         let (host, port) = &settings.advertise;
-        Self {
+        let mut engine = Self {
             own: Own::new(host, *port, settings.listen.clone()),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
@@ -126,6 +134,8 @@ impl Engine {
             presence_alarm: None,
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
+            hops: HopBook::default(),
+            no_tcp: HashMap::new(),
             next_token: 0,
             strangers_answer: Budget::default(),
             peer_calls: BTreeMap::new(),
@@ -134,7 +144,9 @@ impl Engine {
             samples: Samples::default(),
             draining: false,
             settings,
-        }
+        };
+        engine.schedule_probes(Duration::ZERO);
+        engine
     }
 
     /// Takes one thing in. What it causes is read by [`Self::poll_output`].
@@ -200,6 +212,8 @@ impl Engine {
             timers: self.timers.len(),
             names_awaited: self.awaiting_names.len(),
             wrapping: self.wrapping.len(),
+            targets: self.hops.counts().0,
+            targets_down: self.hops.counts().1,
         }
     }
 
@@ -208,7 +222,11 @@ impl Engine {
             Alarm::Server(server, timer) => self.server_timer(server, timer),
             Alarm::Client(client, timer) => self.client_timer(client, timer),
             Alarm::TimerC(branch) => self.timer_c(branch),
+            Alarm::BranchSilent(branch) => self.branch_silent(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
+            Alarm::CancelEnd(branch) => self.cancel_ended(branch),
+            Alarm::ProbeRound => self.probe_round(),
+            Alarm::ProbeWait(client) => self.probe_waited(client),
             Alarm::LookupDeadline(call) => self.lookup_deadline(call),
             Alarm::AnnounceDeadline(call, offer) => {
                 self.counters.announce_deadlines += 1;
@@ -241,5 +259,7 @@ impl Engine {
         self.agents.require_screen(settings.require_screen);
         self.peer_calls.clear();
         self.settings = settings;
+        self.hops.forget();
+        self.schedule_probes(Duration::ZERO);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::forwarding::{Rewrite, StatelessAck};
+use super::forwarding::StatelessAck;
 use super::input::{Output, Resolution, ResolveToken};
 use super::tables::BranchRef;
 use crate::proxy::Target;
@@ -30,9 +30,11 @@ pub(super) struct NameKey {
 #[derive(Clone, Debug)]
 pub(super) enum AwaitingName {
     /// A branch of a context.
-    Branch(BranchRef, Rewrite),
+    Branch(BranchRef),
     /// An ACK to a 2xx, forwarded without a transaction.
     Ack(Box<StatelessAck>),
+    /// The probes of a route's targets.
+    Probe,
 }
 
 impl Engine {
@@ -60,11 +62,12 @@ impl Engine {
             self.names.insert(key, (Arc::clone(&targets), self.now.moment + lasts));
         }
         match waiting {
-            AwaitingName::Branch(branch, rewrite) => self.branch_resolved(branch, &targets, &rewrite),
+            AwaitingName::Branch(branch) => self.branch_resolved(branch, &targets),
             AwaitingName::Ack(ack) => match targets.first() {
                 Some(target) => self.send_ack_onward(&ack, *target),
                 None => self.counters.dropped_acks += 1,
             },
+            AwaitingName::Probe => targets.iter().for_each(|target| self.probe(*target)),
         }
     }
 

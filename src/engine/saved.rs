@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hops::HopBook;
 use super::people::Wrapping;
 use super::tables::Tables;
 use super::timers::{Alarm, TimerHandle};
@@ -28,6 +29,7 @@ pub struct Saved {
     wrapping: BTreeMap<AgentId, Wrapping>,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    hops: HopBook,
     next_token: u64,
 }
 
@@ -43,6 +45,7 @@ impl Engine {
             wrapping: self.wrapping.clone(),
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
+            hops: self.hops.clone(),
             next_token: self.next_token,
         }
     }
@@ -65,6 +68,7 @@ impl Engine {
         engine.wrapping = saved.wrapping;
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
+        engine.hops = saved.hops;
         engine.next_token = saved.next_token;
         engine
     }

@@ -2,9 +2,12 @@
 
 mod answering;
 mod dialogs;
+mod hops;
+mod large;
 mod lookups;
 mod offers;
 mod people;
+mod phones;
 mod saved;
 mod strangers;
 mod world;

@@ -23,6 +23,14 @@ pub const CLOSED_SOCKETS: &str = "toritsugi_closed_sockets_total";
 /// Log lines that were not written. Label `reason`: `held_back`, `queue_full`.
 pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
 
+/// What next hops did. Label `event`: `next_target`, `given_up`, `marked_down`, `route_down`, `probe`,
+/// `silent_phone`, `late_answer`, `large_over_tcp`.
+pub const NEXT_HOP_EVENTS: &str = "toritsugi_next_hop_events_total";
+
+/// Next hops whose health is known.
+pub const NEXT_HOPS: &str = "toritsugi_next_hops";
+/// Next hops that are marked down.
+pub const NEXT_HOPS_DOWN: &str = "toritsugi_next_hops_down";
 /// Transactions now.
 pub const TRANSACTIONS: &str = "toritsugi_transactions";
 /// Calls now.
@@ -61,7 +69,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 23] = [
+pub const ALL: [(Kind, &str, &str); 26] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
@@ -73,6 +81,9 @@ pub const ALL: [(Kind, &str, &str); 23] = [
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
     (Kind::Counter, DROPPED_LOG_LINES, "Log lines that were not written, by reason."),
+    (Kind::Counter, NEXT_HOP_EVENTS, "What next hops did, by event."),
+    (Kind::Gauge, NEXT_HOPS, "Next hops whose health is known."),
+    (Kind::Gauge, NEXT_HOPS_DOWN, "Next hops that are marked down."),
     (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),

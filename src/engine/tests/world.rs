@@ -10,12 +10,14 @@ use bytes::Bytes;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
-    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Saved, Settings,
+    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, ResolveToken,
+    Saved, Settings,
 };
 use crate::events::{CallRecord, Event, EventBody};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
+use crate::proxy::RouteTarget;
 use crate::routing::{Agent, Directory, Line};
 use crate::transaction::TimerSettings;
 use crate::transport::{Flow, Protocol};
@@ -38,6 +40,8 @@ pub(super) struct World {
     pub stored: Vec<StoredStatus>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
     pub order: Vec<String>,
+    /// Names that are waited for: token, port, protocol.
+    pub names: Vec<(ResolveToken, Option<u16>, Option<Protocol>)>,
     replies: BTreeMap<ReplyToken, Result<Answer, Refusal>>,
     asked: u64,
 }
@@ -75,6 +79,7 @@ impl World {
             records: Vec::new(),
             stored: Vec::new(),
             order: Vec::new(),
+            names: Vec::new(),
             replies: BTreeMap::new(),
             asked: 0,
         }
@@ -82,10 +87,17 @@ impl World {
 
     /// The process dies and another one goes on with what was written out.
     pub fn reborn(&mut self) {
+        self.reborn_with(|_| {});
+    }
+
+    /// The same with other settings.
+    pub fn reborn_with(&mut self, change: impl FnOnce(&mut Settings)) {
         let written = serde_json::to_string(&self.engine.save()).unwrap();
         let saved: Saved = serde_json::from_str(&written).unwrap();
-        let (settings, directory) = (Arc::new(plain_settings()), Arc::new(plain_directory()));
-        self.engine = Engine::restore(saved, settings, directory, [9; 32], [8; 32], self.now);
+        let mut settings = plain_settings();
+        change(&mut settings);
+        let directory = Arc::new(plain_directory());
+        self.engine = Engine::restore(saved, Arc::new(settings), directory, [9; 32], [8; 32], self.now);
     }
 
     pub fn input(&mut self, input: Input) {
@@ -225,7 +237,8 @@ impl World {
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
                 Output::Record(record) => self.records.push(*record),
-                Output::NoticeAcknowledged { .. } | Output::Resolve { .. } => {}
+                Output::Resolve { token, port, protocol, .. } => self.names.push((token, port, protocol)),
+                Output::NoticeAcknowledged { .. } => {}
             }
         }
     }
@@ -331,7 +344,11 @@ fn plain_settings() -> Settings {
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
         listen: vec![address(US)],
-        default_route: format!("sip:{PBX}"),
+        routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
+        next_target_after: Duration::from_secs(2),
+        probe_interval: Duration::ZERO,
+        phone_silent: Duration::from_secs(2),
+        tcp_above_bytes: 1300,
         peers: vec![
             peer("carrier", &["192.0.2.10/32"], true),
             peer("pbx", &["192.0.2.20/32"], true),
@@ -357,7 +374,7 @@ fn plain_settings() -> Settings {
     }
 }
 
-fn plain_directory() -> Directory {
+pub(super) fn plain_directory() -> Directory {
     let agent = |id: &str, name: &str, phone: &str| Agent {
         id: AgentId::new(id),
         name: name.to_owned(),
