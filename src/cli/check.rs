@@ -88,7 +88,7 @@ fn route_to_ourselves(config: &Config, route: &NextHop) -> Option<String> {
         };
         config.sip.listen.iter().any(|listen| listen.protocol == route.protocol && listens(listen.address))
     };
-    let is_advertised = route.target == config.sip.advertise;
+    let is_advertised = route.target == config.sip.advertise || config.sip.own_names.contains(&route.target);
     (is_advertised || route.target.address().is_some_and(ours))
         .then(|| format!("[sip] the default route {} is toritsugi itself; name the PBX", route.uri))
 }

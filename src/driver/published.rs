@@ -13,6 +13,9 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
     count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
     count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
+    count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
+    count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);

@@ -15,9 +15,9 @@ use super::tables::{BranchRef, ClientKey, ClientMachine, ContextKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::clock::Moment;
-use crate::message::{Message, Method};
+use crate::message::{Header, Message, Method};
 use crate::proxy::{
-    Branch, Final, Forward, NextHop, Target, best_response, forward_request, forward_response,
+    Branch, Final, Forward, NextHop, PrivacyWish, Target, best_response, forward_request, forward_response,
     status_upstream,
 };
 use crate::transaction::{Actions, invite_client};
@@ -50,6 +50,9 @@ impl Engine {
     ) -> Option<BranchRef> {
         let until = self.now.moment + self.silence_limit(&aim);
         let branch = self.add_branch(context, aim, until)?;
+        if !self.has_breadth(branch) {
+            return Some(branch);
+        }
         let first = hops.pop_front().unwrap_or(NextHop::Unroutable);
         self.go(branch, first, Onward { targets: VecDeque::new(), hops, rewrite, until });
         Some(branch)
@@ -61,8 +64,20 @@ impl Engine {
         let entry = self.tables.contexts.get_mut(context)?;
         let index = entry.branches.len();
         let state = BranchState::Resolving;
-        entry.branches.push(ContextBranch { aim, state, timer: None, began, until, onward: None });
+        let breadth = 0;
+        entry.branches.push(ContextBranch { aim, state, timer: None, began, until, onward: None, breadth });
         Some(BranchRef { context, index })
+    }
+
+    /// Gives the branch its share of Max-Breadth; `false` when none is left and it has failed (RFC 5393 §5.3.3).
+    pub(super) fn has_breadth(&mut self, branch: BranchRef) -> bool {
+        let breadth = self.breadth_of(branch);
+        if let (Some(breadth), Some(entry)) = (breadth, self.branch_mut(branch)) {
+            entry.breadth = breadth;
+        } else {
+            self.fail_branch(branch, 440, None);
+        }
+        breadth.is_some()
     }
 
     /// Sends a branch to this hop.
@@ -157,9 +172,15 @@ impl Engine {
     ) -> Option<(ClientKey, Actions, Bytes)> {
         let context = self.tables.contexts.get(branch.context)?;
         let request = Arc::clone(&context.request);
-        let incoming = self.tables.servers.get(context.server).map(|server| server.flow.protocol);
         let keep_identity = self.identity_may_reach(context.from, target.remote.ip());
-        let record_route = self.record_route_values(context, incoming, target.protocol);
+        let edge = request.header(Header::Privacy).is_some() && !self.is_trusted(target.remote.ip());
+        let hide_user = edge && PrivacyWish::of(&request).hides_user();
+        if edge && self.privacy_forbids(context.purpose, &request) {
+            self.fail_branch(branch, 500, None);
+            return None;
+        }
+        let max_breadth = context.branches.get(branch.index).map(|entry| entry.breadth);
+        let record_route = self.record_route_values(context, &target.into());
         let invite = request.method() == Method::Invite;
         let (client, actions) = self.reserve_client(invite, target.into(), Some(branch));
         let via_branch =
@@ -172,9 +193,11 @@ impl Engine {
             drop_last_route: rewrite.drop_last_route,
             record_route: &record_route,
             protocol: target.protocol,
-            sent_by: &self.own.sent_by,
+            sent_by: self.own.sent_by(target.protocol, target.remote.ip()),
             branch: &via_branch,
             keep_identity,
+            hide_user,
+            max_breadth,
         });
         Some((client, actions, bytes))
     }
@@ -264,6 +287,10 @@ impl Engine {
         let BranchState::Cancelling(client) = entry.state else { return };
         entry.state = BranchState::Disowned(client, Vec::new());
         self.clear_branch_timer(branch);
+        if let Some(Purpose::Call(call)) = self.tables.contexts.get(branch.context).map(|entry| entry.purpose)
+        {
+            self.release_held(call);
+        }
         self.finish_context(branch.context);
     }
 
@@ -363,6 +390,7 @@ impl Engine {
         // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
             self.on_context_answered(branch, status, response.to_tag().unwrap_or_default());
+            self.learn_session(branch, response);
             self.cancel_others(branch);
         }
         self.forward_upstream(branch.context, response, status);
@@ -399,7 +427,7 @@ impl Engine {
         }
         if goes_on {
             self.next_target(branch);
-        } else if pending {
+        } else if pending && !self.follow_redirect(branch) {
             self.on_branch_failed(branch, status);
             self.finish_context(branch.context);
         }
@@ -419,7 +447,8 @@ impl Engine {
             return self.answer_route_down(context);
         }
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let chosen = if cancelled { None } else { best_failure(&entry.branches) };
+        let trusted = entry.from.trust_identity;
+        let chosen = if cancelled { None } else { best_failure(&entry.branches, &entry.recursed) };
         let Some(failure) = chosen else {
             return self.answer_upstream(context, if cancelled { 487 } else { 500 });
         };
@@ -433,7 +462,7 @@ impl Engine {
             Some(response) if status_upstream(failure.status) == failure.status => {
                 let extra = self.other_challenges(context, failure.status, &response);
                 self.set_upstream(context, failure.status);
-                let bytes = forward_response(&response, &extra);
+                let bytes = forward_response(&response, &extra, trusted);
                 self.respond(server, failure.status, bytes);
             }
             Some(_) | None => self.answer_upstream(context, status_upstream(failure.status)),
@@ -477,13 +506,12 @@ impl Engine {
             entry.upstream = Upstream::Final(status);
         }
         let server = entry.server;
-        let bytes = forward_response(response, &[]);
+        let bytes = forward_response(response, &[], entry.from.trust_identity);
         self.respond(server, status, bytes);
     }
 
     /// RFC 3261 §16.7 item 7: the challenges of the other branches join the 401 or 407 that goes up.
     fn other_challenges(&self, context: ContextKey, status: u16, chosen: &Message) -> Vec<(String, Bytes)> {
-        use crate::message::Header;
         if !matches!(status, 401 | 407) {
             return Vec::new();
         }
@@ -542,12 +570,15 @@ impl Engine {
 
 /// The best failure of the branches that speak for the call. An agent's refusal is the agent's own (R3): it
 /// counts only when nothing else answered.
-fn best_failure(branches: &[ContextBranch]) -> Option<Failure> {
+fn best_failure(branches: &[ContextBranch], recursed: &[usize]) -> Option<Failure> {
     let failures = |agents: bool| -> Vec<&Failure> {
         branches
             .iter()
-            .filter(|branch| matches!(branch.aim, Aim::Agent(_)) == agents)
-            .filter_map(|branch| match &branch.state {
+            .enumerate()
+            .filter(|(index, branch)| {
+                matches!(branch.aim, Aim::Agent(_)) == agents && !recursed.contains(index)
+            })
+            .filter_map(|(_, branch)| match &branch.state {
                 BranchState::Failed(failure) => Some(failure),
                 BranchState::Resolving
                 | BranchState::Trying(_)

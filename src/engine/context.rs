@@ -29,6 +29,23 @@ pub struct Context {
     pub upstream: Upstream,
     /// The caller cancelled.
     pub cancelled: bool,
+    /// Contacts of 3xx responses that may be followed, or were (R8).
+    pub contacts: Vec<Contact>,
+    /// Branches whose 3xx is being followed: it answers nobody any more (RFC 3261 §16.7 item 4).
+    pub recursed: Vec<usize>,
+}
+
+/// A contact that a 3xx named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Contact {
+    /// Of whose branch.
+    pub aim: Aim,
+    /// The URI.
+    pub uri: Vec<u8>,
+    /// The branch that was redirected.
+    pub from: usize,
+    /// It was sent to.
+    pub tried: bool,
 }
 
 /// What the configuration grants to a peer.
@@ -75,6 +92,8 @@ pub struct Branch {
     pub until: Moment,
     /// What may be tried when this fails; absent when there is nothing.
     pub onward: Option<Box<Onward>>,
+    /// Its Max-Breadth (RFC 5393 §5.3.3).
+    pub breadth: u32,
 }
 
 /// Why a branch exists.

@@ -43,6 +43,9 @@ pub struct Counters {
     pub silent_phones: u64,
     pub late_answers: u64,
     pub large_over_tcp: u64,
+    pub redirects_followed: u64,
+    pub redirects_refused: u64,
+    pub transfers_refused: u64,
 }
 
 /// How full the tables are.

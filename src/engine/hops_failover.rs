@@ -132,8 +132,10 @@ impl Engine {
             (BranchState::Trying(_), Aim::Agent(_)) => {
                 self.counters.silent_phones += 1;
                 self.give_up(branch);
-                self.on_branch_failed(branch, 408);
-                self.finish_context(branch.context);
+                if !self.follow_redirect(branch) {
+                    self.on_branch_failed(branch, 408);
+                    self.finish_context(branch.context);
+                }
             }
             (BranchState::Trying(_), Aim::DefaultRoute) => self.route_silent(branch),
             (BranchState::Trying(_), Aim::Dialog)
@@ -168,7 +170,9 @@ impl Engine {
             return;
         }
         self.give_up(branch);
-        self.finish_context(branch.context);
+        if !self.follow_redirect(branch) {
+            self.finish_context(branch.context);
+        }
     }
 
     /// The branch does not count any more. What still comes of it is ended: a provisional response by CANCEL,
@@ -214,6 +218,9 @@ impl Engine {
         let next = self.add_branch(branch.context, aim.clone(), onward.until);
         let Some(next) = next else { return };
         self.follow(branch, next, &aim);
+        if !self.has_breadth(next) {
+            return;
+        }
         match onward.targets.pop_front() {
             Some(target) => self.send_branch(next, target, *onward),
             None => match onward.hops.pop_front() {
@@ -288,8 +295,15 @@ impl Engine {
     pub(super) fn route_is_down(&self, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let lone = self.settings.routes.len() < 2;
-        let mut tried =
-            entry.branches.iter().filter(|branch| matches!(branch.aim, Aim::DefaultRoute)).peekable();
+        let mut tried = entry
+            .branches
+            .iter()
+            .enumerate()
+            .filter(|(index, branch)| {
+                matches!(branch.aim, Aim::DefaultRoute) && !entry.recursed.contains(index)
+            })
+            .map(|(_, branch)| branch)
+            .peekable();
         tried.peek().is_some()
             && tried.all(|branch| match &branch.state {
                 BranchState::Failed(Failure { status: 503, response }) => response.is_none() || !lone,

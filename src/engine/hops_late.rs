@@ -68,7 +68,8 @@ impl Engine {
     }
 
     fn via_line(&self, destination: Destination, branch: &str) -> String {
-        format!("SIP/2.0/{} {};branch={branch}", destination.protocol.via_name(), self.own.sent_by)
+        let us = self.own.sent_by(destination.protocol, destination.remote.ip());
+        format!("SIP/2.0/{} {us};branch={branch}", destination.protocol.via_name())
     }
 
     /// The way of a request within the dialog of the answer, as seen from here: the Record-Route values below

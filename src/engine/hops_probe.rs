@@ -73,7 +73,7 @@ impl Engine {
         self.counters.probes_sent += 1;
         let branch = Branch { slot: client.data().as_ffi(), loop_hash: 0 }.mint(&self.secret);
         let tag = self.secret.to_tag(call_id.as_str().as_bytes(), b"probe", branch.as_bytes());
-        let us = &self.own.sent_by;
+        let us = self.own.sent_by(target.protocol, target.remote.ip());
         let uri = match target.protocol.uri_parameter() {
             "" => format!("sip:{}", target.remote),
             parameter => format!("sip:{};{}", target.remote, parameter.trim_end_matches(';')),

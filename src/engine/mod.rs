@@ -9,6 +9,7 @@ mod calls;
 mod clients;
 mod context;
 mod counters;
+mod dispositions;
 mod forwarding;
 mod hops;
 mod hops_failover;
@@ -22,10 +23,13 @@ mod people;
 mod pop;
 mod port;
 mod records;
+mod redirects;
 mod requests;
 mod saved;
 mod servers;
+mod sessions;
 mod settings;
+mod shifts;
 mod tables;
 mod timers;
 
@@ -85,6 +89,7 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
     hops: HopBook,
@@ -116,9 +121,13 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
-        let (host, port) = &settings.advertise;
         let mut engine = Self {
-            own: Own::new(host, *port, settings.listen.clone()),
+            own: Own::new(
+                &settings.advertise,
+                &settings.own_names,
+                settings.tls_port,
+                settings.listen.clone(),
+            ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
             random: ChaCha12Rng::from_seed(seed),
@@ -132,6 +141,7 @@ impl Engine {
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
+            shift_alarm: None,
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             hops: HopBook::default(),
@@ -146,6 +156,7 @@ impl Engine {
             settings,
         };
         engine.schedule_probes(Duration::ZERO);
+        engine.shifts_due();
         engine
     }
 
@@ -221,6 +232,7 @@ impl Engine {
         match alarm {
             Alarm::Server(server, timer) => self.server_timer(server, timer),
             Alarm::Client(client, timer) => self.client_timer(client, timer),
+            Alarm::Trying(server) => self.trying_due(server),
             Alarm::TimerC(branch) => self.timer_c(branch),
             Alarm::BranchSilent(branch) => self.branch_silent(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
@@ -237,6 +249,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
+            Alarm::Shift => self.shifts_due(),
         }
     }
 

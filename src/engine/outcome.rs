@@ -121,8 +121,8 @@ impl Engine {
     pub(super) fn on_branch_failed(&mut self, branch: BranchRef, status: u16) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
-            Purpose::Call(_) => {
-                let Some((call, _)) = self.current_offer_of(branch) else { return };
+            Purpose::Call(call) => {
+                let Some((call, _)) = self.current_offer_of(branch) else { return self.release_held(call) };
                 tracing::debug!(sip.status = status, "an agent's phone refused");
                 self.phone_failed(call);
             }

@@ -132,7 +132,10 @@ impl Engine {
             return self.respond_status(server, rejection.status, &extra);
         }
         if inside {
-            self.on_inside_dialog(peer, server, message);
+            return self.on_inside_dialog(peer, flow, server, message);
+        }
+        if self.refuses_transfer(peer, flow, &message) {
+            self.respond_status(server, 403, &[]);
         } else if message.method() == Method::Options && self.is_for_us(&message) {
             self.respond_status(server, 200, &[("Allow", ALLOW), ("Accept", b"application/sdp")]);
         } else if message.method() == Method::Invite {
@@ -143,7 +146,7 @@ impl Engine {
     }
 
     /// A request within a dialog follows our signed Record-Route, and nothing else (N2, N19, N21).
-    fn on_inside_dialog(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
+    fn on_inside_dialog(&mut self, peer: usize, flow: Flow, server: ServerKey, message: Arc<Message>) {
         let Some(plan) = plan_route(&message, &self.own) else {
             return self.respond_status(server, 400, &[]);
         };
@@ -155,6 +158,9 @@ impl Engine {
         if !self.tags_belong(call, &message) {
             self.counters.unproven_dialogs += 1;
             return self.respond_status(server, 481, &[]);
+        }
+        if self.refuses_transfer(peer, flow, &message) {
+            return self.respond_status(server, 403, &[]);
         }
         let hop = self.hop_of(plan.next_uri());
         let rewrite = Rewrite::of(&plan);
@@ -219,9 +225,13 @@ impl Engine {
     }
 
     pub(super) fn hop_of(&self, uri: &[u8]) -> NextHop {
-        let hop = Uri::parse(uri).map_or(NextHop::Unroutable, |uri| next_hop(&uri));
+        let Ok(uri) = Uri::parse(uri) else { return NextHop::Unroutable };
+        // Never back to ourselves, under any name: a request that names us and no call of ours goes nowhere.
+        if self.own.is_own(&uri) {
+            return NextHop::Unroutable;
+        }
+        let hop = next_hop(&uri);
         match hop {
-            // Never back to ourselves: a request that names us and no call of ours goes nowhere.
             NextHop::Address(target) if self.own.is_address(target.remote) => NextHop::Unroutable,
             NextHop::Address(_) | NextHop::Name { .. } | NextHop::Unroutable => hop,
         }
@@ -242,10 +252,13 @@ impl Engine {
             branches: Vec::new(),
             upstream: Upstream::Open,
             cancelled: false,
+            contacts: Vec::new(),
+            recursed: Vec::new(),
         });
         if let Some(entry) = self.tables.servers.get_mut(server) {
             entry.context = Some(context);
         }
+        self.await_answer(server);
         context
     }
 

@@ -30,6 +30,7 @@ pub struct Saved {
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     hops: HopBook,
+    shift_alarm: Option<TimerHandle>,
     next_token: u64,
 }
 
@@ -46,6 +47,7 @@ impl Engine {
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
             hops: self.hops.clone(),
+            shift_alarm: self.shift_alarm,
             next_token: self.next_token,
         }
     }
@@ -69,7 +71,9 @@ impl Engine {
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
         engine.hops = saved.hops;
+        engine.shift_alarm = saved.shift_alarm;
         engine.next_token = saved.next_token;
+        engine.shifts_due();
         engine
     }
 }

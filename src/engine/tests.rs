@@ -2,12 +2,19 @@
 
 mod answering;
 mod dialogs;
+mod features;
 mod hops;
+mod identity;
 mod large;
 mod lookups;
 mod offers;
 mod people;
 mod phones;
+mod record_route;
+mod redirects;
+mod responses;
 mod saved;
+mod shifts;
 mod strangers;
+mod validation;
 mod world;

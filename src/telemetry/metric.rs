@@ -4,6 +4,8 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
+pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
 /// Messages that could not be sent. Label `reason`.
@@ -69,9 +71,10 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 26] = [
+pub const ALL: [(Kind, &str, &str); 27] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
+    (Kind::Counter, REDIRECTS, "Contacts of redirections, by outcome."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
     (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),

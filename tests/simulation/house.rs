@@ -50,11 +50,15 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: None,
+        redirects: None,
         listen: vec![address(US)],
         routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
         next_target_after: Duration::from_secs(2),
@@ -114,6 +118,7 @@ pub fn directory(without: Option<usize>) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
 

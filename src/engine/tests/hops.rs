@@ -377,11 +377,11 @@ fn i16_failover_leaves_nothing_behind() {
 fn failover_survives_being_written_out_and_read_back() {
     let mut world = two_pbxs();
     call(&mut world, "one");
-    world.reborn_with(two_targets);
+    world.reborn_as(two_targets, |_| {});
     world.advance(2 * SECOND);
     assert_eq!(invites(world.taken(PBX_2)).len(), 1);
     let first = world.taken(PBX).remove(0);
-    world.reborn_with(two_targets);
+    world.reborn_as(two_targets, |_| {});
     world.reply(PBX, &first, 200, "late");
     let methods: Vec<Method> = world.taken(PBX).iter().map(Message::method).collect();
     assert_eq!(methods, [Method::Ack, Method::Bye]);

@@ -13,7 +13,7 @@ use crate::engine::{
     Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, ResolveToken,
     Saved, Settings,
 };
-use crate::events::{CallRecord, Event, EventBody};
+use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
@@ -28,6 +28,8 @@ pub(super) const PHONE_1: &str = "192.0.2.31:5060";
 pub(super) const PHONE_2: &str = "192.0.2.32:5060";
 pub(super) const US: &str = "192.0.2.1:5060";
 pub(super) const LINE: &str = "0312345678";
+/// A number that is no line: the call goes to the PBX.
+pub(super) const ELSEWHERE: &str = "0399999999";
 
 /// The engine, its clock, and everything it put out.
 pub(super) struct World {
@@ -90,14 +92,21 @@ impl World {
         self.reborn_with(|_| {});
     }
 
-    /// The same with other settings.
-    pub fn reborn_with(&mut self, change: impl FnOnce(&mut Settings)) {
+    /// The same, into another directory.
+    pub fn reborn_with(&mut self, directory: impl FnOnce(&mut Directory)) {
+        self.reborn_as(|_| {}, directory);
+    }
+
+    /// The same, with other settings and into another directory.
+    pub fn reborn_as(&mut self, change: impl FnOnce(&mut Settings), directory: impl FnOnce(&mut Directory)) {
         let written = serde_json::to_string(&self.engine.save()).unwrap();
         let saved: Saved = serde_json::from_str(&written).unwrap();
         let mut settings = plain_settings();
         change(&mut settings);
-        let directory = Arc::new(plain_directory());
-        self.engine = Engine::restore(saved, Arc::new(settings), directory, [9; 32], [8; 32], self.now);
+        let mut people = plain_directory();
+        directory(&mut people);
+        let (settings, people) = (Arc::new(settings), Arc::new(people));
+        self.engine = Engine::restore(saved, settings, people, [9; 32], [8; 32], self.now);
     }
 
     pub fn input(&mut self, input: Input) {
@@ -212,6 +221,15 @@ impl World {
             .expect("an offer")
     }
 
+    /// The card of the offer that was made last.
+    pub fn last_pop(&self) -> PopDocument {
+        let pop = self.events.iter().rev().find_map(|event| {
+            let EventBody::PopOffered { pop, .. } = &event.body else { return None };
+            Some((**pop).clone())
+        });
+        pop.expect("an offer")
+    }
+
     fn set_clock(&mut self, moment: Moment) {
         self.now = Now { wall: self.now.wall_at(moment), moment };
     }
@@ -281,6 +299,52 @@ pub(super) fn within_dialog(method: &str, cseq: u32, ok: &Message) -> String {
     )
 }
 
+/// The same request from the other side: From and To change places, the target is the caller.
+pub(super) fn swapped(text: &str) -> String {
+    text.replace("From: ", "X: ")
+        .replace("To: ", "From: ")
+        .replace("X: ", "To: ")
+        .replacen("sip:phone@192.0.2.31:5060", "sip:caller@192.0.2.10", 1)
+        .replace("Via: SIP/2.0/UDP 192.0.2.10:5060", "Via: SIP/2.0/UDP 192.0.2.31:5060")
+}
+
+/// A request of the carrier outside any dialog.
+pub(super) fn outside(method: &str, uri: &str, headers: &str) -> String {
+    format!(
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\n\
+        Max-Forwards: 70\r\n\
+         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// The caller takes the call back.
+pub(super) fn cancel_text(call: &str, headers: &str) -> String {
+    format!(
+        "CANCEL sip:0312345678@192.0.2.1 SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call};rport\r\n\
+         Max-Forwards: 70\r\n{headers}From: <sip:+819012345678@carrier.example>;tag=caller\r\n\
+         To: <sip:0312345678@192.0.2.1>\r\nCall-ID: {call}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// A message as it went to somebody.
+pub(super) fn datagram(to: &str, message: &Message) -> Datagram {
+    Datagram {
+        protocol: Protocol::Udp,
+        remote: address(to),
+        local: None,
+        connection: None,
+        bytes: message.bytes().clone(),
+        token: None,
+    }
+}
+
+/// The request with more header lines.
+pub(super) fn with(text: &str, headers: &str) -> String {
+    text.replacen("Max-Forwards: ", &format!("{headers}Max-Forwards: "), 1)
+}
+
 /// The INVITEs among the messages.
 pub(super) fn invites(messages: Vec<Message>) -> Vec<Message> {
     messages
@@ -338,11 +402,15 @@ fn plain_settings() -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: None,
+        redirects: None,
         listen: vec![address(US)],
         routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
         next_target_after: Duration::from_secs(2),
@@ -399,5 +467,6 @@ pub(super) fn plain_directory() -> Directory {
             .map(|agent| (agent.id.clone(), agent))
             .collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
