@@ -13,12 +13,14 @@ pub use handle::{EngineHandle, FromDesk, FromWorld};
 pub use outlets::{LookupJob, Outlets, ResolveJob, Write};
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken};
-use crate::transport::{Arrival, Outgoing, Transports};
+use crate::clock::Moment;
+use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken, Settings};
+use crate::transport::{Arrival, CertificateName, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
 const BATCH: usize = 64;
@@ -36,6 +38,8 @@ pub struct Driver {
     outlets: Outlets,
     replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     last_reply: u64,
+    /// Since when the sockets have not been empty.
+    behind_since: Option<Moment>,
 }
 
 impl Driver {
@@ -49,7 +53,17 @@ impl Driver {
         world: mpsc::Receiver<FromWorld>,
         outlets: Outlets,
     ) -> Self {
-        Self { engine, transports, clock, desk, world, outlets, replies: HashMap::new(), last_reply: 0 }
+        Self {
+            engine,
+            transports,
+            clock,
+            desk,
+            world,
+            outlets,
+            replies: HashMap::new(),
+            last_reply: 0,
+            behind_since: None,
+        }
     }
 
     /// Runs until everybody who could send to it is gone, or `stop` says so and no INVITE is pending.
@@ -83,10 +97,17 @@ impl Driver {
         }
     }
 
+    /// No message has waited for longer than the sockets have had something: that is told to the engine.
     fn take_arrivals(&mut self, first: Arrival) {
+        let now = self.clock.now();
+        let since = *self.behind_since.get_or_insert(now.moment);
+        self.engine.handle(now, Input::Lag(now.moment.since(since)));
         self.take_arrival(first);
         for _ in 1..BATCH {
-            let Some(arrival) = self.transports.try_next() else { return };
+            let Some(arrival) = self.transports.try_next() else {
+                self.behind_since = None;
+                return;
+            };
             self.take_arrival(arrival);
         }
     }
@@ -145,10 +166,10 @@ impl Driver {
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Settings(settings) => {
-                let peers = std::sync::Arc::clone(&settings);
-                self.transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+                admit(&self.transports, &settings);
                 Input::Settings(settings)
             }
+            FromWorld::Tls(tls) => return self.transports.renew_tls(*tls),
         };
         let now = self.clock.now();
         self.engine.handle(now, input);
@@ -164,6 +185,8 @@ impl Driver {
                     local: datagram.local,
                     remote: datagram.remote,
                     connection: datagram.connection,
+                    otherwise: datagram.otherwise,
+                    server_name: datagram.server_name,
                     bytes: datagram.bytes,
                     token: datagram.token.map(|token| token.0),
                 }),
@@ -200,8 +223,18 @@ impl Driver {
         let gauges = self.engine.gauges();
         published::publish(self.engine.counters(), &gauges, samples);
         self.outlets.next_hops(gauges.targets, gauges.targets_down);
+        published::publish_transports(&self.transports.gauges());
         self.replies.retain(|_, sender| !sender.is_closed());
     }
+}
+
+/// Tells the sockets who the peers are.
+pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
+    let peers = Arc::clone(settings);
+    transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+    let peers = Arc::clone(settings);
+    transports
+        .allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
 }
 
 async fn sleep_until(due: Option<tokio::time::Instant>) {

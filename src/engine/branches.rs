@@ -8,7 +8,7 @@ use bytes::Bytes;
 use slotmap::Key;
 
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
-use super::forwarding::Rewrite;
+use super::forwarding::{Rewrite, is_sips};
 use super::hops_failover::Onward;
 use super::names::{AwaitingName, NameKey};
 use super::tables::{BranchRef, ClientKey, ClientMachine, ContextKey};
@@ -64,12 +64,21 @@ impl Engine {
         let entry = self.tables.contexts.get_mut(context)?;
         let index = entry.branches.len();
         let state = BranchState::Resolving;
-        let breadth = 0;
-        entry.branches.push(ContextBranch { aim, state, timer: None, began, until, onward: None, breadth });
+        entry.branches.push(ContextBranch {
+            aim,
+            state,
+            timer: None,
+            began,
+            until,
+            onward: None,
+            breadth: 0,
+            server_name: None,
+        });
         Some(BranchRef { context, index })
     }
 
-    /// Gives the branch its share of Max-Breadth; `false` when none is left and it has failed (RFC 5393 §5.3.3).
+    /// Gives the branch its share of Max-Breadth; `false` when none is left and it has failed (RFC 5393
+    /// §5.3.3).
     pub(super) fn has_breadth(&mut self, branch: BranchRef) -> bool {
         let breadth = self.breadth_of(branch);
         if let (Some(breadth), Some(entry)) = (breadth, self.branch_mut(branch)) {
@@ -82,6 +91,9 @@ impl Engine {
 
     /// Sends a branch to this hop.
     pub(super) fn go(&mut self, branch: BranchRef, hop: NextHop, onward: Onward) {
+        if let Some(entry) = self.branch_mut(branch) {
+            entry.server_name = hop.server_name();
+        }
         match hop {
             NextHop::Address(target) => self.send_branch(branch, target, onward),
             NextHop::Name { protocol, host, port } => {
@@ -172,8 +184,17 @@ impl Engine {
     ) -> Option<(ClientKey, Actions, Bytes)> {
         let context = self.tables.contexts.get(branch.context)?;
         let request = Arc::clone(&context.request);
-        let keep_identity = self.identity_may_reach(context.from, target.remote.ip());
-        let edge = request.header(Header::Privacy).is_some() && !self.is_trusted(target.remote.ip());
+        // "If the Request-URI contains a SIPS URI", no hop may be without TLS (RFC 3261 §26.2.2).
+        if is_sips(&request) && target.protocol != Protocol::Tls {
+            self.fail_branch(branch, 480, None);
+            return None;
+        }
+        let trusted = {
+            let name = self.branch(branch).and_then(|entry| entry.server_name.as_deref());
+            self.is_trusted(target.protocol, target.remote.ip(), name)
+        };
+        let keep_identity = context.from.trust_identity && trusted;
+        let edge = request.header(Header::Privacy).is_some() && !trusted;
         let hide_user = edge && PrivacyWish::of(&request).hides_user();
         if edge && self.privacy_forbids(context.purpose, &request) {
             self.fail_branch(branch, 500, None);
@@ -549,7 +570,9 @@ impl Engine {
     /// more.
     pub(super) fn forget_context_when_done(&mut self, context: ContextKey) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let served = self.tables.servers.contains_key(entry.server);
+        // Only an INVITE's context has anything left to do once the caller has a final response.
+        let ended = entry.request.method() != Method::Invite && entry.upstream != Upstream::Open;
+        let served = !ended && self.tables.servers.contains_key(entry.server);
         let busy = entry
             .branches
             .iter()

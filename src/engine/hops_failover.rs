@@ -1,5 +1,5 @@
-//! From one target to the next: each gets a branch, and so a client transaction, of its own (RFC 3263 §4.3, RFC
-//! 3261 §16.7 item 3). A target that fails, says 503, or says nothing at all gives way.
+//! From one target to the next: each gets a branch, and so a client transaction, of its own (RFC 3263 §4.3).
+//! A target that fails, says 503, or says nothing at all gives way.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -162,7 +162,8 @@ impl Engine {
             return;
         }
         if self.now.moment < until {
-            self.probe(target);
+            let name = self.branch(branch).and_then(|entry| entry.server_name.clone());
+            self.probe(target, name);
             let handle = self.timers.insert(until, Alarm::BranchSilent(branch));
             if let Some(entry) = self.branch_mut(branch) {
                 entry.timer = Some(handle);
@@ -213,7 +214,7 @@ impl Engine {
     pub(super) fn next_target(&mut self, branch: BranchRef) {
         let Some(entry) = self.branch_mut(branch) else { return };
         let Some(mut onward) = entry.onward.take() else { return };
-        let aim = entry.aim.clone();
+        let (aim, server_name) = (entry.aim.clone(), entry.server_name.clone());
         self.counters.next_targets += 1;
         let next = self.add_branch(branch.context, aim.clone(), onward.until);
         let Some(next) = next else { return };
@@ -222,7 +223,12 @@ impl Engine {
             return;
         }
         match onward.targets.pop_front() {
-            Some(target) => self.send_branch(next, target, *onward),
+            Some(target) => {
+                if let Some(entry) = self.branch_mut(next) {
+                    entry.server_name = server_name;
+                }
+                self.send_branch(next, target, *onward);
+            }
             None => match onward.hops.pop_front() {
                 Some(hop) => self.go(next, hop, *onward),
                 None => self.fail_branch(next, 503, None),

@@ -1,5 +1,7 @@
 //! Answers that come too late: the branch was given up, so its 2xx is ours to end (RFC 3261 §13.2.2.4, §15).
 
+use std::sync::Arc;
+
 use slotmap::Key;
 
 use super::Engine;
@@ -35,9 +37,10 @@ impl Engine {
         entry.state = BranchState::Disowned(client, ended);
         self.clear_branch_timer(branch);
         let Some(client) = self.tables.clients.get(client) else { return };
-        let sent_to = client.destination;
+        let (sent_to, name) = (client.destination, client.server_name.clone());
         let Ok(invite) = Message::parse(client.request.clone(), &self.settings.message) else { return };
-        let way = self.way_of(&invite, response, sent_to);
+        let mut way = self.way_of(&invite, response, sent_to);
+        way.server_name = name.filter(|_| way.destination == sent_to);
         self.acknowledge_late(&invite, response, &way);
         if first {
             self.counters.late_answers += 1;
@@ -54,11 +57,14 @@ impl Engine {
         let via = self.via_line(way.destination, &branch);
         let routes: Vec<&[u8]> = way.routes.iter().map(Vec::as_slice).collect();
         let ack = within_answer(invite, response, "ACK", invite.cseq(), &via, &way.request_uri, &routes);
-        self.send_to(way.destination, ack, None);
+        self.send_to(way.destination, way.server_name.clone(), ack, None);
     }
 
     fn end_late(&mut self, invite: &Message, response: &Message, way: &Way) {
         let (client, actions) = self.reserve_client(false, way.destination, None);
+        if let Some(entry) = self.tables.clients.get_mut(client) {
+            entry.server_name = way.server_name.clone();
+        }
         let branch = Branch { slot: client.data().as_ffi(), loop_hash: 0 }.mint(&self.secret);
         let via = self.via_line(way.destination, &branch);
         let routes: Vec<&[u8]> = way.routes.iter().map(Vec::as_slice).collect();
@@ -104,9 +110,9 @@ impl Engine {
                 last.extend_from_slice(&target);
                 last.push(b'>');
                 below.push(last);
-                Way { request_uri: first, routes: below, destination }
+                Way { request_uri: first, routes: below, destination, server_name: None }
             }
-            (_, _) => Way { request_uri: target, routes: below, destination },
+            (_, _) => Way { request_uri: target, routes: below, destination, server_name: None },
         }
     }
 }
@@ -115,6 +121,7 @@ struct Way {
     request_uri: Vec<u8>,
     routes: Vec<Vec<u8>>,
     destination: Destination,
+    server_name: Option<Arc<str>>,
 }
 
 fn uri_of(value: &[u8]) -> Option<&[u8]> {

@@ -1,5 +1,6 @@
 //! Probes of the next hops: OPTIONS outside a dialog (RFC 3261 §11), and what comes of them (F7).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +15,8 @@ use crate::proxy::{Branch, NextHop, Target};
 /// How long a probe waits for its answer when `next_target_after` is off.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long the probe of a target that is down waits: one that works answers at once, and one that flaps must not
-/// pass for working because it came up while the probe was repeated.
+/// How long the probe of a target that is down waits: one that works answers at once, and one that flaps must
+/// not pass for working because it came up while the probe was repeated.
 const BACK_WITHIN: Duration = Duration::from_millis(500);
 
 impl Engine {
@@ -39,13 +40,14 @@ impl Engine {
         let hops: Vec<NextHop> =
             self.settings.routes.iter().map(|route| self.hop_of(route.uri.as_bytes())).collect();
         for hop in hops {
+            let name = hop.server_name();
             match hop {
-                NextHop::Address(target) => self.probe_due(target, all),
+                NextHop::Address(target) => self.probe_due(target, all, name),
                 NextHop::Name { protocol, host, port } => {
                     let key = NameKey { host, port, protocol };
                     match self.known_name(&key) {
                         Some(targets) => {
-                            targets.iter().for_each(|target| self.probe_due(*target, all));
+                            targets.iter().for_each(|target| self.probe_due(*target, all, name.clone()));
                         }
                         None => self.ask_name(key, AwaitingName::Probe),
                     }
@@ -56,19 +58,22 @@ impl Engine {
         self.schedule_probes(self.settings.probe_interval / 2);
     }
 
-    fn probe_due(&mut self, target: Target, all: bool) {
+    fn probe_due(&mut self, target: Target, all: bool, name: Option<Arc<str>>) {
         if all || self.hops.is_down(target) {
-            self.probe(target);
+            self.probe(target, name);
         }
     }
 
-    /// Sends one OPTIONS, unless one is on its way.
-    pub(super) fn probe(&mut self, target: Target) {
+    /// Sends one OPTIONS, unless one is on its way; over TLS only to whoever proves `name`.
+    pub(super) fn probe(&mut self, target: Target, name: Option<Arc<str>>) {
         if !self.hops.probe_starts(target) {
             return;
         }
         let call_id = super::ids::call_id(self.random_bits());
         let (client, actions) = self.reserve_client(false, target.into(), None);
+        if let Some(entry) = self.tables.clients.get_mut(client) {
+            entry.server_name = name;
+        }
         self.hops.probe_is(target, client);
         self.counters.probes_sent += 1;
         let branch = Branch { slot: client.data().as_ffi(), loop_hash: 0 }.mint(&self.secret);

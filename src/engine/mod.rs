@@ -3,6 +3,7 @@
 //! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and
 //! agents; it never waits, reads no clock and no randomness of its own.
 
+mod admission;
 mod branches;
 mod call;
 mod calls;
@@ -10,6 +11,7 @@ mod clients;
 mod context;
 mod counters;
 mod dispositions;
+mod doorman;
 mod forwarding;
 mod hops;
 mod hops_failover;
@@ -19,6 +21,7 @@ mod ids;
 mod input;
 mod names;
 mod outcome;
+mod overload;
 mod people;
 mod pop;
 mod port;
@@ -26,6 +29,7 @@ mod records;
 mod redirects;
 mod requests;
 mod saved;
+mod senders;
 mod servers;
 mod sessions;
 mod settings;
@@ -36,7 +40,7 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,14 +52,15 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Peer, Settings};
+pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
-use crate::transaction::{KeyMaker, TimerQueue};
-use counters::Budget;
+use crate::transaction::{KeyMaker, TimerQueue, TransactionKey};
+use admission::Admission;
+use doorman::Doorman;
 use hops::HopBook;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
@@ -91,12 +96,13 @@ pub struct Engine {
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
-    awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
+    awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
     hops: HopBook,
     no_tcp: HashMap<SocketAddr, Moment>,
     next_token: u64,
-    strangers_answer: Budget,
-    peer_calls: BTreeMap<usize, Budget>,
+    doorman: Doorman,
+    admission: Admission,
+    refused_keys: HashSet<TransactionKey>,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -121,6 +127,8 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let life = random.next_u32();
         let mut engine = Self {
             own: Own::new(
                 &settings.advertise,
@@ -130,7 +138,7 @@ impl Engine {
             ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
-            random: ChaCha12Rng::from_seed(seed),
+            random,
             now,
             directory,
             agents,
@@ -143,12 +151,13 @@ impl Engine {
             presence_alarm: None,
             shift_alarm: None,
             names: HashMap::new(),
-            awaiting_names: HashMap::new(),
+            awaiting_names: BTreeMap::new(),
             hops: HopBook::default(),
             no_tcp: HashMap::new(),
             next_token: 0,
-            strangers_answer: Budget::default(),
-            peer_calls: BTreeMap::new(),
+            doorman: Doorman::new(life),
+            admission: Admission::default(),
+            refused_keys: HashSet::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),
@@ -175,6 +184,7 @@ impl Engine {
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
             Input::Settings(settings) => self.on_settings(settings),
+            Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
         }
     }
@@ -225,6 +235,13 @@ impl Engine {
             wrapping: self.wrapping.len(),
             targets: self.hops.counts().0,
             targets_down: self.hops.counts().1,
+            held_octets: self.tables.shares.octets,
+            largest_share: self.tables.shares.largest(),
+            refusals_kept: self.admission.refused(),
+            nonces_used: self.doorman.uses.len(),
+            proven_sources: self.doorman.guesses.proven(),
+            names_known: self.names.len(),
+            lag: self.admission.pressure.lag(),
         }
     }
 
@@ -270,7 +287,12 @@ impl Engine {
     /// A reload: the addresses we listen on and the key stay.
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.agents.require_screen(settings.require_screen);
-        self.peer_calls.clear();
+        self.admission.reload();
+        let (lasts, now) = (settings.digest.nonce_lasts, self.now.moment);
+        let is_user = |user: &str| {
+            settings.peers.iter().any(|it| it.auth.as_ref().is_some_and(|auth| auth.username == user))
+        };
+        self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
         self.hops.forget();
         self.schedule_probes(Duration::ZERO);

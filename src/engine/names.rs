@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
 use super::forwarding::StatelessAck;
 use super::input::{Output, Resolution, ResolveToken};
@@ -16,7 +18,7 @@ const NAMES_KEPT: usize = 1024;
 const TARGETS_KEPT: usize = 32;
 
 /// What is asked for: host, the port when one was written, the protocol when one is demanded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct NameKey {
     /// The host, in lower case.
     pub host: String,
@@ -27,7 +29,7 @@ pub(super) struct NameKey {
 }
 
 /// What waits for the targets of a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum AwaitingName {
     /// A branch of a context.
     Branch(BranchRef),
@@ -47,6 +49,14 @@ impl Engine {
         self.outputs.push_back(Output::Resolve { token, host, port, protocol });
     }
 
+    /// Asks once more for every name that something waits for: whoever was asked in an earlier life is gone.
+    pub(super) fn ask_names_again(&mut self) {
+        for (token, (key, _)) in &self.awaiting_names {
+            let NameKey { host, port, protocol } = key.clone();
+            self.outputs.push_back(Output::Resolve { token: *token, host, port, protocol });
+        }
+    }
+
     /// The targets of a name are known, or there are none.
     pub(super) fn on_resolved(&mut self, token: ResolveToken, resolution: Resolution) {
         let Some((key, waiting)) = self.awaiting_names.remove(&token) else { return };
@@ -59,7 +69,7 @@ impl Engine {
             if self.names.len() >= NAMES_KEPT {
                 self.names.clear();
             }
-            self.names.insert(key, (Arc::clone(&targets), self.now.moment + lasts));
+            self.names.insert(key.clone(), (Arc::clone(&targets), self.now.moment + lasts));
         }
         match waiting {
             AwaitingName::Branch(branch) => self.branch_resolved(branch, &targets),
@@ -67,7 +77,10 @@ impl Engine {
                 Some(target) => self.send_ack_onward(&ack, *target),
                 None => self.counters.dropped_acks += 1,
             },
-            AwaitingName::Probe => targets.iter().for_each(|target| self.probe(*target)),
+            AwaitingName::Probe => {
+                let name: Arc<str> = key.host.into();
+                targets.iter().for_each(|target| self.probe(*target, Some(Arc::clone(&name))));
+            }
         }
     }
 

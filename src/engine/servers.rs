@@ -1,14 +1,16 @@
 //! Server transactions: opening, answering, and doing what their machines say.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Engine;
 use super::input::{Datagram, Output};
-use super::tables::{Server, ServerKey, ServerMachine};
+use super::tables::{Otherwise, Server, ServerKey, ServerMachine};
 use super::timers::Alarm;
-use crate::message::{Message, Method, response};
+use crate::message::{Host, Message, Method, response};
+use crate::proxy::locate::default_port;
 use crate::transaction::{
     Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey, invite_server,
     non_invite_server,
@@ -22,6 +24,7 @@ impl Engine {
         key: TransactionKey,
         flow: Flow,
         request: Arc<Message>,
+        peer: usize,
     ) -> ServerKey {
         let reliability = flow.protocol.reliability();
         let (machine, actions) = if request.method() == Method::Invite {
@@ -33,11 +36,14 @@ impl Engine {
         };
         let is_invite = request.method() == Method::Invite;
         let trying = is_invite.then(|| response(&request, 100, None, None, &[]));
+        self.tables.shares.add(peer, request.bytes().len());
         let server = self.tables.servers.insert(Server {
             machine,
             key,
             flow,
-            request,
+            peer,
+            otherwise: otherwise(&flow, &request),
+            request: Some(request),
             last: None,
             context: None,
             timers: super::tables::RunningTimers::default(),
@@ -59,6 +65,10 @@ impl Engine {
             self.timers.cancel(handle);
         }
         let Some(class) = StatusClass::of(status) else { return };
+        if status >= 200 {
+            // What answers repetitions is `last`; the request itself is asked for no more.
+            self.tables.shares.release(entry.request.take().map_or(0, |request| request.bytes().len()));
+        }
         let actions = match &mut entry.machine {
             ServerMachine::Invite(machine) => {
                 machine.handle(invite_server::Event::Respond(class), &self.settings.timers)
@@ -84,14 +94,15 @@ impl Engine {
     pub(super) fn trying_due(&mut self, server: ServerKey) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         entry.trying = None;
-        let trying = response(&entry.request, 100, None, None, &[]);
+        let Some(request) = &entry.request else { return };
+        let trying = response(request, 100, None, None, &[]);
         self.respond(server, 100, trying);
     }
 
     /// Makes a response of our own to the transaction's request and sends it.
     pub(super) fn respond_status(&mut self, server: ServerKey, status: u16, extra: &[(&str, &[u8])]) {
         let Some(entry) = self.tables.servers.get(server) else { return };
-        let request = &entry.request;
+        let Some(request) = &entry.request else { return };
         let tag = (request.to_tag().is_none() && status > 100).then(|| self.tag_for(request));
         let bytes = response(request, status, None, tag.as_deref(), extra);
         self.respond(server, status, bytes);
@@ -147,6 +158,7 @@ impl Engine {
     /// Drops the transaction and everything that waits on it.
     pub(super) fn close_server(&mut self, server: ServerKey) {
         let Some(mut entry) = self.tables.servers.remove(server) else { return };
+        self.tables.shares.remove(entry.peer, entry.held_octets());
         for handle in entry.timers.drain().chain(entry.trying) {
             self.timers.cancel(handle);
         }
@@ -188,9 +200,24 @@ impl Engine {
     fn send_last(&mut self, server: ServerKey) {
         let Some(entry) = self.tables.servers.get(server) else { return };
         let Some(bytes) = entry.last.clone() else { return };
-        let flow = entry.flow;
-        self.outputs.push_back(Output::Send(Datagram::back_along(flow, bytes)));
+        let (otherwise, server_name) = entry.otherwise.as_deref().cloned().unzip();
+        let server_name = server_name.flatten();
+        let answer = Datagram { otherwise, server_name, ..Datagram::back_along(entry.flow, bytes) };
+        self.outputs.push_back(Output::Send(answer));
     }
+}
+
+/// RFC 3261 §18.2.2: when the connection of a request is gone, its response goes over another one to the
+/// real source and the port of `sent-by`; over TLS to whoever proves the host of `sent-by`.
+fn otherwise(flow: &Flow, request: &Message) -> Option<Box<Otherwise>> {
+    flow.connection?;
+    let via = request.top_via();
+    let port = via.port().unwrap_or(default_port(flow.protocol));
+    let name = match via.host() {
+        Host::Name(name) => Some(Arc::from(name.to_ascii_lowercase())),
+        Host::V4(_) | Host::V6(_) | Host::Absent => None,
+    };
+    Some(Box::new((SocketAddr::new(flow.remote.ip(), port), name)))
 }
 
 impl Datagram {
@@ -202,6 +229,8 @@ impl Datagram {
             remote: flow.remote,
             local: Some(flow.local),
             connection: flow.connection,
+            otherwise: None,
+            server_name: None,
             bytes,
             token: None,
         }

@@ -3,8 +3,10 @@
 mod cookie;
 mod best_response;
 mod branch;
+pub mod digest;
 mod forward;
 mod hop_group;
+pub mod locate;
 mod own;
 mod privacy;
 mod route;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{Peer, Settings};
+use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
@@ -51,13 +51,15 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
         transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
         own_names: Vec::new(),
-        tls_port: None,
+        tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
         routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
@@ -88,6 +90,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 

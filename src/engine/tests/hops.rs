@@ -167,7 +167,7 @@ fn v7_503_of_the_only_target_goes_up_as_500() {
 fn v7_the_addresses_of_a_name_are_tried_in_their_order() {
     let mut world = named("pbx.example");
     call(&mut world, "one");
-    let (token, port, protocol) = world.names.pop().expect("the name is asked");
+    let (token, port, protocol) = world.asked_names.pop().expect("the name is asked");
     assert_eq!((port, protocol), (None, None), "NAPTR and SRV may choose");
     let targets = vec![target(Protocol::Udp, PBX), target(Protocol::Tcp, PBX_2)];
     world.input(Input::Resolved(token, Resolution { targets, lasts: 30 * SECOND }));
@@ -182,9 +182,9 @@ fn v7_the_addresses_of_a_name_are_tried_in_their_order() {
     call(&mut world, "two");
     assert_eq!(invites(world.taken(PBX)).len(), 1, "known for as long as it lasts");
     world.advance(30 * SECOND);
-    world.names.clear();
+    world.asked_names.clear();
     call(&mut world, "three");
-    assert_eq!(world.names.len(), 1, "asked again");
+    assert_eq!(world.asked_names.len(), 1, "asked again");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn v7_a_request_within_a_dialog_tries_the_next_address_too() {
     world.receive(PBX, response(&invite, 200, None, Some("b"), contact));
     let ok = world.taken(CARRIER).pop().unwrap();
     world.receive(CARRIER, within_dialog("BYE", 2, &ok));
-    let (token, ..) = world.names.pop().expect("the name is asked");
+    let (token, ..) = world.asked_names.pop().expect("the name is asked");
     let targets = vec![target(Protocol::Udp, PBX), target(Protocol::Udp, PBX_2)];
     world.input(Input::Resolved(token, Resolution { targets, lasts: 30 * SECOND }));
     fail_sending(&mut world, PBX);

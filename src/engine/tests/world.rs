@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
-    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, ResolveToken,
-    Saved, Settings,
+    Answer, Datagram, DigestSettings, Engine, Input, LookupToken, Output, OverloadSettings, Peer, Refusal,
+    ReplyToken, Request, ResolveToken, Saved, Settings,
 };
 use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
@@ -40,10 +40,12 @@ pub(super) struct World {
     pub lookups: Vec<(LookupToken, String)>,
     pub records: Vec<CallRecord>,
     pub stored: Vec<StoredStatus>,
+    /// Host names that were asked for.
+    pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
     pub order: Vec<String>,
     /// Names that are waited for: token, port, protocol.
-    pub names: Vec<(ResolveToken, Option<u16>, Option<Protocol>)>,
+    pub asked_names: Vec<(ResolveToken, Option<u16>, Option<Protocol>)>,
     replies: BTreeMap<ReplyToken, Result<Answer, Refusal>>,
     asked: u64,
 }
@@ -80,6 +82,7 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
+            asked_names: Vec::new(),
             order: Vec::new(),
             names: Vec::new(),
             replies: BTreeMap::new(),
@@ -107,6 +110,7 @@ impl World {
         directory(&mut people);
         let (settings, people) = (Arc::new(settings), Arc::new(people));
         self.engine = Engine::restore(saved, settings, people, [9; 32], [8; 32], self.now);
+        self.collect();
     }
 
     pub fn input(&mut self, input: Input) {
@@ -121,7 +125,8 @@ impl World {
 
     /// Octets from somebody, over this protocol.
     pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
+        let flow =
+            Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -255,7 +260,10 @@ impl World {
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
                 Output::Record(record) => self.records.push(*record),
-                Output::Resolve { token, port, protocol, .. } => self.names.push((token, port, protocol)),
+                Output::Resolve { token, host, port, protocol } => {
+                    self.asked_names.push((token, port, protocol));
+                    self.names.push(host);
+                }
                 Output::NoticeAcknowledged { .. } => {}
             }
         }
@@ -335,6 +343,8 @@ pub(super) fn datagram(to: &str, message: &Message) -> Datagram {
         remote: address(to),
         local: None,
         connection: None,
+        otherwise: None,
+        server_name: None,
         bytes: message.bytes().clone(),
         token: None,
     }
@@ -395,6 +405,13 @@ fn name_of(body: &EventBody) -> String {
     }
 }
 
+/// The settings of a plain world, changed.
+pub(super) fn settings_with(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = plain_settings();
+    change(&mut settings);
+    settings
+}
+
 fn plain_settings() -> Settings {
     let peer = |name: &str, nets: &[&str], trust: bool| Peer {
         name: name.to_owned(),
@@ -403,13 +420,15 @@ fn plain_settings() -> Settings {
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
         transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
         own_names: Vec::new(),
-        tls_port: None,
+        tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
         routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
@@ -439,6 +458,8 @@ fn plain_settings() -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::new(crate::guidance::Templates::shipped()),
         time_zone: jiff::tz::TimeZone::get("Asia/Tokyo").unwrap(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 
