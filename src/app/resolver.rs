@@ -30,8 +30,8 @@ use crate::transport::Protocol;
 /// How long a name may take in all (N41).
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// How long services are waited for, so that a server which leaves such questions unanswered still leaves time
-/// for addresses.
+/// How long services are waited for, so that a server which leaves such questions unanswered still leaves
+/// time for addresses.
 const SERVICES_WITHIN: Duration = Duration::from_millis(1_200);
 
 /// How long one question waits before it is asked again.

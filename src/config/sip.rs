@@ -21,8 +21,8 @@ pub enum CalledNumberSource {
     To,
     /// The Request-URI.
     RequestUri,
-    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or the
-    /// first `History-Info` (RFC 7044).
+    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or
+    /// the first `History-Info` (RFC 7044).
     FirstDiversion,
 }
 
@@ -48,7 +48,8 @@ pub struct Peer {
     pub called_number: Vec<CalledNumberSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
-    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its own.
+    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its
+    /// own.
     pub transfers: bool,
     /// Whether its numbers may be `81…` without a plus.
     pub bare_country_code: bool,
@@ -56,8 +57,8 @@ pub struct Peer {
     pub calls_per_s: Option<u32>,
     /// It is known by a password; its addresses then only say from where that is taken, and may be none.
     pub auth: Option<PeerAuth>,
-    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address. With
-    /// a name its addresses alone earn no trust (N8).
+    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address.
+    /// With a name its addresses alone earn no trust (N8).
     pub tls_name: Option<String>,
     /// SHA-256 of the certificate of its server: instead of authority, name and date.
     pub tls_pin: Option<[u8; 32]>,

@@ -4,7 +4,8 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
-/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or
+/// too many).
 pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
@@ -28,7 +29,8 @@ pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
 pub const NAMES: &str = "toritsugi_names_total";
 /// Stream connections that did not come about or were ended by us. Label `reason`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
-/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is closed).
+/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is
+/// closed).
 pub const PINGS: &str = "toritsugi_pings_total";
 
 /// What next hops did. Label `event`: `next_target`, `given_up`, `marked_down`, `route_down`, `probe`,
