@@ -16,7 +16,7 @@ use crate::transport::{CertificateName, Protocol};
 
 /// What changes in a request beside what every proxy changes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Rewrite {
+pub struct Rewrite {
     /// The new Request-URI; absent when it stays as it came.
     pub request_uri: Option<Bytes>,
     /// How many topmost Route values are ours and go.

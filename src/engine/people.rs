@@ -265,6 +265,12 @@ impl Engine {
     /// Agents and lines were read again.
     pub(super) fn on_directory(&mut self, directory: Arc<Directory>) {
         self.agents.apply_directory(&directory, self.now);
+        // The rest is the phone's: whoever has another one now is asked again.
+        for (id, agent) in &directory.agents {
+            if self.directory.agents.get(id).is_some_and(|before| before.contact != agent.contact) {
+                self.agents.rest_phone(id, None);
+            }
+        }
         self.directory = directory;
         self.names.clear();
         // Who is gone finishes no record any more.
@@ -291,7 +297,9 @@ impl Engine {
             Phase::Offered(_, offer) if offer.agent == *agent => self.same_rev(key, rev).map(|()| key),
             Phase::Offered(_, offer) => Err(self.taken_by(agent, key, Some(&offer.agent))),
             Phase::Answered(conversation) => Err(self.taken_by(agent, key, conversation.agent.as_ref())),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Over(_) => Err(gone()),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) | Phase::Over(_) => {
+                Err(gone())
+            }
         }
     }
 
@@ -303,7 +311,7 @@ impl Engine {
             Phase::Offered(_, offer) => Some(&offer.agent),
             Phase::Answered(conversation) => conversation.agent.as_ref(),
             Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         };
         if holder != Some(agent) {
             return Err(not_found());

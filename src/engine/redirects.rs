@@ -41,7 +41,7 @@ impl Engine {
         self.counters.redirects_followed += 1;
         let hop = self.hop_of(&uri);
         let rewrite = Rewrite { request_uri: Some(uri.into()), drop_routes: true, ..Rewrite::default() };
-        self.start_branch(branch.context, aim, hop, rewrite);
+        self.start_branch(branch.context, aim, [hop].into(), rewrite);
         true
     }
 
@@ -96,7 +96,7 @@ impl Engine {
         let same_host = |other: &str| Uri::parse(other.as_bytes()).ok().and_then(|uri| host_text(&uri));
         let listed = self.settings.redirects.iter().flatten().any(|allowed| *allowed == host);
         listed
-            || same_host(&self.settings.default_route).as_ref() == Some(&host)
+            || self.settings.routes.iter().any(|route| same_host(&route.uri).as_ref() == Some(&host))
             || self.directory.agents.values().any(|agent| same_host(&agent.contact).as_ref() == Some(&host))
     }
 
