@@ -63,7 +63,7 @@ impl World {
         }
         for _ in 0..(if self.swarm.statuses { 6 } else { 0 }) {
             let agent = self.random.below(house::AGENTS as u64) as usize;
-            let word = self.random.pick(&["available", "available", "away:lunch", "offline"]);
+            let word = self.random.pick(&["available", "available", "away:meeting", "offline"]);
             let at = self.random.below(40 * SECOND);
             self.later(at, Happening::Stored(house::status_of(agent, word, self.wall)));
         }

@@ -320,7 +320,7 @@ impl Party {
         let server = &self.servers[index];
         let tag = (server.request.to_tag().is_none() && status > 100).then_some(server.tag.as_str());
         let mut extra: Vec<(&str, &[u8])> = vec![("X-Callee", callee.as_bytes())];
-        if (101..200).contains(&status) {
+        if (101..300).contains(&status) {
             extra.push(("Contact", contact.as_bytes()));
         }
         match status {

@@ -129,7 +129,7 @@ impl Judge {
         match status {
             0..=199 if !sent.provisional && now >= sent.at + SURELY_WAITS => sent.failed = true,
             0..=199 => sent.provisional = true,
-            _ => sent.last = sent.last.filter(|last| *last < 300).or(Some(status)),
+            _ => _ = sent.last.get_or_insert(status),
         }
         let upstream = sent.upstream.clone();
         self.heard.insert(mark, (message.clone(), upstream.clone()));
@@ -186,6 +186,7 @@ impl Judge {
     ) -> Option<Message> {
         let message = match Message::parse(bytes.clone(), &super::limits()) {
             Ok(message) => message,
+            Err(_) if self.refuses_unreadable(to, bytes) => return None,
             Err(fault) => {
                 self.breach("I22", "", format!("what goes to {to} cannot be read: {fault:?}"));
                 return None;
@@ -209,6 +210,12 @@ impl Judge {
             None => self.request_out(now, to, protocol, &message, &call),
         }
         Some(message)
+    }
+
+    /// A refusal of octets that could not be read repeats what was legible of them.
+    fn refuses_unreadable(&mut self, to: SocketAddr, bytes: &Bytes) -> bool {
+        let left = self.unreadable.get_mut(&to).filter(|left| **left > 0 && bytes.starts_with(b"SIP/2.0 4"));
+        left.map(|left| *left -= 1).is_some()
     }
 
     /// Whoever is no peer gets at most what they sent, and only a refusal (I14, N28).
@@ -249,7 +256,10 @@ impl Judge {
         }
         match asked.last {
             Some(last) if status < 200 => faults.push(("I2", format!("{status} after the final {last}"))),
-            Some(last) if last != status => faults.push(("I2", format!("{status} after the final {last}"))),
+            // Who says 200 and then 202 says two answers, and every 2xx goes up (§16.7 item 5).
+            Some(last) if last != status && !(last < 300 && status < 300) => {
+                faults.push(("I2", format!("{status} after the final {last}")))
+            }
             Some(_) | None => {}
         }
         if status >= 200 {

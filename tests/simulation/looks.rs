@@ -60,7 +60,11 @@ impl World {
         let live = self.judge.last_activity.values().filter(|at| **at >= floor).count();
         let calls = live.max(gauges.calls);
         let limit = self.settings.calls.max(1) + house::AGENTS;
-        if gauges.timers > 8 * calls + 1 + 8 {
+        // A transaction has at most two timers at a time, a branch two more, a call four of its own.
+        let owned = 2 * gauges.server_transactions + 4 * gauges.client_transactions + 4 * gauges.calls;
+        let plain = self.swarm.reliable + self.swarm.re_invites + self.swarm.forks + self.swarm.lies == 0;
+        let spare = 1 + house::AGENTS;
+        if gauges.timers > owned + spare || (plain && gauges.timers > 8 * calls + spare) {
             self.judge.breach("I17", "", format!("{} timers for {calls} calls", gauges.timers));
         }
         if gauges.calls > limit + CALLS || gauges.offers > house::AGENTS {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use super::judge::Breach;
 use super::party::Outcome;
 use super::swarm::Swarm;
 use super::world::{CALLS, Day, Report, run};
@@ -53,7 +55,7 @@ pub fn simulate(title: &str, first: u64, calls: usize, day: Day) -> Summary {
                     if index >= runs || stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    let report = run(first + index, day, false);
+                    let report = run_or_panic(first + index, day, false);
                     let mut summary = all.lock().expect("no thread panics while it holds this");
                     summary.add(first + index, &report);
                     if summary.failed_runs >= if at_first { 1 } else { ENOUGH } {
@@ -74,6 +76,15 @@ pub fn simulate(title: &str, first: u64, calls: usize, day: Day) -> Summary {
     );
     summary.draw(day);
     summary
+}
+
+/// A run that panics has broken a rule too; without a ladder, as its world is gone.
+fn run_or_panic(seed: u64, day: Day, trace: bool) -> Report {
+    catch_unwind(|| run(seed, day, trace)).unwrap_or_else(|_| {
+        let breach = Breach { rule: "panic", what: "see above".to_owned(), call: String::new() };
+        let breaches = vec![(breach, String::new())];
+        Report { breaches, swarm: Swarm::default(), hash: 0, calls: Vec::new() }
+    })
 }
 
 fn threads() -> usize {
@@ -125,7 +136,7 @@ impl Summary {
         for broken in self.broken.values().take(DRAWN) {
             let Broken { count, seed, told, swarm } = broken;
             println!("\n== {count} times; seed {seed}; {told}\n{swarm:?}");
-            let again = run(*seed, day, true);
+            let again = run_or_panic(*seed, day, true);
             for (breach, ladder) in again.breaches.iter().take(1) {
                 println!("{} {}: {}\n{ladder}", breach.rule, breach.call, breach.what);
             }
