@@ -158,6 +158,13 @@ impl Judge {
                 self.byes.insert((call.clone(), tag.to_vec()));
             }
         }
+        // With its tables full the node refuses without keeping a transaction: the same INVITE may be taken when
+        // it comes again (docs/SIMULATION.md).
+        let refused = |asked: &Asked| asked.last == Some(503) && !asked.provisional;
+        if key.1 == Method::Invite && self.asked.get(&key).is_some_and(refused) {
+            self.asked.remove(&key);
+            self.finals.remove(&call);
+        }
         self.asked.entry(key).or_insert_with(|| Asked {
             at: now,
             from,

@@ -10,6 +10,9 @@ use super::house;
 use super::party::{Outcome, Party};
 use super::world::{CALLS, Report, SECOND, Told, World};
 
+/// Timers of one call whose INVITE went to every agent and to the PBX in turn.
+const MOST_TIMERS: usize = 4 + 4 * (house::AGENTS + 1);
+
 impl World {
     pub(super) fn look_at_people(&mut self) {
         for (rule, id, what) in std::mem::take(&mut self.judge.people.faults) {
@@ -60,11 +63,12 @@ impl World {
         let live = self.judge.last_activity.values().filter(|at| **at >= floor).count();
         let calls = live.max(gauges.calls);
         let limit = self.settings.calls.max(1) + house::AGENTS;
-        // A transaction has at most two timers at a time, a branch two more, a call four of its own.
+        // A transaction has at most two timers at a time, a branch two more, a call four of its own. A call that
+        // was offered to everybody and cancelled everywhere has the most.
         let owned = 2 * gauges.server_transactions + 4 * gauges.client_transactions + 4 * gauges.calls;
-        let plain = self.swarm.reliable + self.swarm.re_invites + self.swarm.forks + self.swarm.lies == 0;
+        let plain = self.swarm.reliable + self.swarm.re_invites == 0;
         let spare = 1 + house::AGENTS;
-        if gauges.timers > owned + spare || (plain && gauges.timers > 8 * calls + spare) {
+        if gauges.timers > owned + spare || (plain && gauges.timers > MOST_TIMERS * calls + spare) {
             self.judge.breach("I17", "", format!("{} timers for {calls} calls", gauges.timers));
         }
         if gauges.calls > limit + CALLS || gauges.offers > house::AGENTS {
@@ -76,8 +80,9 @@ impl World {
     pub(super) fn look_at_gauges(&mut self, open_calls: bool) {
         let gauges = self.engine.gauges();
         let transactions = gauges.server_transactions + gauges.client_transactions + gauges.contexts;
-        let ended = self.judge.people.records.len();
-        let open = if open_calls { self.judge.accepted.len().saturating_sub(ended) } else { 0 };
+        let records = &self.judge.people.records;
+        let unended = self.judge.accepted.iter().filter(|call| !records.contains_key(*call)).count();
+        let open = if open_calls { unended } else { 0 };
         let left = gauges.calls > open + gauges.wrapping || (!open_calls && gauges.wrapping > 0);
         let timers = gauges.timers > open + usize::from(gauges.wrapping > 0 || open_calls);
         if transactions + gauges.offers + gauges.names_awaited > 0 || left || timers {

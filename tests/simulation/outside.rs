@@ -31,7 +31,7 @@ impl World {
             match output {
                 Output::Send(datagram) => self.send(datagram),
                 Output::Resolve { token, .. } => {
-                    let found = self.random.chance(90);
+                    let found = !self.swarm.bad_names || self.random.chance(90);
                     let addresses = if found { vec![house::phone_of(3)] } else { Vec::new() };
                     let after = self.random.ms(0, 800);
                     self.later(after, Happening::Resolved(token, addresses));

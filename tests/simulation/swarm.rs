@@ -27,6 +27,8 @@ pub struct Swarm {
     /// Percent of calls that nobody ends.
     pub never_byes: u64,
     pub odd_lookups: u64,
+    /// Names of phones are not found sometimes.
+    pub bad_names: bool,
     pub slow_screens: u64,
     pub agent_keys: u64,
     /// Percent of INVITEs that fork behind the phone's address, so that several tags ring and answer.
@@ -72,6 +74,7 @@ impl Swarm {
             re_invites: rate(60),
             never_byes: rate(10),
             odd_lookups: rate(100),
+            bad_names: rate(1) > 0,
             slow_screens: rate(100),
             agent_keys: rate(90),
             forks: rate(50),

@@ -167,7 +167,7 @@ impl World {
                 return;
             }
         }
-        let quiet = self.now;
+        let mut quiet = self.now;
         let mut looked = false;
         while let Some(at) = self.engine.poll_timeout().map(Moment::as_micros) {
             if at > quiet + 42 * SECOND && !looked {
@@ -180,6 +180,8 @@ impl World {
             }
             while let Some(next) = self.queue.first_key_value().map(|(key, _)| *key) {
                 self.step(Some(next));
+                // Somebody was still heard of: what that began has its own time to end.
+                quiet = self.now;
             }
         }
         if !looked {
