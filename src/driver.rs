@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken};
+use crate::clock::Moment;
+use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken};
 use crate::transport::{Arrival, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
@@ -36,6 +37,8 @@ pub struct Driver {
     outlets: Outlets,
     replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     last_reply: u64,
+    /// Since when the sockets have not been empty.
+    behind_since: Option<Moment>,
 }
 
 impl Driver {
@@ -49,7 +52,17 @@ impl Driver {
         world: mpsc::Receiver<FromWorld>,
         outlets: Outlets,
     ) -> Self {
-        Self { engine, transports, clock, desk, world, outlets, replies: HashMap::new(), last_reply: 0 }
+        Self {
+            engine,
+            transports,
+            clock,
+            desk,
+            world,
+            outlets,
+            replies: HashMap::new(),
+            last_reply: 0,
+            behind_since: None,
+        }
     }
 
     /// Runs until everybody who could send to it is gone, or `stop` says so and no INVITE is pending.
@@ -83,10 +96,17 @@ impl Driver {
         }
     }
 
+    /// No message has waited for longer than the sockets have had something: that is told to the engine.
     fn take_arrivals(&mut self, first: Arrival) {
+        let now = self.clock.now();
+        let since = *self.behind_since.get_or_insert(now.moment);
+        self.engine.handle(now, Input::Lag(now.moment.since(since)));
         self.take_arrival(first);
         for _ in 1..BATCH {
-            let Some(arrival) = self.transports.try_next() else { return };
+            let Some(arrival) = self.transports.try_next() else {
+                self.behind_since = None;
+                return;
+            };
             self.take_arrival(arrival);
         }
     }
@@ -141,12 +161,12 @@ impl Driver {
     fn take_world(&mut self, report: FromWorld) {
         let input = match report {
             FromWorld::LookedUp(token, answer) => Input::LookedUp(token, answer),
-            FromWorld::Resolved(token, addresses) => Input::Resolved(token, addresses),
+            FromWorld::Resolved(token, resolution) => Input::Resolved(token, resolution),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Settings(settings) => {
                 let peers = std::sync::Arc::clone(&settings);
-                self.transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+                self.transports.allow(Box::new(move |address| peers.may_connect(address)));
                 Input::Settings(settings)
             }
         };
@@ -173,10 +193,10 @@ impl Driver {
                         self.engine.handle(now, Input::LookedUp(token, answer));
                     }
                 }
-                Output::Resolve { token, host, port } => {
-                    if !self.outlets.resolve(ResolveJob { token, host, port }) {
+                Output::Resolve { token, host, port, protocol } => {
+                    if !self.outlets.resolve(ResolveJob { token, host, port, protocol }) {
                         let now = self.clock.now();
-                        self.engine.handle(now, Input::Resolved(token, Vec::new()));
+                        self.engine.handle(now, Input::Resolved(token, Resolution::default()));
                     }
                 }
                 Output::Event(event) => self.outlets.event(event),

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host};
+use crate::config::{CalledNumberSource, Config, Host, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
-use crate::engine::{Peer, Settings};
+use crate::engine::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
+use crate::proxy::digest::{Password, Tries};
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
 use crate::transport::{ListenAddress, Protocol, TransportSettings};
@@ -23,19 +24,25 @@ const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
 pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
-    let advertise_host = match &config.sip.advertise.host {
-        Host::Ip(address) => address.to_string(),
-        Host::Name(name) => name.clone(),
-    };
+    let advertise_host = host_text(&config.sip.advertise.host);
+    let digest = digest_settings(config, &advertise_host);
+    let peers = config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering, &digest.realm));
+    let peers = peers.collect::<Result<_, Failure>>()?;
     let port = match (config.sip.advertise.port, listen.first()) {
         (0, Some(first)) => first.port(),
         (port, _) => port,
     };
     Ok(Settings {
         advertise: (advertise_host, port),
+        own_names: config.sip.own_names.iter().map(|name| (host_text(&name.host), name.port)).collect(),
+        tls_port: tls_port(config, &listen),
+        redirects: match config.sip.redirects {
+            Redirects::Forward => None,
+            Redirects::Follow => Some(config.sip.redirect_hosts.clone()),
+        },
         listen,
         default_route: config.sip.default_route.uri.clone(),
-        peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
+        peers,
         message: Limits {
             message_bytes: config.sip.limits.message_bytes,
             headers: config.sip.limits.headers,
@@ -56,7 +63,66 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         numbering,
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),
+        digest,
+        overload: OverloadSettings {
+            lag: config.sip.limits.lag,
+            peer_share_percent: config.sip.limits.peer_share_percent,
+            held_octets: config.sip.limits.held_octets,
+        },
     })
+}
+
+fn digest_settings(config: &Config, host: &str) -> DigestSettings {
+    let digest = &config.sip.digest;
+    DigestSettings {
+        realm: digest.realm.clone().unwrap_or_else(|| host.to_owned()),
+        nonce_lasts: digest.nonce,
+        challenges_per_s: digest.challenges_per_s,
+        tries: Tries { per_user: digest.tries_per_user, per_source: digest.tries_per_source },
+        nonces_per_peer: digest.nonces_per_peer,
+        ..DigestSettings::default()
+    }
+}
+
+/// What a peer must prove; the password itself is not kept.
+fn peer_auth(auth: &PeerAuth, realm: &str) -> Result<Auth, Failure> {
+    let fault = |what: String| Failure::of(format!("[sip.peer.auth] {}: {what}", auth.username));
+    let of = |text: &str| {
+        let text = text.lines().next().unwrap_or_default();
+        if text.is_empty() { None } else { Some(Password::of(&auth.username, realm, text)) }
+    };
+    let password = match &auth.password {
+        PasswordSource::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| fault(format!("cannot read {}: {error}", path.display())))?;
+            of(&text).ok_or_else(|| fault(format!("{} begins with an empty line", path.display())))?
+        }
+        PasswordSource::Environment(name) => {
+            let text = std::env::var(name).map_err(|_| fault(format!("the variable {name} is not set")))?;
+            of(&text).ok_or_else(|| fault(format!("the variable {name} is empty")))?
+        }
+        PasswordSource::Plain(text) => of(text).ok_or_else(|| fault("the password is empty".to_owned()))?,
+        PasswordSource::Hashes { sha256, md5 } => Password::stored(sha256.clone(), md5.clone()),
+    };
+    Ok(Auth {
+        username: auth.username.clone(),
+        password: if auth.require_sha256 { password.only_sha256() } else { password },
+        register_as: auth.register_as.clone(),
+    })
+}
+
+fn host_text(host: &Host) -> String {
+    match host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.clone(),
+    }
+}
+
+/// The port of the first TLS listener; `listen` are the bound addresses in the configuration's order.
+fn tls_port(config: &Config, listen: &[SocketAddr]) -> Option<u16> {
+    let at = config.sip.listen.iter().position(|listen| listen.protocol == crate::config::Protocol::Tls)?;
+    let configured = config.sip.listen.get(at).map(|listen| listen.address.port());
+    listen.get(at).map(SocketAddr::port).or(configured).filter(|port| *port != 0)
 }
 
 /// How numbers are read by default.
@@ -142,10 +208,10 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
     }
 }
 
-fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
+fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str) -> Result<Peer, Failure> {
     let mut numbering = numbering.clone();
     numbering.bare_country_code = peer.bare_country_code;
-    Peer {
+    Ok(Peer {
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
         trust_identity: peer.trust_identity,
@@ -156,12 +222,15 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
                 CalledNumberSource::PCalledPartyId => CalledSource::PCalledPartyId,
                 CalledNumberSource::To => CalledSource::To,
                 CalledNumberSource::RequestUri => CalledSource::RequestUri,
+                CalledNumberSource::FirstDiversion => CalledSource::FirstDiversion,
             })
             .collect(),
         preloaded_route: peer.preloaded_route,
+        transfers: peer.transfers,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
-    }
+        auth: peer.auth.as_ref().map(|auth| peer_auth(auth, realm)).transpose()?,
+    })
 }
 
 /// An empty map of statuses, for a start without a database.

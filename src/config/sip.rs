@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::address::{Host, HostPort, Listen, NextHop, Protocol};
+use super::digest::{Digest, PeerAuth};
 use super::document::Section;
 
 /// Where a trunk says what was dialled.
@@ -19,6 +20,18 @@ pub enum CalledNumberSource {
     To,
     /// The Request-URI.
     RequestUri,
+    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or the
+    /// first `History-Info` (RFC 7044).
+    FirstDiversion,
+}
+
+/// What is done with a 3xx (RFC 3261 §16.5, §16.7 item 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Redirects {
+    /// It goes to the caller, or for an agent's phone counts as a refusal.
+    Forward,
+    /// Its contacts are tried, as far as they lead to a peer, an agent's phone or one of `redirect_hosts`.
+    Follow,
 }
 
 /// Somebody who may send requests.
@@ -34,10 +47,14 @@ pub struct Peer {
     pub called_number: Vec<CalledNumberSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
+    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its own.
+    pub transfers: bool,
     /// Whether its numbers may be `81…` without a plus.
     pub bare_country_code: bool,
     /// New calls a second; `None`: no limit of its own.
     pub calls_per_s: Option<u32>,
+    /// It is known by a password; its addresses then only say from where that is taken, and may be none.
+    pub auth: Option<PeerAuth>,
 }
 
 /// `[sip.limits]`: how much is held at most; each has an answer when it is reached.
@@ -66,6 +83,12 @@ pub struct Limits {
     pub send_queue_bytes: usize,
     /// Short answers a second to all who are no peers; above: silence.
     pub refusals_per_s: u32,
+    /// Percent of the transactions one peer may hold where there are several; above: 503.
+    pub peer_share_percent: usize,
+    /// Octets of requests that are held; above: 503.
+    pub held_octets: usize,
+    /// A queue that stands for longer than this is overload; zero: it is not looked at.
+    pub lag: Duration,
 }
 
 /// `[sip.tls]`.
@@ -84,21 +107,33 @@ pub struct Sip {
     pub listen: Vec<Listen>,
     /// What Via and Record-Route say.
     pub advertise: HostPort,
+    /// Further names that mean us.
+    pub own_names: Vec<HostPort>,
+    /// What is done with a 3xx.
+    pub redirects: Redirects,
+    /// Hosts a 3xx may lead to beside peers and agents' phones.
+    pub redirect_hosts: Vec<String>,
     /// Where a call goes when nothing else applies.
     pub default_route: NextHop,
     /// Who may send; empty: nobody.
     pub peers: Vec<Peer>,
     /// Limits.
     pub limits: Limits,
+    /// How peers without a fixed address prove themselves.
+    pub digest: Digest,
     /// Certificate and key, when there are any.
     pub tls: Option<Tls>,
 }
 
 impl Sip {
-    /// The peer that sends from this address. The narrowest network wins; IPv4-mapped ones count as IPv4.
+    /// The peer that is known by this address. The narrowest network wins; IPv4-mapped ones count as IPv4.
     pub fn peer_of(&self, source: IpAddr) -> Option<&Peer> {
         let source = source.to_canonical();
-        let matches = self.peers.iter().flat_map(|peer| peer.addresses.iter().map(move |net| (net, peer)));
+        let matches = self
+            .peers
+            .iter()
+            .filter(|peer| peer.auth.is_none())
+            .flat_map(|peer| peer.addresses.iter().map(move |net| (net, peer)));
         matches
             .filter(|(net, _)| net.contains(&source))
             .max_by_key(|(net, _)| net.prefix_len())
@@ -117,9 +152,13 @@ impl Sip {
         let sip = Self {
             advertise: read_advertise(section, &listen, default.advertise),
             listen,
+            own_names: section.texts("own_names", default.own_names, HostPort::from_str),
+            redirects: section.text("redirects", default.redirects, Redirects::from_str),
+            redirect_hosts: section.texts("redirect_hosts", default.redirect_hosts, host_name),
             default_route: section.text("default_route", default.default_route, NextHop::from_str),
             peers: section.sections("peer").iter().map(Peer::read).collect(),
             limits: Limits::read(&section.section("limits")),
+            digest: Digest::read(&section.section("digest")),
             tls: read_tls(&section.section("tls")),
         };
         sip.check(section);
@@ -135,8 +174,15 @@ impl Sip {
             if self.peers.iter().filter(|other| other.name == peer.name).count() > 1 {
                 section.fault_at("name", "is used by two peers; give each its own");
             }
-            let others = self.peers.iter().filter(|other| other.name != peer.name);
-            if others.flat_map(|other| &other.addresses).any(|net| peer.addresses.contains(net)) {
+            let username = |peer: &Peer| peer.auth.as_ref().map(|auth| auth.username.clone());
+            let twins = self.peers.iter().filter(|other| username(other) == username(peer)).count();
+            if peer.auth.is_some() && twins > 1 {
+                section.fault_at("auth", "has the user name of another peer; give each its own");
+            }
+            let others = self.peers.iter().filter(|other| other.name != peer.name && other.auth.is_none());
+            if peer.auth.is_none()
+                && others.flat_map(|other| &other.addresses).any(|net| peer.addresses.contains(net))
+            {
                 section.fault_at(
                     "addresses",
                     "shares a network with another peer; only one of them can be meant",
@@ -155,6 +201,9 @@ impl Default for Sip {
                 Listen { protocol: Protocol::Tcp, address },
             ],
             advertise: HostPort { host: Host::Ip(address.ip()), port: 5060 },
+            own_names: Vec::new(),
+            redirects: Redirects::Forward,
+            redirect_hosts: Vec::new(),
             default_route: NextHop {
                 uri: "sip:127.0.0.1:5080".to_owned(),
                 target: HostPort { host: Host::Ip(address.ip()), port: 5080 },
@@ -162,6 +211,7 @@ impl Default for Sip {
             },
             peers: Vec::new(),
             limits: Limits::default(),
+            digest: Digest::default(),
             tls: None,
         }
     }
@@ -194,6 +244,9 @@ impl Limits {
                 default.send_queue_bytes,
             ),
             refusals_per_s: section.number("refusals_per_s", 0..=100_000, default.refusals_per_s),
+            peer_share_percent: section.number("peer_share_percent", 1..=100, default.peer_share_percent),
+            held_octets: section.number("held_octets", 1_048_576..=68_719_476_736, default.held_octets),
+            lag: section.millis("lag_ms", 0..=10_000, default.lag),
         };
         section.refuse_unknown_keys();
         limits
@@ -214,6 +267,9 @@ impl Default for Limits {
             connection_idle: Duration::from_secs(3600),
             send_queue_bytes: 1_048_576,
             refusals_per_s: 2,
+            peer_share_percent: 75,
+            held_octets: 268_435_456,
+            lag: Duration::from_millis(20),
         }
     }
 }
@@ -231,8 +287,10 @@ impl Peer {
                 CalledNumberSource::RequestUri,
             ],
             preloaded_route: false,
+            transfers: false,
             bare_country_code: false,
             calls_per_s: None,
+            auth: None,
         }
     }
 
@@ -248,13 +306,15 @@ impl Peer {
                 CalledNumberSource::from_str,
             ),
             preloaded_route: section.flag("preloaded_route", default.preloaded_route),
+            transfers: section.flag("transfers", default.transfers),
             bare_country_code: section.flag("bare_country_code", default.bare_country_code),
             calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
+            auth: PeerAuth::read(&section.section("auth")),
         };
         if !section.has("name") {
             section.fault_at("name", "is missing; give the peer a name, for example \"carrier\"");
         }
-        if peer.addresses.is_empty() {
+        if peer.addresses.is_empty() && peer.auth.is_none() && !section.section("auth").has("username") {
             section.fault_at(
                 "addresses",
                 "is empty; name the networks it sends from, for example \"192.0.2.0/28\"",
@@ -337,7 +397,30 @@ impl FromStr for CalledNumberSource {
             "p-called-party-id" => Ok(Self::PCalledPartyId),
             "to" => Ok(Self::To),
             "request-uri" => Ok(Self::RequestUri),
-            _ => Err(format!("\"{text}\" is not p-called-party-id, to or request-uri")),
+            "first-diversion" => Ok(Self::FirstDiversion),
+            _ => Err(format!("\"{text}\" is not p-called-party-id, to, request-uri or first-diversion")),
         }
+    }
+}
+
+impl FromStr for Redirects {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "forward" => Ok(Self::Forward),
+            "follow" => Ok(Self::Follow),
+            _ => Err(format!("\"{text}\" is not forward or follow")),
+        }
+    }
+}
+
+/// A host as it stands in a URI, without port; compared without regard to case.
+fn host_name(text: &str) -> Result<String, String> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if !text.is_empty() && text.len() <= 255 && text.chars().all(sound) {
+        Ok(text.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase())
+    } else {
+        Err(format!("\"{text}\" is not a host; write it like \"pbx.example\" or \"192.0.2.1\""))
     }
 }

@@ -13,6 +13,16 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
     count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
     count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
+    count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
+    count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
+    count(metric::REFUSED_REQUESTS, "reason", "challenged", counters.challenged);
+    count(metric::REFUSED_REQUESTS, "reason", "wrong_password", counters.auth_failed);
+    count(metric::REFUSED_REQUESTS, "reason", "unusable_credentials", counters.auth_unusable);
+    count(metric::REFUSED_REQUESTS, "reason", "stale_nonce", counters.auth_stale);
+    count(metric::REFUSED_REQUESTS, "reason", "replayed", counters.auth_replayed);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_tries", counters.auth_held_back);
+    count(metric::REFUSED_REQUESTS, "reason", "not_their_name", counters.auth_forbidden);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);
@@ -26,6 +36,20 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     gauge(metric::LIVE_OFFERS, gauges.offers);
     gauge(metric::TRANSACTIONS, gauges.server_transactions + gauges.client_transactions);
     gauge(metric::TIMERS, gauges.timers);
+    for (table, entries) in [
+        ("contexts", gauges.contexts),
+        ("names", gauges.names_known),
+        ("names_awaited", gauges.names_awaited),
+        ("nonces", gauges.nonces_used),
+        ("proven_sources", gauges.proven_sources),
+        ("refusals", gauges.refusals_kept),
+        ("transactions_of_one_peer", gauges.largest_share),
+        ("wrapping", gauges.wrapping),
+    ] {
+        metrics::gauge!(metric::TABLE_ENTRIES, "table" => table).set(wide(entries));
+    }
+    gauge(metric::HELD_OCTETS, gauges.held_octets);
+    gauge(metric::LAG, usize::try_from(gauges.lag.as_millis()).unwrap_or(usize::MAX));
     record(metric::INVITE_FORWARD, samples.invite_forward);
     record(metric::POP_ANNOUNCE, samples.pop_announce);
     record(metric::ANSWER, samples.answer);
@@ -45,9 +69,13 @@ fn count(name: &'static str, label: &'static str, value: &'static str, total: u6
     metrics::counter!(name, label => value).absolute(total);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
 fn gauge(name: &'static str, value: usize) {
-    metrics::gauge!(name).set(value as f64);
+    metrics::gauge!(name).set(wide(value));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
+const fn wide(value: usize) -> f64 {
+    value as f64
 }
 
 fn record(name: &'static str, samples: Vec<std::time::Duration>) {

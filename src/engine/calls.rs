@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
@@ -14,24 +13,17 @@ use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, EventBody, WithdrawCause};
 use crate::identity::{
-    CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
+    CalledHeaders, CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
 use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
 
-/// `calls_per_s` is counted over this.
-const PEER_WINDOW: Duration = Duration::from_secs(1);
-
 impl Engine {
     /// An INVITE outside a dialog: the beginning of a call.
     pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
         let emergency = self.is_emergency(peer, &message);
-        if !emergency && !self.may_begin(peer) {
-            self.counters.shed += 1;
-            return self.respond_status(server, 503, &[("Retry-After", b"5")]);
-        }
         let called = self.called_number(peer, &message);
         let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
         let caller = read_caller(
@@ -59,7 +51,9 @@ impl Engine {
             began: self.now.moment,
             began_at: self.now.wall,
             sla_told: false,
+            senders: Vec::new(),
             status: None,
+            held: false,
             timers: CallTimers::default(),
         });
         self.tables.call_by_bits.insert(bits, call);
@@ -136,6 +130,9 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
+        if !self.search_goes_on(call) {
+            return;
+        }
         let Some(entry) = self.tables.calls.get(call) else { return };
         let decision = decide(&Facts {
             at: self.now.wall,
@@ -270,7 +267,7 @@ impl Engine {
     }
 
     /// Nobody of ours: the PBX takes the call.
-    fn route_default(&mut self, call: CallKey) {
+    pub(super) fn route_default(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);
@@ -293,6 +290,12 @@ impl Engine {
         }
         let called_party = message.header(Header::PCalledPartyId);
         let to = message.header(Header::To).unwrap_or_default();
+        let headers = CalledHeaders {
+            p_called_party_id: called_party,
+            to,
+            request_uri: message.request_uri(),
+            ..CalledHeaders::default()
+        };
         let places = [
             (CalledSource::RequestUri, is_short(Some(message.request_uri()))),
             (CalledSource::To, is_short(uri_of(to))),
@@ -300,32 +303,20 @@ impl Engine {
         ];
         places.into_iter().filter(|(_, short)| *short).any(|(place, _)| {
             let numbering = self.numbering_of(peer);
-            read_called(&[place], called_party, to, message.request_uri(), numbering).kind
-                == NumberKind::Emergency
+            read_called(&[place], &headers, numbering).kind == NumberKind::Emergency
         })
-    }
-
-    /// Whether one more call may begin: not while stopping, and within the limits of the node and of the
-    /// peer.
-    fn may_begin(&mut self, peer: usize) -> bool {
-        if self.draining || self.tables.calls.len() >= self.settings.calls {
-            return false;
-        }
-        match self.settings.peers.get(peer).map_or(0, |peer| peer.calls_per_s) {
-            0 => true,
-            limit => self.peer_calls.entry(peer).or_default().allow(self.now.moment, PEER_WINDOW, limit),
-        }
     }
 
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {
         let order = self.settings.peers.get(peer).map_or(&[][..], |peer| peer.called_number.as_slice());
-        read_called(
-            order,
-            message.header(Header::PCalledPartyId),
-            message.header(Header::To).unwrap_or_default(),
-            message.request_uri(),
-            self.numbering_of(peer),
-        )
+        let headers = CalledHeaders {
+            p_called_party_id: message.header(Header::PCalledPartyId),
+            to: message.header(Header::To).unwrap_or_default(),
+            request_uri: message.request_uri(),
+            diversion: message.headers(Header::Diversion).collect(),
+            history_info: message.headers(Header::HistoryInfo).collect(),
+        };
+        read_called(order, &headers, self.numbering_of(peer))
     }
 
     fn numbering_of(&self, peer: usize) -> &TrunkContext {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
+use super::names::{AwaitingName, NameKey};
 use super::tables::Destination;
-use crate::message::{Header, Message, Method};
-use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, forward_request};
+use crate::message::{Edit, Header, Message, Method};
+use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, forward_request};
 use crate::transport::Protocol;
 
 /// What changes in a request beside what every proxy changes.
@@ -39,27 +40,35 @@ impl Rewrite {
 /// An ACK to a 2xx on its way to a name.
 #[derive(Clone, Debug)]
 pub(super) struct StatelessAck {
-    /// The octets to send.
-    pub bytes: Bytes,
+    /// As it came.
+    request: Message,
+    /// What changes.
+    rewrite: Rewrite,
+    /// What was granted to the peer it came from.
+    from: Grants,
 }
 
 impl Engine {
     /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
-    pub(super) fn forward_ack(&mut self, peer: usize, request: &Message, plan: &RoutePlan, hop: NextHop) {
-        let rewrite = Rewrite::of(plan);
-        let (protocol, remote, name) = match hop {
-            NextHop::Address { protocol, remote } => (protocol, Some(remote), None),
+    pub(super) fn forward_ack(&mut self, peer: usize, request: Message, plan: &RoutePlan, hop: NextHop) {
+        let ack = StatelessAck { request, rewrite: Rewrite::of(plan), from: self.grants_of(peer) };
+        match hop {
+            NextHop::Address(target) => self.send_ack_onward(&ack, target),
             NextHop::Name { protocol, host, port } => {
-                (protocol, self.known_name(&host, port), Some((host, port)))
+                let key = NameKey { host, port, protocol };
+                let known = self.known_name(&key).and_then(|targets| targets.first().copied());
+                match known {
+                    Some(target) => self.send_ack_onward(&ack, target),
+                    None => self.ask_name(key, AwaitingName::Ack(Box::new(ack))),
+                }
             }
-            NextHop::Unroutable => {
-                self.counters.dropped_acks += 1;
-                return;
-            }
-        };
-        let keep_identity =
-            remote.is_some_and(|remote| self.identity_may_reach(self.grants_of(peer), remote.ip()));
-        let branch = self.stateless_branch(request);
+            NextHop::Unroutable => self.counters.dropped_acks += 1,
+        }
+    }
+
+    /// Writes the ACK for its target and sends it.
+    pub(super) fn send_ack_onward(&mut self, ack: &StatelessAck, target: Target) {
+        let StatelessAck { request, rewrite, from } = ack;
         let bytes = forward_request(&Forward {
             request,
             request_uri: rewrite.request_uri.as_deref(),
@@ -67,21 +76,14 @@ impl Engine {
             drop_routes: rewrite.drop_routes,
             drop_last_route: rewrite.drop_last_route,
             record_route: &[],
-            protocol,
-            sent_by: &self.own.sent_by,
-            branch: &branch,
-            keep_identity,
+            protocol: target.protocol,
+            sent_by: self.own.sent_by(target.protocol, target.remote.ip()),
+            branch: &self.stateless_branch(request),
+            keep_identity: self.identity_may_reach(*from, target.remote.ip()),
+            hide_user: false,
+            max_breadth: None,
         });
-        match (remote, name) {
-            (Some(remote), _) => {
-                self.send_to(Destination { protocol, remote, connection: None }, bytes, None)
-            }
-            (None, Some((host, port))) => {
-                let ack = Box::new(StatelessAck { bytes });
-                self.ask_name(protocol, host, port, super::branches::AwaitingName::Ack(ack));
-            }
-            (None, None) => self.counters.dropped_acks += 1,
-        }
+        self.send_to(target.into(), bytes, None);
     }
 
     /// The same ACK always gets the same branch (RFC 3261 §16.11 item 1).
@@ -94,15 +96,11 @@ impl Engine {
         Branch { slot: 0, loop_hash }.mint(&self.secret)
     }
 
-    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport changes
-    /// (RFC 3261 §16.6 item 4, RFC 5658). Requests within a dialog get none: it would not change the route
+    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport
+    /// or the address family changes (RFC 3261 §16.6 item 4, RFC 5658): topmost the one that the called side
+    /// reaches, below it the one for the calling side. Requests within a dialog get none: it would not change the route
     /// set.
-    pub(super) fn record_route_values(
-        &self,
-        context: &Context,
-        incoming: Option<Protocol>,
-        outgoing: Protocol,
-    ) -> Vec<String> {
+    pub(super) fn record_route_values(&self, context: &Context, outgoing: &Destination) -> Vec<String> {
         let call = match context.purpose {
             Purpose::Call(call) => self.tables.calls.get(call).map(|call| call.bits),
             Purpose::Relay if forms_dialog(context.request.method()) => Some(0),
@@ -115,18 +113,40 @@ impl Engine {
             request.call_id(),
             request.from_tag().unwrap_or_default(),
         );
-        let value = |protocol: Protocol| {
-            let transport = protocol.uri_parameter();
-            format!("<sip:{};{transport}lr;{}={cookie}>", self.own.sent_by, DialogCookie::PARAMETER)
+        let value = |protocol: Protocol, side: IpAddr| {
+            let (transport, host) = (protocol.uri_parameter(), self.own.sent_by(protocol, side));
+            format!("<sip:{host};{transport}lr;{}={cookie}>", DialogCookie::PARAMETER)
         };
-        let incoming = incoming.unwrap_or(outgoing);
-        if incoming == outgoing { vec![value(outgoing)] } else { vec![value(outgoing), value(incoming)] }
+        let called = (outgoing.protocol, outgoing.remote.ip());
+        let calling = self.tables.servers.get(context.server).map(|server| server.flow);
+        let calling = calling.map_or(called, |flow| (flow.protocol, flow.remote.ip()));
+        let family = |address: IpAddr| address.to_canonical().is_ipv6();
+        let mut values = vec![value(called.0, called.1)];
+        if called.0 != calling.0 || family(called.1) != family(calling.1) {
+            values.push(value(calling.0, calling.1));
+        }
+        values
     }
 
     /// P-Asserted-Identity goes from a trusted peer to a trusted peer and nowhere else (RFC 3325 §5, §7).
     pub(super) fn identity_may_reach(&self, from: Grants, to: IpAddr) -> bool {
-        from.trust_identity
-            && self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
+        from.trust_identity && self.is_trusted(to)
+    }
+
+    /// Whether what is sent there stays within the trust domain (RFC 3325 §2).
+    pub(super) fn is_trusted(&self, to: IpAddr) -> bool {
+        self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
+    }
+
+    /// A response of somebody who is not trusted asserts nobody's identity (RFC 3325 §5).
+    pub(super) fn without_claims(&self, response: Message, from: IpAddr) -> Message {
+        if response.header(Header::PAssertedIdentity).is_none() || self.is_trusted(from) {
+            return response;
+        }
+        let mut edit = Edit::of(&response);
+        edit.remove_all(Header::PAssertedIdentity);
+        let cleaned = Message::parse(edit.finish(), &self.settings.message);
+        cleaned.unwrap_or(response)
     }
 
     /// What a looping request would carry again (RFC 5393 §4.2.1).

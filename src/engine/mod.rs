@@ -3,32 +3,40 @@
 //! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and
 //! agents; it never waits, reads no clock and no randomness of its own.
 
+mod admission;
 mod branches;
 mod call;
 mod calls;
 mod clients;
 mod context;
 mod counters;
+mod dispositions;
+mod doorman;
 mod forwarding;
 mod ids;
 mod input;
+mod names;
 mod outcome;
+mod overload;
 mod people;
 mod pop;
 mod port;
 mod records;
+mod redirects;
 mod requests;
 mod saved;
+mod senders;
 mod servers;
+mod sessions;
 mod settings;
+mod shifts;
 mod tables;
 mod timers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,34 +44,28 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use counters::{Counters, Gauges, Samples};
-pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
+pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Peer, Settings};
+pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
-use crate::proxy::{Own, Secret};
+use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
-use crate::transaction::{KeyMaker, TimerQueue};
-use crate::transport::Protocol;
-use branches::AwaitingName;
-use counters::Budget;
+use crate::transaction::{KeyMaker, TimerQueue, TransactionKey};
+use admission::Admission;
+use doorman::Doorman;
+use names::{AwaitingName, NameKey};
 use people::Wrapping;
 use tables::Tables;
 use timers::{Alarm, TimerHandle};
-
-/// How many resolved names are kept; the table is emptied when it is full.
-const NAMES_KEPT: usize = 1024;
 
 /// The agents' book ends a wrap-up by itself so long after its time: the net below the engine's own timer.
 const WRAP_UP_MARGIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Records of calls that have just ended, for those who ask before the database has them.
 const ENDED_KEPT: usize = 256;
-
-/// How long the address of a name is relied on.
-const NAME_LASTS: Duration = Duration::from_secs(60);
 
 /// How much longer a lease lasts than the timers of the offer above it.
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
@@ -86,11 +88,13 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
-    names: HashMap<(String, u16), (SocketAddr, Moment)>,
-    awaiting_names: HashMap<ResolveToken, (Protocol, String, u16, AwaitingName)>,
+    shift_alarm: Option<TimerHandle>,
+    names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
+    awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
     next_token: u64,
-    strangers_answer: Budget,
-    peer_calls: BTreeMap<usize, Budget>,
+    doorman: Doorman,
+    admission: Admission,
+    refused_keys: HashSet<TransactionKey>,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -115,12 +119,18 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
-        let (host, port) = &settings.advertise;
-        Self {
-            own: Own::new(host, *port, settings.listen.clone()),
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let life = random.next_u32();
+        let mut engine = Self {
+            own: Own::new(
+                &settings.advertise,
+                &settings.own_names,
+                settings.tls_port,
+                settings.listen.clone(),
+            ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
-            random: ChaCha12Rng::from_seed(seed),
+            random,
             now,
             directory,
             agents,
@@ -131,17 +141,21 @@ impl Engine {
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
+            shift_alarm: None,
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
-            strangers_answer: Budget::default(),
-            peer_calls: BTreeMap::new(),
+            doorman: Doorman::new(life),
+            admission: Admission::default(),
+            refused_keys: HashSet::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),
             draining: false,
             settings,
-        }
+        };
+        engine.shifts_due();
+        engine
     }
 
     /// Takes one thing in. What it causes is read by [`Self::poll_output`].
@@ -151,7 +165,7 @@ impl Engine {
             Input::Received { flow, bytes } => self.on_received(flow, bytes),
             Input::Unusable { flow, head } => self.on_unusable(flow, &head),
             Input::SendFailed(token) => self.on_send_failed(token),
-            Input::Resolved(token, addresses) => self.on_resolved(token, &addresses),
+            Input::Resolved(token, resolution) => self.on_resolved(token, resolution),
             Input::LookedUp(token, answer) => self.on_looked_up(token, answer),
             Input::Announced(offer) => self.on_announced(&offer),
             Input::Screens(agent, live) => self.on_screens(agent, live),
@@ -159,6 +173,7 @@ impl Engine {
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
             Input::Settings(settings) => self.on_settings(settings),
+            Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
         }
     }
@@ -207,6 +222,13 @@ impl Engine {
             timers: self.timers.len(),
             names_awaited: self.awaiting_names.len(),
             wrapping: self.wrapping.len(),
+            held_octets: self.tables.shares.octets,
+            largest_share: self.tables.shares.largest(),
+            refusals_kept: self.admission.refused(),
+            nonces_used: self.doorman.uses.len(),
+            proven_sources: self.doorman.guesses.proven(),
+            names_known: self.names.len(),
+            lag: self.admission.pressure.lag(),
         }
     }
 
@@ -214,6 +236,7 @@ impl Engine {
         match alarm {
             Alarm::Server(server, timer) => self.server_timer(server, timer),
             Alarm::Client(client, timer) => self.client_timer(client, timer),
+            Alarm::Trying(server) => self.trying_due(server),
             Alarm::TimerC(branch) => self.timer_c(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
             Alarm::LookupDeadline(call) => self.lookup_deadline(call),
@@ -226,6 +249,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
+            Alarm::Shift => self.shifts_due(),
         }
     }
 
@@ -246,7 +270,12 @@ impl Engine {
     /// A reload: the addresses we listen on and the key stay.
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.agents.require_screen(settings.require_screen);
-        self.peer_calls.clear();
+        self.admission.reload();
+        let (lasts, now) = (settings.digest.nonce_lasts, self.now.moment);
+        let is_user = |user: &str| {
+            settings.peers.iter().any(|it| it.auth.as_ref().is_some_and(|auth| auth.username == user))
+        };
+        self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
     }
 }

@@ -28,7 +28,10 @@ pub struct Saved {
     wrapping: BTreeMap<AgentId, Wrapping>,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     next_token: u64,
+    doorman: super::doorman::Doorman,
+    admission: super::admission::Admission,
 }
 
 impl Engine {
@@ -43,7 +46,10 @@ impl Engine {
             wrapping: self.wrapping.clone(),
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
+            shift_alarm: self.shift_alarm,
             next_token: self.next_token,
+            doorman: self.doorman.clone(),
+            admission: self.admission.clone(),
         }
     }
 
@@ -65,7 +71,12 @@ impl Engine {
         engine.wrapping = saved.wrapping;
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
+        engine.shift_alarm = saved.shift_alarm;
         engine.next_token = saved.next_token;
+        engine.doorman = saved.doorman;
+        engine.admission = saved.admission;
+        engine.index_refusals();
+        engine.shifts_due();
         engine
     }
 }

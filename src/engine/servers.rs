@@ -22,6 +22,7 @@ impl Engine {
         key: TransactionKey,
         flow: Flow,
         request: Arc<Message>,
+        peer: usize,
     ) -> ServerKey {
         let reliability = flow.protocol.reliability();
         let (machine, actions) = if request.method() == Method::Invite {
@@ -33,14 +34,17 @@ impl Engine {
         };
         let is_invite = request.method() == Method::Invite;
         let trying = is_invite.then(|| response(&request, 100, None, None, &[]));
+        self.tables.shares.add(peer, request.bytes().len());
         let server = self.tables.servers.insert(Server {
             machine,
             key,
             flow,
-            request,
+            peer,
+            request: Some(request),
             last: None,
             context: None,
             timers: super::tables::RunningTimers::default(),
+            trying: None,
         });
         self.tables.server_by_key.insert(key, server);
         self.do_server_actions(server, actions);
@@ -54,7 +58,14 @@ impl Engine {
     pub(super) fn respond(&mut self, server: ServerKey, status: u16, bytes: Bytes) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         entry.last = Some(bytes);
+        if let Some(handle) = entry.trying.take() {
+            self.timers.cancel(handle);
+        }
         let Some(class) = StatusClass::of(status) else { return };
+        if status >= 200 {
+            // What answers repetitions is `last`; the request itself is asked for no more.
+            self.tables.shares.release(entry.request.take().map_or(0, |request| request.bytes().len()));
+        }
         let actions = match &mut entry.machine {
             ServerMachine::Invite(machine) => {
                 machine.handle(invite_server::Event::Respond(class), &self.settings.timers)
@@ -66,10 +77,29 @@ impl Engine {
         self.do_server_actions(server, actions);
     }
 
+    /// The request goes on to somebody: should the answer take long, 100 stops its repeats (RFC 4320 §4.1; an
+    /// INVITE had its 100 at once).
+    pub(super) fn await_answer(&mut self, server: ServerKey) {
+        let due = self.now.moment + self.settings.timers.e_reaches_t2();
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        if let ServerMachine::NonInvite(_) = entry.machine {
+            entry.trying = Some(self.timers.insert(due, Alarm::Trying(server)));
+        }
+    }
+
+    /// The client's Timer E has reached T2: no answer may be held back any longer, and 100 is the least.
+    pub(super) fn trying_due(&mut self, server: ServerKey) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        entry.trying = None;
+        let Some(request) = &entry.request else { return };
+        let trying = response(request, 100, None, None, &[]);
+        self.respond(server, 100, trying);
+    }
+
     /// Makes a response of our own to the transaction's request and sends it.
     pub(super) fn respond_status(&mut self, server: ServerKey, status: u16, extra: &[(&str, &[u8])]) {
         let Some(entry) = self.tables.servers.get(server) else { return };
-        let request = &entry.request;
+        let Some(request) = &entry.request else { return };
         let tag = (request.to_tag().is_none() && status > 100).then(|| self.tag_for(request));
         let bytes = response(request, status, None, tag.as_deref(), extra);
         self.respond(server, status, bytes);
@@ -125,7 +155,8 @@ impl Engine {
     /// Drops the transaction and everything that waits on it.
     pub(super) fn close_server(&mut self, server: ServerKey) {
         let Some(mut entry) = self.tables.servers.remove(server) else { return };
-        for handle in entry.timers.drain() {
+        self.tables.shares.remove(entry.peer, entry.held_octets());
+        for handle in entry.timers.drain().chain(entry.trying) {
             self.timers.cancel(handle);
         }
         if self.tables.server_by_key.get(&entry.key) == Some(&server) {

@@ -2,9 +2,17 @@
 
 mod answering;
 mod dialogs;
+mod features;
+mod identity;
+mod digest;
 mod lookups;
 mod offers;
 mod people;
+mod record_route;
+mod redirects;
+mod responses;
 mod saved;
+mod shifts;
 mod strangers;
+mod validation;
 mod world;

@@ -4,6 +4,8 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
+pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
 /// Messages that could not be sent. Label `reason`.
@@ -35,6 +37,12 @@ pub const TIMERS: &str = "toritsugi_timers";
 pub const CONNECTIONS: &str = "toritsugi_connections";
 /// WebSockets now.
 pub const SOCKETS: &str = "toritsugi_websockets";
+/// Entries of a table of the engine now. Label `table`.
+pub const TABLE_ENTRIES: &str = "toritsugi_table_entries";
+/// Octets of requests that are held now.
+pub const HELD_OCTETS: &str = "toritsugi_held_octets";
+/// For how long the sockets have not been empty, at most the age of the message being read.
+pub const LAG: &str = "toritsugi_lag_ms";
 /// What waits in a queue now. Label `queue`.
 pub const QUEUE_DEPTH: &str = "toritsugi_queue_depth";
 /// 1 while a part does not work. Label `part`.
@@ -61,9 +69,10 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 23] = [
+pub const ALL: [(Kind, &str, &str); 27] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
+    (Kind::Counter, REDIRECTS, "Contacts of redirections, by outcome."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
     (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),
@@ -77,6 +86,9 @@ pub const ALL: [(Kind, &str, &str); 23] = [
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
     (Kind::Gauge, TIMERS, "Timers now."),
+    (Kind::Gauge, TABLE_ENTRIES, "Entries of a table of the engine now, by table."),
+    (Kind::Gauge, HELD_OCTETS, "Octets of SIP requests held now."),
+    (Kind::Gauge, LAG, "Milliseconds the SIP sockets have not been empty."),
     (Kind::Gauge, CONNECTIONS, "SIP stream connections now."),
     (Kind::Gauge, SOCKETS, "WebSockets now."),
     (Kind::Gauge, QUEUE_DEPTH, "What waits in a queue now, by queue."),

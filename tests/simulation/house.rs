@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{Peer, Settings};
+use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
@@ -61,11 +61,16 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: None,
+        redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
         peers: vec![
@@ -92,6 +97,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 
@@ -140,6 +147,7 @@ pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
 

@@ -127,7 +127,10 @@ impl Judge {
             && (sent.last.is_none() || now < sent.at + SURELY_WAITS);
         let unanswered = sent.last.is_none();
         match status {
-            0..=199 if !sent.provisional && now >= sent.at + SURELY_WAITS => sent.failed = true,
+            // At the last moment: it may be cancelled, or be given up already.
+            0..=199 if !sent.provisional && now >= sent.at + SURELY_WAITS => {
+                (sent.failed, sent.provisional) = (true, true);
+            }
             0..=199 => sent.provisional = true,
             _ => _ = sent.last.get_or_insert(status),
         }

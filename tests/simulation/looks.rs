@@ -84,7 +84,8 @@ impl World {
         let unended = self.judge.accepted.iter().filter(|call| !records.contains_key(*call)).count();
         let open = if open_calls { unended } else { 0 };
         let left = gauges.calls > open + gauges.wrapping || (!open_calls && gauges.wrapping > 0);
-        let timers = gauges.timers > open + usize::from(gauges.wrapping > 0 || open_calls);
+        // One for each call that nobody ended, one for each wrap-up, and the one of the agents' book.
+        let timers = gauges.timers > open + gauges.wrapping + usize::from(gauges.wrapping > 0 || open_calls);
         if transactions + gauges.offers + gauges.names_awaited > 0 || left || timers {
             let call = self.oldest_unrecorded();
             self.judge.breach("I16", &call, format!("left over, {open} calls open: {gauges:?}"));

@@ -3,10 +3,12 @@
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
+use std::time::Duration;
 
-use toritsugi::engine::{Answer, Datagram, LookupToken, Output, Refusal, Request};
+use toritsugi::engine::{Answer, Datagram, LookupToken, Output, Refusal, Request, Resolution};
 use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
 use toritsugi::presence::{CustomerId, OfferId};
+use toritsugi::proxy::Target;
 use toritsugi::transport::Protocol;
 
 use super::house;
@@ -32,9 +34,11 @@ impl World {
                 Output::Send(datagram) => self.send(datagram),
                 Output::Resolve { token, .. } => {
                     let found = !self.swarm.bad_names || self.random.chance(90);
-                    let addresses = if found { vec![house::phone_of(3)] } else { Vec::new() };
+                    let target = Target { protocol: Protocol::Udp, remote: house::phone_of(3) };
+                    let targets = if found { vec![target] } else { Vec::new() };
+                    let resolution = Resolution { targets, lasts: Duration::from_secs(60) };
                     let after = self.random.ms(0, 800);
-                    self.later(after, Happening::Resolved(token, addresses));
+                    self.later(after, Happening::Resolved(token, resolution));
                 }
                 Output::Lookup { token, .. } => self.look_up(token),
                 Output::Event(event) => self.event(&event),

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toritsugi::clock::{Moment, Now};
 use toritsugi::customer::LookupAnswer;
-use toritsugi::engine::{Engine, Input, LookupToken, ReplyToken, Request, ResolveToken, SendToken, Settings};
+use toritsugi::engine::{
+    Engine, Input, LookupToken, ReplyToken, Request, Resolution, ResolveToken, SendToken, Settings,
+};
 use toritsugi::message::Message;
 use toritsugi::presence::{OfferId, StoredStatus};
 use toritsugi::transport::{Flow, FlowId, Protocol};
@@ -47,7 +49,7 @@ pub(super) enum Happening {
     LookedUp(LookupToken, LookupAnswer),
     Announced(OfferId),
     SendFailed(SendToken, Message),
-    Resolved(ResolveToken, Vec<SocketAddr>),
+    Resolved(ResolveToken, Resolution),
     Ask(Request),
     Screen(usize, bool),
     Directory(Option<usize>),
@@ -260,7 +262,7 @@ impl World {
                 self.judge.send_failed(&message);
                 self.input(Input::SendFailed(token));
             }
-            Happening::Resolved(token, addresses) => self.input(Input::Resolved(token, addresses)),
+            Happening::Resolved(token, resolution) => self.input(Input::Resolved(token, resolution)),
             Happening::Ask(request) => {
                 self.asked += 1;
                 self.trace.note(self.now, || format!("asked: {request:?}"));

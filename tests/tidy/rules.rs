@@ -435,3 +435,39 @@ fn late_uses(source: &Source) -> Vec<Fault> {
     }
     faults
 }
+
+/// Every test that docs/RFC.md names in a column `test` is a test of the house; a name that ends in `…` stands for
+/// those that begin so.
+pub fn named_tests_exist(house: &House) -> Vec<Fault> {
+    let Some((path, text)) = house.texts.iter().find(|(path, _)| path == "docs/RFC.md") else {
+        return Vec::new();
+    };
+    let mut column = None;
+    let mut faults = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if cells.len() < 3 {
+            column = None;
+            continue;
+        }
+        column = cells.iter().position(|cell| *cell == "test").or(column);
+        let cell = column.and_then(|column| cells.get(column)).copied().unwrap_or_default();
+        for name in cell.split('`').skip(1).step_by(2) {
+            if !is_test(house, name) {
+                let what = format!("no test is named {name}");
+                faults.push(Fault { path: path.clone(), line: index + 1, what });
+            }
+        }
+    }
+    faults
+}
+
+fn is_test(house: &House, name: &str) -> bool {
+    let wanted = match name.strip_suffix('…') {
+        Some(beginning) => format!("fn {beginning}"),
+        None => format!("fn {name}("),
+    };
+    house.sources.iter().any(|source| {
+        source.code.match_indices(&wanted).any(|(at, _)| source.is_test_line(line_of(&source.code, at)))
+    })
+}
