@@ -2,6 +2,7 @@
 
 use crate::engine::{Counters, Gauges, Samples};
 use crate::telemetry::metric;
+use crate::transport;
 
 /// Publishes counts, tables and samples. Counts are absolute: publishing twice counts nothing twice.
 pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
@@ -53,6 +54,31 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::INVITE_FORWARD, samples.invite_forward);
     record(metric::POP_ANNOUNCE, samples.pop_announce);
     record(metric::ANSWER, samples.answer);
+}
+
+/// Publishes what the sockets hold and count.
+#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
+pub(super) fn publish_transports(gauges: &transport::Gauges) {
+    let connections = [("in", gauges.inbound_connections), ("out", gauges.outbound_connections)];
+    for (direction, count) in connections {
+        metrics::gauge!(metric::CONNECTIONS, "direction" => direction).set(count as f64);
+    }
+    gauge(metric::TLS_HANDSHAKES, gauges.handshakes);
+    count(metric::SEND_FAILURES, "reason", "socket", gauges.send_failed);
+    for (reason, total) in [
+        ("not_a_peer", gauges.strangers_refused),
+        ("limit", gauges.connections_refused),
+        ("evicted", gauges.connections_evicted),
+        ("message_timeout", gauges.message_timeouts),
+        ("stuck", gauges.stuck),
+        ("tls", gauges.tls_failures),
+        ("tls_handshakes", gauges.tls_handshakes_refused),
+    ] {
+        count(metric::REFUSED_CONNECTIONS, "reason", reason, total);
+    }
+    count(metric::PINGS, "event", "answered", gauges.pings_answered);
+    count(metric::PINGS, "event", "sent", gauges.pings_sent);
+    count(metric::PINGS, "event", "unanswered", gauges.pings_unanswered);
 }
 
 /// An event was lost because the screens' queue was full.

@@ -239,7 +239,7 @@ impl World {
                 let message = Message::parse(bytes.clone(), &super::limits()).expect("parties write well");
                 self.judge.arrives(self.now, from, &message);
                 let connection = (protocol != Protocol::Udp).then(|| FlowId::new(party as u64 + 1));
-                let flow = Flow { protocol, local: house::us(), remote: from, connection };
+                let flow = Flow { protocol, local: house::us(), remote: from, connection, certificate: None };
                 self.input(Input::Received { flow, bytes });
             }
             Happening::Noise(from, bytes) => {
@@ -249,7 +249,8 @@ impl World {
                     *self.judge.unreadable.entry(from).or_default() += 1;
                 }
                 let protocol = Protocol::Udp;
-                let flow = Flow { protocol, local: house::us(), remote: from, connection: None };
+                let flow =
+                    Flow { protocol, local: house::us(), remote: from, connection: None, certificate: None };
                 self.input(Input::Received { flow, bytes });
             }
             Happening::ToParty(party, message) => {
