@@ -210,6 +210,13 @@ impl World {
         (document.status, document.reason, document.state)
     }
 
+    /// The directory is read again, changed like this from the plain one.
+    pub fn directory(&mut self, change: impl FnOnce(&mut Directory)) {
+        let mut people = plain_directory();
+        change(&mut people);
+        self.input(Input::Directory(Arc::new(people)));
+    }
+
     pub fn screen(&mut self, agent: &str) {
         self.input(Input::Screens(AgentId::new(agent), true));
     }
