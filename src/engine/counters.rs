@@ -35,6 +35,13 @@ pub struct Counters {
     pub unacknowledged: u64,
     pub transport_failures: u64,
     pub shed: u64,
+    pub unmatched_cancels: u64,
+    pub invalid: u64,
+    pub loops: u64,
+    pub too_many_hops: u64,
+    pub routes_removed: u64,
+    pub identities_removed: u64,
+    pub claimed_sources: u64,
 }
 
 /// How full the tables are.

@@ -17,7 +17,9 @@ mod people;
 mod pop;
 mod port;
 mod records;
+mod refused;
 mod requests;
+mod rounds;
 mod saved;
 mod servers;
 mod settings;
@@ -91,6 +93,7 @@ pub struct Engine {
     next_token: u64,
     strangers_answer: Budget,
     peer_calls: BTreeMap<usize, Budget>,
+    rounds: rounds::Rounds,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -136,6 +139,7 @@ impl Engine {
             next_token: 0,
             strangers_answer: Budget::default(),
             peer_calls: BTreeMap::new(),
+            rounds: rounds::Rounds::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),

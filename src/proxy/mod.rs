@@ -13,7 +13,7 @@ mod validate;
 pub use best_response::{Final, best_response, status_upstream};
 pub use branch::Branch;
 pub use cookie::DialogCookie;
-pub use forward::{Forward, forward_request, forward_response};
+pub use forward::{ASSERTIONS, Forward, forward_request, forward_response};
 pub use own::Own;
 pub use route::{RoutePlan, plan_route};
 pub use secret::Secret;
