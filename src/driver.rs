@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken};
-use crate::transport::{Arrival, Outgoing, Transports};
+use crate::transport::{self, Arrival, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
 const BATCH: usize = 64;
@@ -36,6 +36,8 @@ pub struct Driver {
     outlets: Outlets,
     replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     last_reply: u64,
+    /// The sockets' counts as they were published last.
+    published: transport::Gauges,
 }
 
 impl Driver {
@@ -49,7 +51,17 @@ impl Driver {
         world: mpsc::Receiver<FromWorld>,
         outlets: Outlets,
     ) -> Self {
-        Self { engine, transports, clock, desk, world, outlets, replies: HashMap::new(), last_reply: 0 }
+        Self {
+            engine,
+            transports,
+            clock,
+            desk,
+            world,
+            outlets,
+            replies: HashMap::new(),
+            last_reply: 0,
+            published: transport::Gauges::default(),
+        }
     }
 
     /// Runs until everybody who could send to it is gone, or `stop` says so and no INVITE is pending.
@@ -196,6 +208,9 @@ impl Driver {
     }
 
     fn publish(&mut self) {
+        let sockets = self.transports.gauges();
+        published::publish_transport(&self.published, &sockets);
+        self.published = sockets;
         let samples = self.engine.take_samples();
         published::publish(self.engine.counters(), &self.engine.gauges(), samples);
         self.replies.retain(|_, sender| !sender.is_closed());

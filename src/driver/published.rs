@@ -2,6 +2,7 @@
 
 use crate::engine::{Counters, Gauges, Samples};
 use crate::telemetry::metric;
+use crate::transport;
 
 /// Publishes counts, tables and samples. Counts are absolute: publishing twice counts nothing twice.
 pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
@@ -13,6 +14,13 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
     count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
     count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::REFUSED_REQUESTS, "reason", "unmatched_cancel", counters.unmatched_cancels);
+    count(metric::REFUSED_REQUESTS, "reason", "invalid", counters.invalid);
+    count(metric::REFUSED_REQUESTS, "reason", "loop", counters.loops);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_hops", counters.too_many_hops);
+    count(metric::CORRECTED_REQUESTS, "what", "route", counters.routes_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "identity", counters.identities_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "source", counters.claimed_sources);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);
@@ -31,6 +39,61 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::ANSWER, samples.answer);
 }
 
+/// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in the
+/// log, so that a flood of connections or noise is one line a second.
+pub(super) fn publish_transport(before: &transport::Gauges, now: &transport::Gauges) {
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "inbound").set(size(now.inbound_connections));
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "outbound").set(size(now.outbound_connections));
+    metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(size(now.waiting_arrivals));
+    count(metric::MESSAGES, "direction", "received", now.received);
+    count(metric::MESSAGES, "direction", "sent", now.sent);
+    count(metric::SEND_FAILURES, "reason", "not_sent", now.send_failed);
+    count(metric::DROPPED_MESSAGES, "reason", "not_sip", now.datagrams_dropped);
+    count(metric::REFUSED_CONNECTIONS, "reason", "not_a_peer", now.strangers_refused);
+    count(metric::REFUSED_CONNECTIONS, "reason", "limit", now.connections_refused);
+    count(metric::CLOSED_CONNECTIONS, "reason", "evicted", now.connections_evicted);
+    count(metric::CLOSED_CONNECTIONS, "reason", "message_timeout", now.message_timeouts);
+    count(metric::CLOSED_CONNECTIONS, "reason", "stuck", now.stuck);
+    count(metric::CLOSED_CONNECTIONS, "reason", "broken", now.broken);
+    count(metric::CLOSED_CONNECTIONS, "reason", "unframeable", now.unframeable);
+    tell_growth(before, now);
+}
+
+fn tell_growth(before: &transport::Gauges, now: &transport::Gauges) {
+    let refused = now.strangers_refused.saturating_sub(before.strangers_refused);
+    if refused > 0 {
+        tracing::info!(count = refused, "connections of senders who are no peers were refused");
+    }
+    let limited = now.connections_refused.saturating_sub(before.connections_refused);
+    if limited > 0 {
+        tracing::warn!(count = limited, "connections were refused at a limit");
+    }
+    let evicted = now.connections_evicted.saturating_sub(before.connections_evicted);
+    if evicted > 0 {
+        tracing::warn!(count = evicted, "connections that brought nothing made room for others");
+    }
+    let late = now.message_timeouts.saturating_sub(before.message_timeouts);
+    if late > 0 {
+        tracing::info!(count = late, "connections were closed: their message was not whole in time");
+    }
+    let stuck = now.stuck.saturating_sub(before.stuck);
+    if stuck > 0 {
+        tracing::warn!(count = stuck, "connections were closed: the other side does not read");
+    }
+    let broken = now.broken.saturating_sub(before.broken);
+    if broken > 0 {
+        tracing::info!(count = broken, "connections were reset by the other side");
+    }
+    let unframeable = now.unframeable.saturating_sub(before.unframeable);
+    if unframeable > 0 {
+        tracing::info!(count = unframeable, "connections were closed: the end of a message is not known");
+    }
+    let noise = now.datagrams_dropped.saturating_sub(before.datagrams_dropped);
+    if noise > 0 {
+        tracing::info!(count = noise, "datagrams that cannot begin a message were dropped");
+    }
+}
+
 /// An event was lost because the screens' queue was full.
 pub(super) fn event_dropped() {
     metrics::counter!(metric::DROPPED_EVENTS, "queue" => "events").increment(1);
@@ -45,9 +108,13 @@ fn count(name: &'static str, label: &'static str, value: &'static str, total: u6
     metrics::counter!(name, label => value).absolute(total);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
 fn gauge(name: &'static str, value: usize) {
-    metrics::gauge!(name).set(value as f64);
+    metrics::gauge!(name).set(size(value));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
+const fn size(value: usize) -> f64 {
+    value as f64
 }
 
 fn record(name: &'static str, samples: Vec<std::time::Duration>) {
