@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, SendToken};
+use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken};
 use crate::transport::{self, Arrival, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
@@ -153,7 +153,7 @@ impl Driver {
     fn take_world(&mut self, report: FromWorld) {
         let input = match report {
             FromWorld::LookedUp(token, answer) => Input::LookedUp(token, answer),
-            FromWorld::Resolved(token, addresses) => Input::Resolved(token, addresses),
+            FromWorld::Resolved(token, resolution) => Input::Resolved(token, resolution),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Settings(settings) => {
@@ -185,10 +185,10 @@ impl Driver {
                         self.engine.handle(now, Input::LookedUp(token, answer));
                     }
                 }
-                Output::Resolve { token, host, port } => {
-                    if !self.outlets.resolve(ResolveJob { token, host, port }) {
+                Output::Resolve { token, host, port, protocol } => {
+                    if !self.outlets.resolve(ResolveJob { token, host, port, protocol }) {
                         let now = self.clock.now();
-                        self.engine.handle(now, Input::Resolved(token, Vec::new()));
+                        self.engine.handle(now, Input::Resolved(token, Resolution::default()));
                     }
                 }
                 Output::Event(event) => self.outlets.event(event),

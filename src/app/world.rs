@@ -1,7 +1,6 @@
 //! The tasks beside the call path: look-ups, names, records, and watching the directory.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,22 @@ use tokio_util::task::TaskTracker;
 
 use crate::customer::{CustomerCard, LookupFault};
 use crate::driver::{FromWorld, LookupJob, ResolveJob, Write};
+use crate::engine::Resolution;
 use crate::presence::{AgentId, StoredStatus};
+use crate::proxy::Target;
 use crate::routing::Directory;
 use crate::storage::{Storage, StorageError, StoredPresence};
 use crate::telemetry::{Health, metric};
+use crate::transport::Protocol;
 
 /// How often the directory is compared with the database's version.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a name may take (N41).
 const NAME_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long an answer of the system's resolver is relied on: it does not say itself.
+const NAME_LASTS: Duration = Duration::from_secs(60);
 
 /// Between two tries to write to a database that is away.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -67,13 +72,14 @@ pub(super) async fn resolve(mut jobs: mpsc::Receiver<ResolveJob>, world: mpsc::S
     while let Some(job) = jobs.recv().await {
         let world = world.clone();
         tasks.spawn(async move {
-            let asked =
-                tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), job.port)));
-            let addresses: Vec<SocketAddr> = match asked.await {
-                Ok(Ok(addresses)) => addresses.take(32).collect(),
+            let (port, protocol) = (job.port.unwrap_or(5060), job.protocol.unwrap_or(Protocol::Udp));
+            let asked = tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), port)));
+            let targets = match asked.await {
+                Ok(Ok(addresses)) => addresses.take(32).map(|remote| Target { protocol, remote }).collect(),
                 Ok(Err(_)) | Err(_) => Vec::new(),
             };
-            world.send(FromWorld::Resolved(job.token, addresses)).await.ok();
+            let resolution = Resolution { targets, lasts: NAME_LASTS };
+            world.send(FromWorld::Resolved(job.token, resolution)).await.ok();
         });
     }
 }

@@ -1,13 +1,12 @@
 //! How the rest of the process talks to the engine: bounded, with an answer when it is full.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::customer::LookupAnswer;
-use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, ResolveToken, Settings};
+use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, Resolution, ResolveToken, Settings};
 use crate::presence::{AgentId, OfferId, StoredStatus};
 use crate::routing::Directory;
 
@@ -31,7 +30,7 @@ pub enum FromWorld {
     /// A look-up is done.
     LookedUp(LookupToken, LookupAnswer),
     /// A name is resolved; empty when it has no address.
-    Resolved(ResolveToken, Vec<SocketAddr>),
+    Resolved(ResolveToken, Resolution),
     /// Agents and lines were read again.
     Directory(Arc<Directory>),
     /// Another process changed a status.

@@ -7,6 +7,7 @@ use crate::desk::DeskHandle;
 use crate::engine::{LookupToken, ResolveToken};
 use crate::events::{CallRecord, Event};
 use crate::presence::{AgentId, CallId, StoredStatus};
+use crate::transport::Protocol;
 
 /// A look-up to be done.
 #[derive(Clone, Debug)]
@@ -24,8 +25,10 @@ pub struct ResolveJob {
     pub token: ResolveToken,
     /// The host.
     pub host: String,
-    /// The port.
-    pub port: u16,
+    /// The port, when one was written.
+    pub port: Option<u16>,
+    /// The protocol, when one is demanded.
+    pub protocol: Option<Protocol>,
 }
 
 /// Something to be kept.
@@ -60,7 +63,7 @@ pub struct Outlets {
     pub events: DeskHandle,
     /// To the look-ups. Full: answered `overloaded`.
     pub lookups: mpsc::Sender<LookupJob>,
-    /// To the resolver. Full: answered with no address.
+    /// To the resolver. Full: answered without targets.
     pub names: mpsc::Sender<ResolveJob>,
     /// To the database. Full: the record is lost and counted; calls go on.
     pub writes: mpsc::Sender<Write>,

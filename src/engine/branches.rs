@@ -1,19 +1,19 @@
 //! Branches of a response context: starting them, and what their responses do (RFC 3261 §16.6, §16.7, §16.8).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use slotmap::Key;
 
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
-use super::input::{Output, ResolveToken};
+use super::names::{AwaitingName, NameKey};
 use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::message::{Message, Method};
 use crate::proxy::{
-    Branch, Final, Forward, NextHop, best_response, forward_request, forward_response, status_upstream,
+    Branch, Final, Forward, NextHop, Target, best_response, forward_request, forward_response,
+    status_upstream,
 };
 
 /// RFC 3326: why a losing branch is cancelled; phones then show no missed call (R7).
@@ -24,15 +24,6 @@ pub(super) const NOT_ANSWERED: &[u8] = b"SIP;cause=408;text=\"Not answered in ti
 
 /// To-tags remembered of one call; a call that forks more often than this is no call.
 const TAGS_KEPT: usize = 32;
-
-/// A branch that waits for the address of its next hop.
-#[derive(Clone, Debug)]
-pub(super) enum AwaitingName {
-    /// A branch of a context.
-    Branch(BranchRef, super::forwarding::Rewrite),
-    /// An ACK to a 2xx, forwarded without a transaction.
-    Ack(Box<super::forwarding::StatelessAck>),
-}
 
 impl Engine {
     /// Adds a branch towards `hop` and starts it, at once or when its name is resolved.
@@ -48,20 +39,12 @@ impl Engine {
         entry.branches.push(ContextBranch { aim, state: BranchState::Resolving, timer_c: None });
         let branch = BranchRef { context, index };
         match hop {
-            NextHop::Address { protocol, remote } => {
-                self.send_branch(branch, Destination { protocol, remote, connection: None }, &rewrite);
-            }
+            NextHop::Address(target) => self.send_branch(branch, target.into(), &rewrite),
             NextHop::Name { protocol, host, port } => {
-                let known = self.known_name(&host, port);
-                match known {
-                    Some(remote) => {
-                        self.send_branch(
-                            branch,
-                            Destination { protocol, remote, connection: None },
-                            &rewrite,
-                        );
-                    }
-                    None => self.ask_name(protocol, host, port, AwaitingName::Branch(branch, rewrite)),
+                let key = NameKey { host, port, protocol };
+                match self.known_name(&key) {
+                    Some(targets) => self.branch_resolved(branch, &targets, &rewrite),
+                    None => self.ask_name(key, AwaitingName::Branch(branch, rewrite)),
                 }
             }
             NextHop::Unroutable => self.fail_branch(branch, 404, None),
@@ -69,48 +52,20 @@ impl Engine {
         Some(branch)
     }
 
-    /// Asks for the address of a name; what waits for it goes on in [`Self::on_resolved`].
-    pub(super) fn ask_name(
+    /// The name of a branch's next hop stands for these targets.
+    pub(super) fn branch_resolved(
         &mut self,
-        protocol: crate::transport::Protocol,
-        host: String,
-        port: u16,
-        waiting: AwaitingName,
+        branch: BranchRef,
+        targets: &[Target],
+        rewrite: &super::forwarding::Rewrite,
     ) {
-        self.next_token += 1;
-        let token = ResolveToken(self.next_token);
-        self.awaiting_names.insert(token, (protocol, host.clone(), port, waiting));
-        self.outputs.push_back(Output::Resolve { token, host, port });
-    }
-
-    /// The addresses of a name are known, or there are none.
-    pub(super) fn on_resolved(&mut self, token: ResolveToken, addresses: &[SocketAddr]) {
-        let Some((protocol, host, port, waiting)) = self.awaiting_names.remove(&token) else { return };
-        let address = addresses.first().copied();
-        if let Some(remote) = address {
-            if self.names.len() >= super::NAMES_KEPT {
-                self.names.clear();
+        match targets.first() {
+            Some(target) if self.branch_is_resolving(branch) => {
+                self.send_branch(branch, (*target).into(), rewrite);
             }
-            self.names.insert((host, port), (remote, self.now.moment + super::NAME_LASTS));
+            Some(_) => {}
+            None => self.fail_branch(branch, 503, None),
         }
-        match (waiting, address) {
-            (AwaitingName::Branch(branch, rewrite), Some(remote)) => {
-                if self.branch_is_resolving(branch) {
-                    self.send_branch(branch, Destination { protocol, remote, connection: None }, &rewrite);
-                }
-            }
-            (AwaitingName::Branch(branch, _), None) => self.fail_branch(branch, 503, None),
-            (AwaitingName::Ack(ack), Some(remote)) => {
-                self.send_to(Destination { protocol, remote, connection: None }, ack.bytes, None);
-            }
-            (AwaitingName::Ack(_), None) => self.counters.dropped_acks += 1,
-        }
-    }
-
-    /// The address of a name, while it may be relied on.
-    pub(super) fn known_name(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        let (remote, until) = self.names.get(&(host.to_owned(), port))?;
-        (self.now.moment < *until).then_some(*remote)
     }
 
     fn branch_is_resolving(&self, branch: BranchRef) -> bool {

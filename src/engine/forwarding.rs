@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
-use super::tables::Destination;
+use super::names::{AwaitingName, NameKey};
 use crate::message::{Header, Message, Method};
-use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, forward_request};
+use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, forward_request};
 use crate::transport::Protocol;
 
 /// What changes in a request beside what every proxy changes.
@@ -39,27 +39,35 @@ impl Rewrite {
 /// An ACK to a 2xx on its way to a name.
 #[derive(Clone, Debug)]
 pub(super) struct StatelessAck {
-    /// The octets to send.
-    pub bytes: Bytes,
+    /// As it came.
+    request: Message,
+    /// What changes.
+    rewrite: Rewrite,
+    /// What was granted to the peer it came from.
+    from: Grants,
 }
 
 impl Engine {
     /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
-    pub(super) fn forward_ack(&mut self, peer: usize, request: &Message, plan: &RoutePlan, hop: NextHop) {
-        let rewrite = Rewrite::of(plan);
-        let (protocol, remote, name) = match hop {
-            NextHop::Address { protocol, remote } => (protocol, Some(remote), None),
+    pub(super) fn forward_ack(&mut self, peer: usize, request: Message, plan: &RoutePlan, hop: NextHop) {
+        let ack = StatelessAck { request, rewrite: Rewrite::of(plan), from: self.grants_of(peer) };
+        match hop {
+            NextHop::Address(target) => self.send_ack_onward(&ack, target),
             NextHop::Name { protocol, host, port } => {
-                (protocol, self.known_name(&host, port), Some((host, port)))
+                let key = NameKey { host, port, protocol };
+                let known = self.known_name(&key).and_then(|targets| targets.first().copied());
+                match known {
+                    Some(target) => self.send_ack_onward(&ack, target),
+                    None => self.ask_name(key, AwaitingName::Ack(Box::new(ack))),
+                }
             }
-            NextHop::Unroutable => {
-                self.counters.dropped_acks += 1;
-                return;
-            }
-        };
-        let keep_identity =
-            remote.is_some_and(|remote| self.identity_may_reach(self.grants_of(peer), remote.ip()));
-        let branch = self.stateless_branch(request);
+            NextHop::Unroutable => self.counters.dropped_acks += 1,
+        }
+    }
+
+    /// Writes the ACK for its target and sends it.
+    pub(super) fn send_ack_onward(&mut self, ack: &StatelessAck, target: Target) {
+        let StatelessAck { request, rewrite, from } = ack;
         let bytes = forward_request(&Forward {
             request,
             request_uri: rewrite.request_uri.as_deref(),
@@ -67,21 +75,12 @@ impl Engine {
             drop_routes: rewrite.drop_routes,
             drop_last_route: rewrite.drop_last_route,
             record_route: &[],
-            protocol,
+            protocol: target.protocol,
             sent_by: &self.own.sent_by,
-            branch: &branch,
-            keep_identity,
+            branch: &self.stateless_branch(request),
+            keep_identity: self.identity_may_reach(*from, target.remote.ip()),
         });
-        match (remote, name) {
-            (Some(remote), _) => {
-                self.send_to(Destination { protocol, remote, connection: None }, bytes, None)
-            }
-            (None, Some((host, port))) => {
-                let ack = Box::new(StatelessAck { bytes });
-                self.ask_name(protocol, host, port, super::branches::AwaitingName::Ack(ack));
-            }
-            (None, None) => self.counters.dropped_acks += 1,
-        }
+        self.send_to(target.into(), bytes, None);
     }
 
     /// The same ACK always gets the same branch (RFC 3261 §16.11 item 1).

@@ -10,6 +10,7 @@ use super::port::{Answer, Refusal, Request};
 use crate::customer::LookupAnswer;
 use crate::events::{CallRecord, Event};
 use crate::presence::{AgentId, OfferId, StoredStatus};
+use crate::proxy::Target;
 use crate::routing::Directory;
 use crate::transport::{Flow, Protocol};
 
@@ -32,8 +33,8 @@ pub enum Input {
     },
     /// A message could not be sent: the transport of this client transaction failed (RFC 3261 §18.4).
     SendFailed(SendToken),
-    /// The answer to [`Output::Resolve`]; empty when the name has no address.
-    Resolved(ResolveToken, Vec<SocketAddr>),
+    /// The answer to [`Output::Resolve`]; without targets when the name has none.
+    Resolved(ResolveToken, Resolution),
     /// The answer to [`Output::Lookup`]; may come after the deadline.
     LookedUp(LookupToken, LookupAnswer),
     /// The `pop.offered` frame of the offer was written to a socket of the agent.
@@ -57,14 +58,16 @@ pub enum Input {
 pub enum Output {
     /// Send a message.
     Send(Datagram),
-    /// Find the addresses of a host name.
+    /// Find the targets of a host name (RFC 3263 §4).
     Resolve {
         /// To be given back.
         token: ResolveToken,
         /// The name.
         host: String,
-        /// The port.
-        port: u16,
+        /// The port, when one was written: then only addresses are looked up, no SRV (§4.2).
+        port: Option<u16>,
+        /// The protocol, when one is demanded; otherwise NAPTR may choose, and UDP is the default (§4.1).
+        protocol: Option<Protocol>,
     },
     /// Look a customer up; an answer after `deadline` still enriches the pop.
     Lookup {
@@ -99,6 +102,15 @@ pub enum Output {
         /// When.
         at: jiff::Timestamp,
     },
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolution {
+    /// In the order in which they are to be tried; of more than 32 the rest is not used.
+    pub targets: Vec<Target>,
+    /// How long this may be relied on.
+    pub lasts: Duration,
 }
 
 /// Octets and where they go.

@@ -12,6 +12,7 @@ mod counters;
 mod forwarding;
 mod ids;
 mod input;
+mod names;
 mod outcome;
 mod people;
 mod pop;
@@ -30,7 +31,6 @@ mod timers;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,34 +38,27 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use counters::{Counters, Gauges, Samples};
-pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, ResolveToken, SendToken};
+pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
 pub use settings::{Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
-use crate::proxy::{Own, Secret};
+use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
 use crate::transaction::{KeyMaker, TimerQueue};
-use crate::transport::Protocol;
-use branches::AwaitingName;
 use counters::Budget;
+use names::{AwaitingName, NameKey};
 use people::Wrapping;
 use tables::Tables;
 use timers::{Alarm, TimerHandle};
-
-/// How many resolved names are kept; the table is emptied when it is full.
-const NAMES_KEPT: usize = 1024;
 
 /// The agents' book ends a wrap-up by itself so long after its time: the net below the engine's own timer.
 const WRAP_UP_MARGIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Records of calls that have just ended, for those who ask before the database has them.
 const ENDED_KEPT: usize = 256;
-
-/// How long the address of a name is relied on.
-const NAME_LASTS: Duration = Duration::from_secs(60);
 
 /// How much longer a lease lasts than the timers of the offer above it.
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
@@ -88,8 +81,8 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
-    names: HashMap<(String, u16), (SocketAddr, Moment)>,
-    awaiting_names: HashMap<ResolveToken, (Protocol, String, u16, AwaitingName)>,
+    names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
+    awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
     next_token: u64,
     strangers_answer: Budget,
     peer_calls: BTreeMap<usize, Budget>,
@@ -155,7 +148,7 @@ impl Engine {
             Input::Received { flow, bytes } => self.on_received(flow, bytes),
             Input::Unusable { flow, head } => self.on_unusable(flow, &head),
             Input::SendFailed(token) => self.on_send_failed(token),
-            Input::Resolved(token, addresses) => self.on_resolved(token, &addresses),
+            Input::Resolved(token, resolution) => self.on_resolved(token, resolution),
             Input::LookedUp(token, answer) => self.on_looked_up(token, answer),
             Input::Announced(offer) => self.on_announced(&offer),
             Input::Screens(agent, live) => self.on_screens(agent, live),

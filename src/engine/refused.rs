@@ -1,7 +1,8 @@
-//! What is turned away: one counter and one line of the log for each kind, never with anything from the message.
+//! What is turned away: one counter and one line of the log for each kind, never with anything from the
+//! message.
 //!
-//! Whoever looks at a flood sees the kind, the source and the number; the log's limiter takes care of the rest
-//! (N42).
+//! Whoever looks at a flood sees the kind, the source and the number; the log's limiter takes care of the
+//! rest (N42).
 
 use std::net::IpAddr;
 
@@ -61,7 +62,7 @@ impl Engine {
             }
             Refused::Invalid(status) => {
                 counters.invalid += 1;
-                tracing::info!(%source, sip.status = status, "a request that is not fit to be proxied was refused");
+                tracing::info!(%source, sip.status = status, "a request unfit to be proxied was refused");
             }
             Refused::Route => {
                 counters.routes_removed += 1;

@@ -251,11 +251,8 @@ impl Engine {
         let hop = Uri::parse(uri).map_or(NextHop::Unroutable, |uri| next_hop(&uri));
         match hop {
             // Never back to ourselves: a request that names us and no call of ours goes nowhere.
-            NextHop::Address { protocol, remote } if self.own.is_address(remote) => {
-                let _ = protocol;
-                NextHop::Unroutable
-            }
-            NextHop::Address { .. } | NextHop::Name { .. } | NextHop::Unroutable => hop,
+            NextHop::Address(target) if self.own.is_address(target.remote) => NextHop::Unroutable,
+            NextHop::Address(_) | NextHop::Name { .. } | NextHop::Unroutable => hop,
         }
     }
 
@@ -329,7 +326,7 @@ impl Engine {
             return self.note_refused(Refused::Ack, source);
         }
         let hop = self.hop_of(plan.next_uri());
-        self.forward_ack(peer, &message, &plan, hop);
+        self.forward_ack(peer, message, &plan, hop);
     }
 
     /// Whether the OPTIONS is for the proxy itself: our address, no user part (RFC 3261 §11).

@@ -2,15 +2,16 @@
 //! N31).
 //!
 //! RFC 5393 §4.2 finds a request that comes back on the same way, and Max-Forwards ends one that comes back on
-//! another, after seventy. A back-to-back agent that does not copy Max-Forwards (RFC 7332) leaves neither; what it
-//! cannot hide is that it sends us, out of the default route, a call of the same two numbers that we have just
-//! sent there, and are still waiting for.
+//! another, after seventy. A back-to-back agent that does not copy Max-Forwards (RFC 7332) leaves neither.
+//! What it cannot hide is that it sends us, out of the default route, a call of the same two numbers that we
+//! have just sent there and are still waiting for.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::Engine;
 use super::call::Phase;
+use super::names::NameKey;
 use super::tables::CallKey;
 use crate::identity::Caller;
 use crate::message::{Header, Message, Via};
@@ -67,15 +68,17 @@ impl Engine {
 
     /// Whether the request comes from where the default route leads: by its source, or by what its Via says.
     fn is_default_route(&self, source: SocketAddr, message: &Message) -> bool {
-        let remote = match self.hop_of(self.settings.default_route.as_bytes()) {
-            NextHop::Address { remote, .. } => Some(remote),
-            NextHop::Name { host, port, .. } => self.known_name(&host, port),
-            NextHop::Unroutable => None,
-        };
         let via = message.top_via();
-        remote.is_some_and(|remote| {
+        let leads_there = |remote: SocketAddr| {
             remote == source
                 || (via.host().address() == Some(remote.ip()) && via.port().unwrap_or(5060) == remote.port())
-        })
+        };
+        match self.hop_of(self.settings.default_route.as_bytes()) {
+            NextHop::Address(target) => leads_there(target.remote),
+            NextHop::Name { protocol, host, port } => self
+                .known_name(&NameKey { host, port, protocol })
+                .is_some_and(|targets| targets.iter().any(|target| leads_there(target.remote))),
+            NextHop::Unroutable => false,
+        }
     }
 }

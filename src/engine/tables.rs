@@ -145,6 +145,12 @@ pub struct Destination {
     pub connection: Option<FlowId>,
 }
 
+impl From<crate::proxy::Target> for Destination {
+    fn from(target: crate::proxy::Target) -> Self {
+        Self { protocol: target.protocol, remote: target.remote, connection: None }
+    }
+}
+
 /// The few timers of one transaction; at most three run at once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RunningTimers([Option<(Timer, TimerHandle)>; 3]);

@@ -17,5 +17,5 @@ pub use forward::{ASSERTIONS, Forward, forward_request, forward_response};
 pub use own::Own;
 pub use route::{RoutePlan, plan_route};
 pub use secret::Secret;
-pub use target::{NextHop, next_hop};
+pub use target::{NextHop, Target, next_hop};
 pub use validate::{Rejection, validate};

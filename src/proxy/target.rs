@@ -1,28 +1,34 @@
 //! RFC 3261 §16.6 item 7: from the next URI to the address of the next hop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
 
 use crate::message::{Host, Scheme, Uri};
 use crate::transport::Protocol;
 
+/// One place a request can be sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// Over this.
+    pub protocol: Protocol,
+    /// To this address.
+    pub remote: SocketAddr,
+}
+
 /// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NextHop {
     /// To this address.
-    Address {
-        /// Over this.
-        protocol: Protocol,
-        /// The address.
-        remote: SocketAddr,
-    },
-    /// To a host whose address must be asked first (RFC 3263).
+    Address(Target),
+    /// To a host whose targets must be asked first (RFC 3263).
     Name {
-        /// Over this.
-        protocol: Protocol,
-        /// The host.
+        /// Over this; absent when NAPTR may choose (RFC 3263 §4.1).
+        protocol: Option<Protocol>,
+        /// The host, in lower case.
         host: String,
-        /// The port.
-        port: u16,
+        /// The port, when one is written; then there is no SRV look-up (RFC 3263 §4.2).
+        port: Option<u16>,
     },
     /// Nowhere: not a SIP URI, or a transport we do not speak.
     Unroutable,
@@ -31,22 +37,27 @@ pub enum NextHop {
 /// The next hop of a URI. `maddr` is not followed: it would let a message choose its own way (N20, N29).
 pub fn next_hop(uri: &Uri<'_>) -> NextHop {
     let protocol = match (uri.scheme, uri.params.get("transport").flatten()) {
-        (Scheme::Sip, None) => Protocol::Udp,
-        (Scheme::Sip, Some(transport)) if transport.eq_ignore_ascii_case(b"udp") => Protocol::Udp,
-        (Scheme::Sip, Some(transport)) if transport.eq_ignore_ascii_case(b"tcp") => Protocol::Tcp,
+        (Scheme::Sip, None) => None,
+        (Scheme::Sip, Some(transport)) if transport.eq_ignore_ascii_case(b"udp") => Some(Protocol::Udp),
+        (Scheme::Sip, Some(transport)) if transport.eq_ignore_ascii_case(b"tcp") => Some(Protocol::Tcp),
         (Scheme::Sip | Scheme::Sips | Scheme::Tel | Scheme::Other, _) => return NextHop::Unroutable,
     };
-    let port = uri.port.unwrap_or(5060);
     match uri.host {
-        Host::Name(host) => NextHop::Name { protocol, host: host.to_ascii_lowercase(), port },
+        Host::Name(host) => NextHop::Name { protocol, host: host.to_ascii_lowercase(), port: uri.port },
         Host::V4(_) | Host::V6(_) => match uri.host.address() {
-            Some(address) if !address.is_unspecified() && !address.is_multicast() && port != 0 => {
-                NextHop::Address { protocol, remote: SocketAddr::new(address, port) }
-            }
-            Some(_) | None => NextHop::Unroutable,
+            Some(address) => literal(protocol.unwrap_or(Protocol::Udp), address, uri.port.unwrap_or(5060)),
+            None => NextHop::Unroutable,
         },
         Host::Absent => NextHop::Unroutable,
     }
+}
+
+/// An address that stands in the URI itself; without a transport it is UDP (RFC 3263 §4.1).
+fn literal(protocol: Protocol, address: IpAddr, port: u16) -> NextHop {
+    if address.is_unspecified() || address.is_multicast() || port == 0 {
+        return NextHop::Unroutable;
+    }
+    NextHop::Address(Target { protocol, remote: SocketAddr::new(address, port) })
 }
 
 #[cfg(test)]
@@ -56,14 +67,14 @@ mod tests {
     #[test]
     fn v7_literal_addresses_need_no_look_up() {
         let hop = |text: &str| next_hop(&Uri::parse(text.as_bytes()).unwrap());
-        let address = |protocol, remote: &str| NextHop::Address { protocol, remote: remote.parse().unwrap() };
+        let address =
+            |protocol, remote: &str| NextHop::Address(Target { protocol, remote: remote.parse().unwrap() });
         assert_eq!(hop("sip:a@192.0.2.1"), address(Protocol::Udp, "192.0.2.1:5060"));
         assert_eq!(hop("sip:a@192.0.2.1:5070;transport=TCP"), address(Protocol::Tcp, "192.0.2.1:5070"));
         assert_eq!(hop("sip:a@[2001:db8::1]:5070"), address(Protocol::Udp, "[2001:db8::1]:5070"));
-        assert_eq!(
-            hop("sip:a@PBX.example"),
-            NextHop::Name { protocol: Protocol::Udp, host: "pbx.example".to_owned(), port: 5060 }
-        );
+        let name = |protocol, port| NextHop::Name { protocol, host: "pbx.example".to_owned(), port };
+        assert_eq!(hop("sip:a@PBX.example"), name(None, None));
+        assert_eq!(hop("sip:a@pbx.example:5070;transport=tcp"), name(Some(Protocol::Tcp), Some(5070)));
     }
 
     #[test]
@@ -71,7 +82,7 @@ mod tests {
         let hop = |text: &str| next_hop(&Uri::parse(text.as_bytes()).unwrap());
         assert_eq!(
             hop("sip:a@192.0.2.1;maddr=198.51.100.1"),
-            NextHop::Address { protocol: Protocol::Udp, remote: "192.0.2.1:5060".parse().unwrap() }
+            NextHop::Address(Target { protocol: Protocol::Udp, remote: "192.0.2.1:5060".parse().unwrap() })
         );
         for text in [
             "sip:a@0.0.0.0",

@@ -4,13 +4,13 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
-/// What was taken away from requests before they went on. Label `what`: `route`, `identity`; and Vias that named
-/// another source: `source`.
+/// What was taken away from requests before they went on. Label `what`: `route`, `identity`; and Vias that
+/// named another source: `source`.
 pub const CORRECTED_REQUESTS: &str = "toritsugi_corrected_requests_total";
 /// SIP messages. Label `direction`: `received`, `sent`.
 pub const MESSAGES: &str = "toritsugi_messages_total";
-/// Stream connections we closed or lost. Label `reason`: `message_timeout`, `stuck`, `evicted`, `unframeable`,
-/// `broken`.
+/// Stream connections we closed or lost. Label `reason`: `message_timeout`, `stuck`, `evicted`,
+/// `unframeable`, `broken`.
 pub const CLOSED_CONNECTIONS: &str = "toritsugi_closed_connections_total";
 /// Stream connections not taken. Label `reason`: `not_a_peer`, `limit`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";

@@ -204,7 +204,8 @@ fn with_mirror_behind(turn: Turn) -> (Guard, Mirror) {
 /// The mirror is a peer whose Request-URI says who is called.
 fn add_mirror(site: &Site) {
     let peer = format!(
-        "[[sip.peer]]\nname = \"mirror\"\naddresses = [\"{}\"]\ncalled_number = [\"request-uri\"]\n\n[http]\n",
+        "[[sip.peer]]\nname = \"mirror\"\naddresses = [\"{}\"]\n\
+         called_number = [\"request-uri\"]\n\n[http]\n",
         site.net.ip(MOVED)
     );
     site.change("[http]\n", &peer);

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use toritsugi::clock::{Moment, Now};
 use toritsugi::customer::LookupAnswer;
 use toritsugi::engine::{
-    Answer, Datagram, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Request, ResolveToken,
-    SendToken, Settings,
+    Answer, Datagram, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Request, Resolution,
+    ResolveToken, SendToken, Settings,
 };
 use toritsugi::events::{Event, EventBody};
 use toritsugi::message::Message;
 use toritsugi::presence::{AgentStatus, OfferId, SetBy, StoredStatus};
+use toritsugi::proxy::Target;
 use toritsugi::transport::{Flow, Protocol};
 
 use super::house;
@@ -39,7 +41,7 @@ enum Happening {
     LookedUp(LookupToken, LookupAnswer),
     Announced(OfferId),
     SendFailed(SendToken, Bytes),
-    Resolved(ResolveToken, Vec<SocketAddr>),
+    Resolved(ResolveToken, Resolution),
     Ask(Request),
     Screen(usize, bool),
     Directory(Option<usize>),
@@ -297,7 +299,7 @@ impl World {
                 self.judge.send_failed(&message);
                 self.input(Input::SendFailed(token));
             }
-            Happening::Resolved(token, addresses) => self.input(Input::Resolved(token, addresses)),
+            Happening::Resolved(token, resolution) => self.input(Input::Resolved(token, resolution)),
             Happening::Ask(request) => {
                 self.asked += 1;
                 self.trace.push(self.now, Step::Note(format!("asked: {request:?}")));
@@ -351,9 +353,11 @@ impl World {
                 Output::Send(datagram) => self.send(datagram),
                 Output::Resolve { token, .. } => {
                     let found = self.random.chance(90);
-                    let addresses = if found { vec![house::phone_of(3)] } else { Vec::new() };
+                    let target = Target { protocol: Protocol::Udp, remote: house::phone_of(3) };
+                    let targets = if found { vec![target] } else { Vec::new() };
+                    let resolution = Resolution { targets, lasts: Duration::from_secs(60) };
                     let after = self.random.ms(0, 800);
-                    self.later(after, Happening::Resolved(token, addresses));
+                    self.later(after, Happening::Resolved(token, resolution));
                 }
                 Output::Lookup { token, .. } => self.look_up(token),
                 Output::Event(event) => self.event(&event),

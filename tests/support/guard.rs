@@ -1,5 +1,6 @@
-//! What every attack must leave as it was: the process lives, a legitimate call completes, memory has not grown
-//! by more than 8 MiB, one figure names what happened, and the log has short lines without control characters.
+//! What every attack must leave as it was: the process lives, a legitimate call completes, memory has not
+//! grown by more than 8 MiB, one figure names what happened, and the log has short lines without control
+//! characters.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -54,7 +55,7 @@ pub mod sign {
     /// A request that RFC 3261 §16.3 refuses.
     pub const INVALID: Sign = Sign {
         figure: "toritsugi_refused_requests_total{reason=\"invalid\"}",
-        line: "a request that is not fit to be proxied was refused",
+        line: "a request unfit to be proxied was refused",
     };
     /// A request that had been here.
     pub const LOOP: Sign = Sign {
