@@ -268,3 +268,11 @@ fn exceptions_have_reasons() {
         ],
     );
 }
+
+#[test]
+fn attacks_have_their_tests() {
+    let table = "| N1 | e2e `n1_nothing_comes_through`, `n1_*` in `src/a.rs` | nothing |\n";
+    let test = ("tests/a.rs", "#[test]\nfn n1_nothing_comes_through() {}\n");
+    allows(rules::attacks_have_their_tests, &[("docs/SECURITY-TESTS.md", table), test]);
+    holds(rules::attacks_have_their_tests, &[("docs/SECURITY-TESTS.md", table)]);
+}

@@ -435,3 +435,27 @@ fn late_uses(source: &Source) -> Vec<Fault> {
     }
     faults
 }
+
+/// The table of attacks promises tests: each that it names must be there.
+pub fn attacks_have_their_tests(house: &House) -> Vec<Fault> {
+    const TABLE: &str = "docs/SECURITY-TESTS.md";
+    let Some((_, text)) = house.texts.iter().find(|(path, _)| path == TABLE) else { return Vec::new() };
+    let is_test = |word: &str| {
+        word.strip_prefix('n').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let mut faults = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for word in line.split('`').skip(1).step_by(2).filter(|word| is_test(word)) {
+            let definition = format!("fn {word}(");
+            if !house.sources.iter().any(|source| source.code.contains(&definition)) {
+                faults.push(Fault {
+                    path: TABLE.to_owned(),
+                    line: number + 1,
+                    what: format!("there is no test {word}"),
+                });
+            }
+        }
+    }
+    faults
+}
