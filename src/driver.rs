@@ -209,7 +209,7 @@ impl Driver {
 
     fn publish(&mut self) {
         let sockets = self.transports.gauges();
-        published::publish_transport(&self.published, &sockets);
+        published::publish_transports(&self.published, &sockets);
         self.published = sockets;
         let samples = self.engine.take_samples();
         published::publish(self.engine.counters(), &self.engine.gauges(), samples);

@@ -41,21 +41,21 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
 
 /// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in the
 /// log, so that a flood of connections or noise is one line a second.
-pub(super) fn publish_transport(before: &transport::Gauges, now: &transport::Gauges) {
-    metrics::gauge!(metric::CONNECTIONS, "direction" => "inbound").set(size(now.inbound_connections));
-    metrics::gauge!(metric::CONNECTIONS, "direction" => "outbound").set(size(now.outbound_connections));
+pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Gauges) {
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "in").set(size(now.inbound_connections));
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "out").set(size(now.outbound_connections));
     metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(size(now.waiting_arrivals));
     count(metric::MESSAGES, "direction", "received", now.received);
     count(metric::MESSAGES, "direction", "sent", now.sent);
-    count(metric::SEND_FAILURES, "reason", "not_sent", now.send_failed);
+    count(metric::SEND_FAILURES, "reason", "socket", now.send_failed);
     count(metric::DROPPED_MESSAGES, "reason", "not_sip", now.datagrams_dropped);
     count(metric::REFUSED_CONNECTIONS, "reason", "not_a_peer", now.strangers_refused);
     count(metric::REFUSED_CONNECTIONS, "reason", "limit", now.connections_refused);
-    count(metric::CLOSED_CONNECTIONS, "reason", "evicted", now.connections_evicted);
-    count(metric::CLOSED_CONNECTIONS, "reason", "message_timeout", now.message_timeouts);
-    count(metric::CLOSED_CONNECTIONS, "reason", "stuck", now.stuck);
-    count(metric::CLOSED_CONNECTIONS, "reason", "broken", now.broken);
-    count(metric::CLOSED_CONNECTIONS, "reason", "unframeable", now.unframeable);
+    count(metric::REFUSED_CONNECTIONS, "reason", "evicted", now.connections_evicted);
+    count(metric::REFUSED_CONNECTIONS, "reason", "message_timeout", now.message_timeouts);
+    count(metric::REFUSED_CONNECTIONS, "reason", "stuck", now.stuck);
+    count(metric::REFUSED_CONNECTIONS, "reason", "broken", now.broken);
+    count(metric::REFUSED_CONNECTIONS, "reason", "unframeable", now.unframeable);
     tell_growth(before, now);
 }
 

@@ -9,10 +9,8 @@ pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
 pub const CORRECTED_REQUESTS: &str = "toritsugi_corrected_requests_total";
 /// SIP messages. Label `direction`: `received`, `sent`.
 pub const MESSAGES: &str = "toritsugi_messages_total";
-/// Stream connections we closed or lost. Label `reason`: `message_timeout`, `stuck`, `evicted`,
-/// `unframeable`, `broken`.
-pub const CLOSED_CONNECTIONS: &str = "toritsugi_closed_connections_total";
-/// Stream connections not taken. Label `reason`: `not_a_peer`, `limit`.
+/// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
+/// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
@@ -41,7 +39,7 @@ pub const LIVE_CALLS: &str = "toritsugi_live_calls";
 pub const LIVE_OFFERS: &str = "toritsugi_live_offers";
 /// Timers now.
 pub const TIMERS: &str = "toritsugi_timers";
-/// Stream connections now. Label `direction`: `inbound`, `outbound`.
+/// Stream connections now. Label `direction`: `in`, `out`.
 pub const CONNECTIONS: &str = "toritsugi_connections";
 /// WebSockets now.
 pub const SOCKETS: &str = "toritsugi_websockets";
@@ -71,13 +69,12 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 27] = [
+pub const ALL: [(Kind, &str, &str); 26] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
     (Kind::Counter, MESSAGES, "SIP messages received and sent."),
-    (Kind::Counter, CLOSED_CONNECTIONS, "SIP stream connections closed by us or lost, by reason."),
-    (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections not taken, by reason."),
+    (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections refused, ended by us or lost, by reason."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
     (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),

@@ -163,8 +163,8 @@ fn n36_a_thousand_invites_whose_connection_is_reset_leave_nothing_behind() {
     }
     guard.assert_signs(&[sign::RESET]);
     let gauges = [
-        "toritsugi_connections{direction=\"inbound\"}",
-        "toritsugi_connections{direction=\"outbound\"}",
+        "toritsugi_connections{direction=\"in\"}",
+        "toritsugi_connections{direction=\"out\"}",
         "toritsugi_live_calls",
         "toritsugi_live_offers",
         "toritsugi_transactions",

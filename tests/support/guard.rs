@@ -84,22 +84,22 @@ pub mod sign {
     };
     /// A message that was not whole in time.
     pub const LATE: Sign = Sign {
-        figure: "toritsugi_closed_connections_total{reason=\"message_timeout\"}",
+        figure: "toritsugi_refused_connections_total{reason=\"message_timeout\"}",
         line: "connections were closed: their message was not whole in time",
     };
     /// A connection that brought nothing made room.
     pub const EVICTED: Sign = Sign {
-        figure: "toritsugi_closed_connections_total{reason=\"evicted\"}",
+        figure: "toritsugi_refused_connections_total{reason=\"evicted\"}",
         line: "connections that brought nothing made room for others",
     };
     /// A connection that was reset.
     pub const RESET: Sign = Sign {
-        figure: "toritsugi_closed_connections_total{reason=\"broken\"}",
+        figure: "toritsugi_refused_connections_total{reason=\"broken\"}",
         line: "connections were reset by the other side",
     };
     /// A stream that cannot be cut into messages.
     pub const UNFRAMEABLE: Sign = Sign {
-        figure: "toritsugi_closed_connections_total{reason=\"unframeable\"}",
+        figure: "toritsugi_refused_connections_total{reason=\"unframeable\"}",
         line: "connections were closed: the end of a message is not known",
     };
     /// Lines that were held back.
