@@ -16,7 +16,7 @@ use std::path::Path;
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
-pub use sip::{CalledNumberSource, Limits, Peer, Sip, Tls};
+pub use sip::{CalledNumberSource, Limits, Peer, Redirects, Sip, Tls};
 
 use document::Document;
 

@@ -60,6 +60,8 @@ pub(super) fn import(config: &Config, table: Table, file: &Path) -> Result<Strin
         Table::Agents => StorageTable::Agents,
         Table::Lines => StorageTable::Lines,
         Table::Contacts => StorageTable::Contacts,
+        Table::Shifts => StorageTable::Shifts,
+        Table::Holidays => StorageTable::Holidays,
     };
     let normalise = |cell: &str| imported_numbers(cell, &context);
     importing::run(table, file, &storage_settings(config), &normalise).map_err(Failure::lines_of)

@@ -121,6 +121,7 @@ fn config(folder: &Path, options: DemoOptions, phones: SocketAddr) -> Config {
             CalledNumberSource::RequestUri,
         ],
         preloaded_route: false,
+        transfers: false,
         bare_country_code: false,
         calls_per_s: None,
     }];

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host};
+use crate::config::{CalledNumberSource, Config, Host, Redirects};
 use crate::desk::DeskSettings;
 use crate::engine::{Peer, Settings};
 use crate::events::HubSettings;
@@ -23,16 +23,19 @@ const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
 pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
-    let advertise_host = match &config.sip.advertise.host {
-        Host::Ip(address) => address.to_string(),
-        Host::Name(name) => name.clone(),
-    };
+    let advertise_host = host_text(&config.sip.advertise.host);
     let port = match (config.sip.advertise.port, listen.first()) {
         (0, Some(first)) => first.port(),
         (port, _) => port,
     };
     Ok(Settings {
         advertise: (advertise_host, port),
+        own_names: config.sip.own_names.iter().map(|name| (host_text(&name.host), name.port)).collect(),
+        tls_port: tls_port(config, &listen),
+        redirects: match config.sip.redirects {
+            Redirects::Forward => None,
+            Redirects::Follow => Some(config.sip.redirect_hosts.clone()),
+        },
         listen,
         default_route: config.sip.default_route.uri.clone(),
         peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
@@ -57,6 +60,20 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),
     })
+}
+
+fn host_text(host: &Host) -> String {
+    match host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.clone(),
+    }
+}
+
+/// The port of the first TLS listener; `listen` are the bound addresses in the configuration's order.
+fn tls_port(config: &Config, listen: &[SocketAddr]) -> Option<u16> {
+    let at = config.sip.listen.iter().position(|listen| listen.protocol == crate::config::Protocol::Tls)?;
+    let configured = config.sip.listen.get(at).map(|listen| listen.address.port());
+    listen.get(at).map(SocketAddr::port).or(configured).filter(|port| *port != 0)
 }
 
 /// How numbers are read by default.
@@ -156,9 +173,11 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
                 CalledNumberSource::PCalledPartyId => CalledSource::PCalledPartyId,
                 CalledNumberSource::To => CalledSource::To,
                 CalledNumberSource::RequestUri => CalledSource::RequestUri,
+                CalledNumberSource::FirstDiversion => CalledSource::FirstDiversion,
             })
             .collect(),
         preloaded_route: peer.preloaded_route,
+        transfers: peer.transfers,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
     }

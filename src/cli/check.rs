@@ -85,7 +85,7 @@ fn default_route(config: &Config) -> Option<String> {
         };
         config.sip.listen.iter().any(|listen| listen.protocol == route.protocol && listens(listen.address))
     };
-    let is_advertised = route.target == config.sip.advertise;
+    let is_advertised = route.target == config.sip.advertise || config.sip.own_names.contains(&route.target);
     (is_advertised || route.target.address().is_some_and(ours))
         .then(|| format!("[sip] default_route {} is toritsugi itself; name the PBX", route.uri))
 }

@@ -19,6 +19,18 @@ pub enum CalledNumberSource {
     To,
     /// The Request-URI.
     RequestUri,
+    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or the
+    /// first `History-Info` (RFC 7044).
+    FirstDiversion,
+}
+
+/// What is done with a 3xx (RFC 3261 §16.5, §16.7 item 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Redirects {
+    /// It goes to the caller, or for an agent's phone counts as a refusal.
+    Forward,
+    /// Its contacts are tried, as far as they lead to a peer, an agent's phone or one of `redirect_hosts`.
+    Follow,
 }
 
 /// Somebody who may send requests.
@@ -34,6 +46,8 @@ pub struct Peer {
     pub called_number: Vec<CalledNumberSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
+    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its own.
+    pub transfers: bool,
     /// Whether its numbers may be `81…` without a plus.
     pub bare_country_code: bool,
     /// New calls a second; `None`: no limit of its own.
@@ -84,6 +98,12 @@ pub struct Sip {
     pub listen: Vec<Listen>,
     /// What Via and Record-Route say.
     pub advertise: HostPort,
+    /// Further names that mean us.
+    pub own_names: Vec<HostPort>,
+    /// What is done with a 3xx.
+    pub redirects: Redirects,
+    /// Hosts a 3xx may lead to beside peers and agents' phones.
+    pub redirect_hosts: Vec<String>,
     /// Where a call goes when nothing else applies.
     pub default_route: NextHop,
     /// Who may send; empty: nobody.
@@ -117,6 +137,9 @@ impl Sip {
         let sip = Self {
             advertise: read_advertise(section, &listen, default.advertise),
             listen,
+            own_names: section.texts("own_names", default.own_names, HostPort::from_str),
+            redirects: section.text("redirects", default.redirects, Redirects::from_str),
+            redirect_hosts: section.texts("redirect_hosts", default.redirect_hosts, host_name),
             default_route: section.text("default_route", default.default_route, NextHop::from_str),
             peers: section.sections("peer").iter().map(Peer::read).collect(),
             limits: Limits::read(&section.section("limits")),
@@ -155,6 +178,9 @@ impl Default for Sip {
                 Listen { protocol: Protocol::Tcp, address },
             ],
             advertise: HostPort { host: Host::Ip(address.ip()), port: 5060 },
+            own_names: Vec::new(),
+            redirects: Redirects::Forward,
+            redirect_hosts: Vec::new(),
             default_route: NextHop {
                 uri: "sip:127.0.0.1:5080".to_owned(),
                 target: HostPort { host: Host::Ip(address.ip()), port: 5080 },
@@ -231,6 +257,7 @@ impl Peer {
                 CalledNumberSource::RequestUri,
             ],
             preloaded_route: false,
+            transfers: false,
             bare_country_code: false,
             calls_per_s: None,
         }
@@ -248,6 +275,7 @@ impl Peer {
                 CalledNumberSource::from_str,
             ),
             preloaded_route: section.flag("preloaded_route", default.preloaded_route),
+            transfers: section.flag("transfers", default.transfers),
             bare_country_code: section.flag("bare_country_code", default.bare_country_code),
             calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
         };
@@ -337,7 +365,30 @@ impl FromStr for CalledNumberSource {
             "p-called-party-id" => Ok(Self::PCalledPartyId),
             "to" => Ok(Self::To),
             "request-uri" => Ok(Self::RequestUri),
-            _ => Err(format!("\"{text}\" is not p-called-party-id, to or request-uri")),
+            "first-diversion" => Ok(Self::FirstDiversion),
+            _ => Err(format!("\"{text}\" is not p-called-party-id, to, request-uri or first-diversion")),
         }
+    }
+}
+
+impl FromStr for Redirects {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "forward" => Ok(Self::Forward),
+            "follow" => Ok(Self::Follow),
+            _ => Err(format!("\"{text}\" is not forward or follow")),
+        }
+    }
+}
+
+/// A host as it stands in a URI, without port; compared without regard to case.
+fn host_name(text: &str) -> Result<String, String> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if !text.is_empty() && text.len() <= 255 && text.chars().all(sound) {
+        Ok(text.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase())
+    } else {
+        Err(format!("\"{text}\" is not a host; write it like \"pbx.example\" or \"192.0.2.1\""))
     }
 }

@@ -21,6 +21,9 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::CORRECTED_REQUESTS, "what", "route", counters.routes_removed);
     count(metric::CORRECTED_REQUESTS, "what", "identity", counters.identities_removed);
     count(metric::CORRECTED_REQUESTS, "what", "source", counters.claimed_sources);
+    count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
+    count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
+    count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);

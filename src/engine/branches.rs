@@ -10,9 +10,9 @@ use super::names::{AwaitingName, NameKey};
 use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
 use super::timers::Alarm;
 use super::{Engine, Samples};
-use crate::message::{Message, Method};
+use crate::message::{Header, Message, Method};
 use crate::proxy::{
-    Branch, Final, Forward, NextHop, Target, best_response, forward_request, forward_response,
+    Branch, Final, Forward, NextHop, PrivacyWish, Target, best_response, forward_request, forward_response,
     status_upstream,
 };
 
@@ -35,9 +35,16 @@ impl Engine {
         rewrite: super::forwarding::Rewrite,
     ) -> Option<BranchRef> {
         let entry = self.tables.contexts.get_mut(context)?;
-        let index = entry.branches.len();
-        entry.branches.push(ContextBranch { aim, state: BranchState::Resolving, timer_c: None });
-        let branch = BranchRef { context, index };
+        let branch = BranchRef { context, index: entry.branches.len() };
+        let state = BranchState::Resolving;
+        entry.branches.push(ContextBranch { aim, state, breadth: 0, timer_c: None });
+        let Some(breadth) = self.breadth_of(branch) else {
+            self.fail_branch(branch, 440, None);
+            return Some(branch);
+        };
+        if let Some(entry) = self.branch_mut(branch) {
+            entry.breadth = breadth;
+        }
         match hop {
             NextHop::Address(target) => self.send_branch(branch, target.into(), &rewrite),
             NextHop::Name { protocol, host, port } => {
@@ -82,9 +89,14 @@ impl Engine {
     ) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         let request = Arc::clone(&context.request);
-        let incoming = self.tables.servers.get(context.server).map(|server| server.flow.protocol);
         let keep_identity = self.identity_may_reach(context.from, destination.remote.ip());
-        let record_route = self.record_route_values(context, incoming, destination.protocol);
+        let edge = request.header(Header::Privacy).is_some() && !self.is_trusted(destination.remote.ip());
+        let hide_user = edge && PrivacyWish::of(&request).hides_user();
+        if edge && self.privacy_forbids(context.purpose, &request) {
+            return self.fail_branch(branch, 500, None);
+        }
+        let max_breadth = context.branches.get(branch.index).map(|entry| entry.breadth);
+        let record_route = self.record_route_values(context, &destination);
         let invite = request.method() == Method::Invite;
         let (client, actions) = self.reserve_client(invite, destination, Some(branch));
         let via_branch =
@@ -97,9 +109,11 @@ impl Engine {
             drop_last_route: rewrite.drop_last_route,
             record_route: &record_route,
             protocol: destination.protocol,
-            sent_by: &self.own.sent_by,
+            sent_by: self.own.sent_by(destination.protocol, destination.remote.ip()),
             branch: &via_branch,
             keep_identity,
+            hide_user,
+            max_breadth,
         });
         if let Some(entry) = self.branch_mut(branch) {
             entry.state = BranchState::Trying(client);
@@ -253,6 +267,7 @@ impl Engine {
         // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
             self.on_context_answered(branch, status, response.to_tag().unwrap_or_default());
+            self.learn_session(branch, response);
             self.cancel_others(branch);
         }
         self.forward_upstream(branch.context, response, status);
@@ -273,6 +288,9 @@ impl Engine {
             return;
         }
         entry.state = BranchState::Failed(Failure { status, response });
+        if self.follow_redirect(branch) {
+            return;
+        }
         self.on_branch_failed(branch, status);
         self.finish_context(branch.context);
     }
@@ -286,8 +304,8 @@ impl Engine {
             return;
         }
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let server = entry.server;
-        let chosen = if entry.cancelled { None } else { best_failure(&entry.branches) };
+        let (server, trusted) = (entry.server, entry.from.trust_identity);
+        let chosen = if entry.cancelled { None } else { best_failure(&entry.branches, &entry.recursed) };
         let Some(failure) = chosen else {
             return self.answer_upstream(context, if entry.cancelled { 487 } else { 500 });
         };
@@ -301,7 +319,7 @@ impl Engine {
             Some(response) if status_upstream(failure.status) == failure.status => {
                 let extra = self.other_challenges(context, failure.status, &response);
                 self.set_upstream(context, failure.status);
-                let bytes = forward_response(&response, &extra);
+                let bytes = forward_response(&response, &extra, trusted);
                 self.respond(server, failure.status, bytes);
             }
             Some(_) | None => self.answer_upstream(context, status_upstream(failure.status)),
@@ -336,13 +354,12 @@ impl Engine {
             entry.upstream = Upstream::Final(status);
         }
         let server = entry.server;
-        let bytes = forward_response(response, &[]);
+        let bytes = forward_response(response, &[], entry.from.trust_identity);
         self.respond(server, status, bytes);
     }
 
     /// RFC 3261 §16.7 item 7: the challenges of the other branches join the 401 or 407 that goes up.
     fn other_challenges(&self, context: ContextKey, status: u16, chosen: &Message) -> Vec<(String, Bytes)> {
-        use crate::message::Header;
         if !matches!(status, 401 | 407) {
             return Vec::new();
         }
@@ -401,12 +418,15 @@ impl Engine {
 
 /// The best failure of the branches that speak for the call. An agent's refusal is the agent's own (R3): it
 /// counts only when nothing else answered.
-fn best_failure(branches: &[ContextBranch]) -> Option<Failure> {
+fn best_failure(branches: &[ContextBranch], recursed: &[usize]) -> Option<Failure> {
     let failures = |agents: bool| -> Vec<&Failure> {
         branches
             .iter()
-            .filter(|branch| matches!(branch.aim, Aim::Agent(_)) == agents)
-            .filter_map(|branch| match &branch.state {
+            .enumerate()
+            .filter(|(index, branch)| {
+                matches!(branch.aim, Aim::Agent(_)) == agents && !recursed.contains(index)
+            })
+            .filter_map(|(_, branch)| match &branch.state {
                 BranchState::Failed(failure) => Some(failure),
                 BranchState::Resolving
                 | BranchState::Trying(_)

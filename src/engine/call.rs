@@ -57,6 +57,8 @@ pub struct Call {
     pub sla_told: bool,
     /// The final status that went to the caller.
     pub status: Option<u16>,
+    /// The next branch waits until a cancelled one has answered: nothing of the Max-Breadth is left.
+    pub held: bool,
     /// Timers that belong to the call as a whole.
     pub timers: CallTimers,
 }

@@ -15,7 +15,7 @@ use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, EventBody, WithdrawCause};
 use crate::identity::{
-    CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
+    CalledHeaders, CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
@@ -68,6 +68,7 @@ impl Engine {
             began_at: self.now.wall,
             sla_told: false,
             status: None,
+            held: false,
             timers: CallTimers::default(),
         });
         self.tables.call_by_bits.insert(bits, call);
@@ -144,6 +145,9 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
+        if !self.search_goes_on(call) {
+            return;
+        }
         let Some(entry) = self.tables.calls.get(call) else { return };
         let decision = decide(&Facts {
             at: self.now.wall,
@@ -278,7 +282,7 @@ impl Engine {
     }
 
     /// Nobody of ours: the PBX takes the call.
-    fn route_default(&mut self, call: CallKey) {
+    pub(super) fn route_default(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);
@@ -302,6 +306,12 @@ impl Engine {
         }
         let called_party = message.header(Header::PCalledPartyId);
         let to = message.header(Header::To).unwrap_or_default();
+        let headers = CalledHeaders {
+            p_called_party_id: called_party,
+            to,
+            request_uri: message.request_uri(),
+            ..CalledHeaders::default()
+        };
         let places = [
             (CalledSource::RequestUri, is_short(Some(message.request_uri()))),
             (CalledSource::To, is_short(uri_of(to))),
@@ -309,8 +319,7 @@ impl Engine {
         ];
         places.into_iter().filter(|(_, short)| *short).any(|(place, _)| {
             let numbering = self.numbering_of(peer);
-            read_called(&[place], called_party, to, message.request_uri(), numbering).kind
-                == NumberKind::Emergency
+            read_called(&[place], &headers, numbering).kind == NumberKind::Emergency
         })
     }
 
@@ -328,13 +337,14 @@ impl Engine {
 
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {
         let order = self.settings.peers.get(peer).map_or(&[][..], |peer| peer.called_number.as_slice());
-        read_called(
-            order,
-            message.header(Header::PCalledPartyId),
-            message.header(Header::To).unwrap_or_default(),
-            message.request_uri(),
-            self.numbering_of(peer),
-        )
+        let headers = CalledHeaders {
+            p_called_party_id: message.header(Header::PCalledPartyId),
+            to: message.header(Header::To).unwrap_or_default(),
+            request_uri: message.request_uri(),
+            diversion: message.headers(Header::Diversion).collect(),
+            history_info: message.headers(Header::HistoryInfo).collect(),
+        };
+        read_called(order, &headers, self.numbering_of(peer))
     }
 
     fn numbering_of(&self, peer: usize) -> &TrunkContext {

@@ -74,6 +74,8 @@ impl Engine {
         };
         let Some(status) = message.status() else { return };
         let Some(class) = StatusClass::of(status) else { return };
+        let Some(entry) = self.tables.clients.get(client) else { return };
+        let message = self.without_claims(message, entry.destination.remote.ip());
         let Some(entry) = self.tables.clients.get_mut(client) else { return };
         let actions = match &mut entry.machine {
             ClientMachine::Invite(machine) => {

@@ -27,6 +27,23 @@ pub struct Context {
     pub upstream: Upstream,
     /// The caller cancelled.
     pub cancelled: bool,
+    /// Contacts of 3xx responses that may be followed, or were (R8).
+    pub contacts: Vec<Contact>,
+    /// Branches whose 3xx is being followed: it answers nobody any more (RFC 3261 §16.7 item 4).
+    pub recursed: Vec<usize>,
+}
+
+/// A contact that a 3xx named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Contact {
+    /// Of whose branch.
+    pub aim: Aim,
+    /// The URI.
+    pub uri: Vec<u8>,
+    /// The branch that was redirected.
+    pub from: usize,
+    /// It was sent to.
+    pub tried: bool,
 }
 
 /// What the configuration grants to a peer.
@@ -65,6 +82,8 @@ pub struct Branch {
     pub aim: Aim,
     /// How far it is.
     pub state: BranchState,
+    /// Its Max-Breadth (RFC 5393 §5.3.3).
+    pub breadth: u32,
     /// Timer C, while the INVITE is pending.
     pub timer_c: Option<TimerHandle>,
 }

@@ -42,6 +42,9 @@ pub struct Counters {
     pub routes_removed: u64,
     pub identities_removed: u64,
     pub claimed_sources: u64,
+    pub redirects_followed: u64,
+    pub redirects_refused: u64,
+    pub transfers_refused: u64,
 }
 
 /// How full the tables are.

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
 use super::names::{AwaitingName, NameKey};
-use crate::message::{Header, Message, Method};
+use super::tables::Destination;
+use crate::message::{Edit, Header, Message, Method};
 use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, forward_request};
 use crate::transport::Protocol;
 
@@ -76,9 +77,11 @@ impl Engine {
             drop_last_route: rewrite.drop_last_route,
             record_route: &[],
             protocol: target.protocol,
-            sent_by: &self.own.sent_by,
+            sent_by: self.own.sent_by(target.protocol, target.remote.ip()),
             branch: &self.stateless_branch(request),
             keep_identity: self.identity_may_reach(*from, target.remote.ip()),
+            hide_user: false,
+            max_breadth: None,
         });
         self.send_to(target.into(), bytes, None);
     }
@@ -93,15 +96,11 @@ impl Engine {
         Branch { slot: 0, loop_hash }.mint(&self.secret)
     }
 
-    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport changes
-    /// (RFC 3261 §16.6 item 4, RFC 5658). Requests within a dialog get none: it would not change the route
+    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport
+    /// or the address family changes (RFC 3261 §16.6 item 4, RFC 5658): topmost the one that the called side
+    /// reaches, below it the one for the calling side. Requests within a dialog get none: it would not change the route
     /// set.
-    pub(super) fn record_route_values(
-        &self,
-        context: &Context,
-        incoming: Option<Protocol>,
-        outgoing: Protocol,
-    ) -> Vec<String> {
+    pub(super) fn record_route_values(&self, context: &Context, outgoing: &Destination) -> Vec<String> {
         let call = match context.purpose {
             Purpose::Call(call) => self.tables.calls.get(call).map(|call| call.bits),
             Purpose::Relay if forms_dialog(context.request.method()) => Some(0),
@@ -114,18 +113,40 @@ impl Engine {
             request.call_id(),
             request.from_tag().unwrap_or_default(),
         );
-        let value = |protocol: Protocol| {
-            let transport = protocol.uri_parameter();
-            format!("<sip:{};{transport}lr;{}={cookie}>", self.own.sent_by, DialogCookie::PARAMETER)
+        let value = |protocol: Protocol, side: IpAddr| {
+            let (transport, host) = (protocol.uri_parameter(), self.own.sent_by(protocol, side));
+            format!("<sip:{host};{transport}lr;{}={cookie}>", DialogCookie::PARAMETER)
         };
-        let incoming = incoming.unwrap_or(outgoing);
-        if incoming == outgoing { vec![value(outgoing)] } else { vec![value(outgoing), value(incoming)] }
+        let called = (outgoing.protocol, outgoing.remote.ip());
+        let calling = self.tables.servers.get(context.server).map(|server| server.flow);
+        let calling = calling.map_or(called, |flow| (flow.protocol, flow.remote.ip()));
+        let family = |address: IpAddr| address.to_canonical().is_ipv6();
+        let mut values = vec![value(called.0, called.1)];
+        if called.0 != calling.0 || family(called.1) != family(calling.1) {
+            values.push(value(calling.0, calling.1));
+        }
+        values
     }
 
     /// P-Asserted-Identity goes from a trusted peer to a trusted peer and nowhere else (RFC 3325 §5, §7).
     pub(super) fn identity_may_reach(&self, from: Grants, to: IpAddr) -> bool {
-        from.trust_identity
-            && self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
+        from.trust_identity && self.is_trusted(to)
+    }
+
+    /// Whether what is sent there stays within the trust domain (RFC 3325 §2).
+    pub(super) fn is_trusted(&self, to: IpAddr) -> bool {
+        self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
+    }
+
+    /// A response of somebody who is not trusted asserts nobody's identity (RFC 3325 §5).
+    pub(super) fn without_claims(&self, response: Message, from: IpAddr) -> Message {
+        if response.header(Header::PAssertedIdentity).is_none() || self.is_trusted(from) {
+            return response;
+        }
+        let mut edit = Edit::of(&response);
+        edit.remove_all(Header::PAssertedIdentity);
+        let cleaned = Message::parse(edit.finish(), &self.settings.message);
+        cleaned.unwrap_or(response)
     }
 
     /// What a looping request would carry again (RFC 5393 §4.2.1).

@@ -9,6 +9,7 @@ mod calls;
 mod clients;
 mod context;
 mod counters;
+mod dispositions;
 mod forwarding;
 mod ids;
 mod input;
@@ -19,11 +20,14 @@ mod pop;
 mod port;
 mod records;
 mod refused;
+mod redirects;
 mod requests;
 mod rounds;
 mod saved;
 mod servers;
+mod sessions;
 mod settings;
+mod shifts;
 mod tables;
 mod timers;
 
@@ -81,6 +85,7 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
     next_token: u64,
@@ -111,9 +116,13 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
-        let (host, port) = &settings.advertise;
-        Self {
-            own: Own::new(host, *port, settings.listen.clone()),
+        let mut engine = Self {
+            own: Own::new(
+                &settings.advertise,
+                &settings.own_names,
+                settings.tls_port,
+                settings.listen.clone(),
+            ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
             random: ChaCha12Rng::from_seed(seed),
@@ -127,6 +136,7 @@ impl Engine {
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
+            shift_alarm: None,
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
@@ -138,7 +148,9 @@ impl Engine {
             samples: Samples::default(),
             draining: false,
             settings,
-        }
+        };
+        engine.shifts_due();
+        engine
     }
 
     /// Takes one thing in. What it causes is read by [`Self::poll_output`].
@@ -211,6 +223,7 @@ impl Engine {
         match alarm {
             Alarm::Server(server, timer) => self.server_timer(server, timer),
             Alarm::Client(client, timer) => self.client_timer(client, timer),
+            Alarm::Trying(server) => self.trying_due(server),
             Alarm::TimerC(branch) => self.timer_c(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
             Alarm::LookupDeadline(call) => self.lookup_deadline(call),
@@ -223,6 +236,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
+            Alarm::Shift => self.shifts_due(),
         }
     }
 

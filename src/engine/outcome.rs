@@ -115,8 +115,8 @@ impl Engine {
     pub(super) fn on_branch_failed(&mut self, branch: BranchRef, status: u16) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
-            Purpose::Call(_) => {
-                let Some((call, _)) = self.current_offer_of(branch) else { return };
+            Purpose::Call(call) => {
+                let Some((call, _)) = self.current_offer_of(branch) else { return self.release_held(call) };
                 let rest_until = self.now.moment + self.settings.phone_rest;
                 self.counters.phone_failures += 1;
                 tracing::debug!(sip.status = status, "an agent's phone refused");

@@ -73,6 +73,7 @@ impl Engine {
         by: SetBy,
         user: String,
     ) -> Result<Answer, Refusal> {
+        let status = self.with_next_start(agent, status);
         let document =
             self.agents.set_status(agent, status, by, self.now).map_err(|refusal| match refusal {
                 StatusRefusal::NoSuchAgent => not_found(),
@@ -272,11 +273,13 @@ impl Engine {
         for agent in gone {
             self.wrap_up_done(&agent);
         }
+        self.shifts_due();
     }
 
     /// Another process changed a status.
     pub(super) fn on_stored_status(&mut self, stored: &StoredStatus) {
-        self.agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
+        let status = self.with_next_start(&stored.agent, stored.status.clone());
+        self.agents.restore_status(&stored.agent, status, stored.set_by, stored.since);
         self.presence_changed(&stored.agent);
     }
 
@@ -437,7 +440,7 @@ impl Engine {
     }
 
     /// Keeps the status as it now is.
-    fn store_status(&mut self, agent: &AgentId, user: String) {
+    pub(super) fn store_status(&mut self, agent: &AgentId, user: String) {
         if let Some(stored) = self.agents.stored(agent) {
             self.outputs.push_back(Output::StoreStatus { stored, user });
         }

@@ -143,11 +143,12 @@ impl Engine {
             self.note_refused(Refused::Invalid(rejection.status), flow.remote.ip());
             return self.respond_status(server, rejection.status, &extra);
         }
-        if !inside {
-            self.note_removals(peer, flow, &message);
-        }
         if inside {
-            self.on_inside_dialog(peer, flow, server, message);
+            return self.on_inside_dialog(peer, flow, server, message);
+        }
+        self.note_removals(peer, flow, &message);
+        if self.refuses_transfer(peer, flow, &message) {
+            self.respond_status(server, 403, &[]);
         } else if message.method() == Method::Options && self.is_for_us(&message) {
             self.respond_status(server, 200, &[("Allow", ALLOW), ("Accept", b"application/sdp")]);
         } else if message.method() == Method::Invite {
@@ -172,6 +173,9 @@ impl Engine {
         if !self.tags_belong(call, &message) {
             self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
             return self.respond_status(server, 481, &[]);
+        }
+        if self.refuses_transfer(peer, flow, &message) {
+            return self.respond_status(server, 403, &[]);
         }
         let hop = self.hop_of(plan.next_uri());
         let rewrite = Rewrite::of(&plan);
@@ -248,9 +252,13 @@ impl Engine {
     }
 
     pub(super) fn hop_of(&self, uri: &[u8]) -> NextHop {
-        let hop = Uri::parse(uri).map_or(NextHop::Unroutable, |uri| next_hop(&uri));
+        let Ok(uri) = Uri::parse(uri) else { return NextHop::Unroutable };
+        // Never back to ourselves, under any name: a request that names us and no call of ours goes nowhere.
+        if self.own.is_own(&uri) {
+            return NextHop::Unroutable;
+        }
+        let hop = next_hop(&uri);
         match hop {
-            // Never back to ourselves: a request that names us and no call of ours goes nowhere.
             NextHop::Address(target) if self.own.is_address(target.remote) => NextHop::Unroutable,
             NextHop::Address(_) | NextHop::Name { .. } | NextHop::Unroutable => hop,
         }
@@ -271,10 +279,13 @@ impl Engine {
             branches: Vec::new(),
             upstream: Upstream::Open,
             cancelled: false,
+            contacts: Vec::new(),
+            recursed: Vec::new(),
         });
         if let Some(entry) = self.tables.servers.get_mut(server) {
             entry.context = Some(context);
         }
+        self.await_answer(server);
         context
     }
 

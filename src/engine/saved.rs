@@ -28,6 +28,7 @@ pub struct Saved {
     wrapping: BTreeMap<AgentId, Wrapping>,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     next_token: u64,
 }
 
@@ -43,6 +44,7 @@ impl Engine {
             wrapping: self.wrapping.clone(),
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
+            shift_alarm: self.shift_alarm,
             next_token: self.next_token,
         }
     }
@@ -65,7 +67,9 @@ impl Engine {
         engine.wrapping = saved.wrapping;
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
+        engine.shift_alarm = saved.shift_alarm;
         engine.next_token = saved.next_token;
+        engine.shifts_due();
         engine
     }
 }

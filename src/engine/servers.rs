@@ -41,6 +41,7 @@ impl Engine {
             last: None,
             context: None,
             timers: super::tables::RunningTimers::default(),
+            trying: None,
         });
         self.tables.server_by_key.insert(key, server);
         self.do_server_actions(server, actions);
@@ -54,6 +55,9 @@ impl Engine {
     pub(super) fn respond(&mut self, server: ServerKey, status: u16, bytes: Bytes) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         entry.last = Some(bytes);
+        if let Some(handle) = entry.trying.take() {
+            self.timers.cancel(handle);
+        }
         let Some(class) = StatusClass::of(status) else { return };
         let actions = match &mut entry.machine {
             ServerMachine::Invite(machine) => {
@@ -64,6 +68,24 @@ impl Engine {
             }
         };
         self.do_server_actions(server, actions);
+    }
+
+    /// The request goes on to somebody: should the answer take long, 100 stops its repeats (RFC 4320 §4.1; an
+    /// INVITE had its 100 at once).
+    pub(super) fn await_answer(&mut self, server: ServerKey) {
+        let due = self.now.moment + self.settings.timers.e_reaches_t2();
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        if let ServerMachine::NonInvite(_) = entry.machine {
+            entry.trying = Some(self.timers.insert(due, Alarm::Trying(server)));
+        }
+    }
+
+    /// The client's Timer E has reached T2: no answer may be held back any longer, and 100 is the least.
+    pub(super) fn trying_due(&mut self, server: ServerKey) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        entry.trying = None;
+        let trying = response(&entry.request, 100, None, None, &[]);
+        self.respond(server, 100, trying);
     }
 
     /// Makes a response of our own to the transaction's request and sends it.
@@ -125,7 +147,7 @@ impl Engine {
     /// Drops the transaction and everything that waits on it.
     pub(super) fn close_server(&mut self, server: ServerKey) {
         let Some(mut entry) = self.tables.servers.remove(server) else { return };
-        for handle in entry.timers.drain() {
+        for handle in entry.timers.drain().chain(entry.trying) {
             self.timers.cancel(handle);
         }
         if self.tables.server_by_key.get(&entry.key) == Some(&server) {

@@ -13,8 +13,14 @@ use crate::transaction::TimerSettings;
 pub struct Settings {
     /// Host and port that Via and Record-Route say.
     pub advertise: (String, u16),
+    /// Further hosts and ports that mean us, and that those of another address family are told.
+    pub own_names: Vec<(String, u16)>,
+    /// The port we speak TLS on.
+    pub tls_port: Option<u16>,
     /// Every address we listen on, to recognise ourselves.
     pub listen: Vec<std::net::SocketAddr>,
+    /// Whether a 3xx is followed, and to which hosts beside peers and agents' phones (R8).
+    pub redirects: Option<Vec<String>>,
     /// Where a call goes when nothing else applies.
     pub default_route: String,
     /// Who may send requests.
@@ -68,6 +74,8 @@ pub struct Peer {
     pub called_number: Vec<CalledSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
+    /// Whether it may transfer calls that are not its own (D3).
+    pub transfers: bool,
     /// Calls a second; zero is no limit of its own.
     pub calls_per_s: u32,
     /// How its numbers are read.

@@ -113,6 +113,8 @@ pub struct Server {
     pub context: Option<ContextKey>,
     /// Running timers.
     pub timers: RunningTimers,
+    /// Gives the 100 to a request that is no INVITE and waits for its answer (RFC 4320 §4.1).
+    pub trying: Option<TimerHandle>,
 }
 
 /// A client transaction with what its machine does not keep.

@@ -2,9 +2,16 @@
 
 mod answering;
 mod dialogs;
+mod features;
+mod identity;
 mod lookups;
 mod offers;
 mod people;
+mod record_route;
+mod redirects;
+mod responses;
 mod saved;
+mod shifts;
 mod strangers;
+mod validation;
 mod world;

@@ -16,6 +16,8 @@ pub enum Alarm {
     Server(ServerKey, Timer),
     /// A timer of a client transaction.
     Client(ClientKey, Timer),
+    /// A request that is no INVITE has waited so long that it gets its 100 (RFC 4320 §4.1).
+    Trying(ServerKey),
     /// Timer C of a branch (RFC 3261 §16.8).
     TimerC(BranchRef),
     /// A cancelled branch has not answered (RFC 3261 §9.1: 64·T1).
@@ -34,4 +36,6 @@ pub enum Alarm {
     WrapUpEnd(AgentId, CallId),
     /// A lease, a wrap-up or a phone's rest is over.
     Presence,
+    /// Somebody's shift begins or ends.
+    Shift,
 }

@@ -38,6 +38,7 @@ headers! {
     RetryAfter "Retry-After", Timestamp "Timestamp", ProxyAuthenticate "Proxy-Authenticate",
     WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date",
     ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck", MaxBreadth "Max-Breadth",
+    RequestDisposition "Request-Disposition", Join "Join", TargetDialog "Target-Dialog",
 }
 
 impl Header {
@@ -62,6 +63,7 @@ impl Header {
             b's' => Self::Subject,
             b'r' => Self::ReferTo,
             b'x' => Self::SessionExpires,
+            b'd' => Self::RequestDisposition,
             _ => Self::Other,
         }
     }
@@ -73,7 +75,6 @@ pub(super) fn long_name(name: &[u8]) -> &[u8] {
     match letter.to_ascii_lowercase() {
         b'a' => b"Accept-Contact",
         b'b' => b"Referred-By",
-        b'd' => b"Request-Disposition",
         b'e' => b"Content-Encoding",
         b'j' => b"Reject-Contact",
         b'n' => b"Identity-Info",

@@ -12,6 +12,8 @@ pub const MESSAGES: &str = "toritsugi_messages_total";
 /// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
 /// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
+pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
 /// Messages that could not be sent. Label `reason`.
@@ -69,12 +71,13 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 26] = [
+pub const ALL: [(Kind, &str, &str); 27] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
     (Kind::Counter, MESSAGES, "SIP messages received and sent."),
     (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections refused, ended by us or lost, by reason."),
+    (Kind::Counter, REDIRECTS, "Contacts of redirections, by outcome."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
     (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),

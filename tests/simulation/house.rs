@@ -49,11 +49,15 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: None,
+        redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
         peers: vec![
@@ -109,6 +113,7 @@ pub fn directory(without: Option<usize>) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
 

@@ -436,26 +436,41 @@ fn late_uses(source: &Source) -> Vec<Fault> {
     faults
 }
 
-/// The table of attacks promises tests: each that it names must be there.
-pub fn attacks_have_their_tests(house: &House) -> Vec<Fault> {
-    const TABLE: &str = "docs/SECURITY-TESTS.md";
-    let Some((_, text)) = house.texts.iter().find(|(path, _)| path == TABLE) else { return Vec::new() };
-    let is_test = |word: &str| {
-        word.strip_prefix('n').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
+/// Every test that these pages name in a column `test` is a test of the house; a name that ends in `…` stands for
+/// those that begin so.
+pub fn named_tests_exist(house: &House) -> Vec<Fault> {
+    const PAGES: [&str; 2] = ["docs/RFC.md", "docs/SECURITY-TESTS.md"];
+    let pages = house.texts.iter().filter(|(path, _)| PAGES.contains(&path.as_str()));
+    pages.flat_map(|(path, text)| missing_tests(house, path, text)).collect()
+}
+
+fn missing_tests(house: &House, path: &str, text: &str) -> Vec<Fault> {
+    let mut column = None;
     let mut faults = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        for word in line.split('`').skip(1).step_by(2).filter(|word| is_test(word)) {
-            let definition = format!("fn {word}(");
-            if !house.sources.iter().any(|source| source.code.contains(&definition)) {
-                faults.push(Fault {
-                    path: TABLE.to_owned(),
-                    line: number + 1,
-                    what: format!("there is no test {word}"),
-                });
+    for (index, line) in text.lines().enumerate() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if cells.len() < 3 {
+            column = None;
+            continue;
+        }
+        column = cells.iter().position(|cell| *cell == "test").or(column);
+        let cell = column.and_then(|column| cells.get(column)).copied().unwrap_or_default();
+        for name in cell.split('`').skip(1).step_by(2) {
+            if !is_test(house, name) {
+                let what = format!("no test is named {name}");
+                faults.push(Fault { path: path.to_owned(), line: index + 1, what });
             }
         }
     }
     faults
+}
+
+fn is_test(house: &House, name: &str) -> bool {
+    let wanted = match name.strip_suffix('…') {
+        Some(beginning) => format!("fn {beginning}"),
+        None => format!("fn {name}("),
+    };
+    house.sources.iter().any(|source| {
+        source.code.match_indices(&wanted).any(|(at, _)| source.is_test_line(line_of(&source.code, at)))
+    })
 }

@@ -12,7 +12,7 @@ use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
     Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Saved, Settings,
 };
-use crate::events::{CallRecord, Event, EventBody};
+use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
@@ -26,6 +26,8 @@ pub(super) const PHONE_1: &str = "192.0.2.31:5060";
 pub(super) const PHONE_2: &str = "192.0.2.32:5060";
 pub(super) const US: &str = "192.0.2.1:5060";
 pub(super) const LINE: &str = "0312345678";
+/// A number that is no line: the call goes to the PBX.
+pub(super) const ELSEWHERE: &str = "0399999999";
 
 /// The engine, its clock, and everything it put out.
 pub(super) struct World {
@@ -82,10 +84,17 @@ impl World {
 
     /// The process dies and another one goes on with what was written out.
     pub fn reborn(&mut self) {
+        self.reborn_with(|_| {});
+    }
+
+    /// The same, into another directory.
+    pub fn reborn_with(&mut self, directory: impl FnOnce(&mut Directory)) {
         let written = serde_json::to_string(&self.engine.save()).unwrap();
         let saved: Saved = serde_json::from_str(&written).unwrap();
-        let (settings, directory) = (Arc::new(plain_settings()), Arc::new(plain_directory()));
-        self.engine = Engine::restore(saved, settings, directory, [9; 32], [8; 32], self.now);
+        let mut people = plain_directory();
+        directory(&mut people);
+        let settings = Arc::new(plain_settings());
+        self.engine = Engine::restore(saved, settings, Arc::new(people), [9; 32], [8; 32], self.now);
     }
 
     pub fn input(&mut self, input: Input) {
@@ -200,6 +209,15 @@ impl World {
             .expect("an offer")
     }
 
+    /// The card of the offer that was made last.
+    pub fn last_pop(&self) -> PopDocument {
+        let pop = self.events.iter().rev().find_map(|event| {
+            let EventBody::PopOffered { pop, .. } = &event.body else { return None };
+            Some((**pop).clone())
+        });
+        pop.expect("an offer")
+    }
+
     fn set_clock(&mut self, moment: Moment) {
         self.now = Now { wall: self.now.wall_at(moment), moment };
     }
@@ -268,6 +286,52 @@ pub(super) fn within_dialog(method: &str, cseq: u32, ok: &Message) -> String {
     )
 }
 
+/// The same request from the other side: From and To change places, the target is the caller.
+pub(super) fn swapped(text: &str) -> String {
+    text.replace("From: ", "X: ")
+        .replace("To: ", "From: ")
+        .replace("X: ", "To: ")
+        .replacen("sip:phone@192.0.2.31:5060", "sip:caller@192.0.2.10", 1)
+        .replace("Via: SIP/2.0/UDP 192.0.2.10:5060", "Via: SIP/2.0/UDP 192.0.2.31:5060")
+}
+
+/// A request of the carrier outside any dialog.
+pub(super) fn outside(method: &str, uri: &str, headers: &str) -> String {
+    format!(
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\n\
+        Max-Forwards: 70\r\n\
+         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// The caller takes the call back.
+pub(super) fn cancel_text(call: &str, headers: &str) -> String {
+    format!(
+        "CANCEL sip:0312345678@192.0.2.1 SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call};rport\r\n\
+         Max-Forwards: 70\r\n{headers}From: <sip:+819012345678@carrier.example>;tag=caller\r\n\
+         To: <sip:0312345678@192.0.2.1>\r\nCall-ID: {call}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// A message as it went to somebody.
+pub(super) fn datagram(to: &str, message: &Message) -> Datagram {
+    Datagram {
+        protocol: Protocol::Udp,
+        remote: address(to),
+        local: None,
+        connection: None,
+        bytes: message.bytes().clone(),
+        token: None,
+    }
+}
+
+/// The request with more header lines.
+pub(super) fn with(text: &str, headers: &str) -> String {
+    text.replacen("Max-Forwards: ", &format!("{headers}Max-Forwards: "), 1)
+}
+
 /// The INVITEs among the messages.
 pub(super) fn invites(messages: Vec<Message>) -> Vec<Message> {
     messages
@@ -325,11 +389,15 @@ fn plain_settings() -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: None,
+        redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),
         peers: vec![
@@ -357,7 +425,7 @@ fn plain_settings() -> Settings {
     }
 }
 
-fn plain_directory() -> Directory {
+pub(super) fn plain_directory() -> Directory {
     let agent = |id: &str, name: &str, phone: &str| Agent {
         id: AgentId::new(id),
         name: name.to_owned(),
@@ -382,5 +450,6 @@ fn plain_directory() -> Directory {
             .map(|agent| (agent.id.clone(), agent))
             .collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }
