@@ -19,6 +19,8 @@ pub(super) enum Refused {
     UnprovenDialog,
     /// A CANCEL without its INVITE.
     UnmatchedCancel,
+    /// It would transfer or take over a call, which its sender may not.
+    Transfer,
     /// RFC 3261 §16.3 refuses it with this status.
     Invalid(u16),
     /// A Route of its own was taken away.
@@ -51,6 +53,10 @@ impl Engine {
             Refused::UnmatchedCancel => {
                 counters.unmatched_cancels += 1;
                 tracing::info!(%source, "a CANCEL without its INVITE was refused");
+            }
+            Refused::Transfer => {
+                counters.transfers_refused += 1;
+                tracing::info!(%source, "a transfer by somebody who may not was refused");
             }
             Refused::Invalid(482) => {
                 counters.loops += 1;

@@ -114,6 +114,37 @@ fn n14_a_bye_with_the_wrong_to_tag_leaves_the_agent_on_the_call() {
     guard.end(&[sign::UNPROVEN]);
 }
 
+/// RFC 3891, RFC 3911, RFC 4538: headers that name somebody's call, here with everything right about it.
+#[test]
+fn n16_nobody_who_may_not_transfer_takes_over_a_call_of_others() {
+    let guard = Guard::begin();
+    let up = guard.field.call(LINE).expect("the call is answered");
+    let sender = guard.field.sender(host::PBX);
+    let (id, to, from) =
+        (&up.words.call_id, up.words.to_tag.as_deref().unwrap_or_default(), &up.words.from_tag);
+    let (mark, byes) = (guard.mark(), guard.field.phones.count(What::Bye));
+    for (method, more) in [
+        ("INVITE", format!("Replaces: {id};to-tag={to};from-tag={from}\r\n")),
+        ("INVITE", format!("Replaces: {id};to-tag={from};from-tag={to};early-only\r\n")),
+        ("INVITE", format!("replaces :\r\n {id};from-tag={from};to-tag={to}\r\n")),
+        ("INVITE", format!("Join: {id};to-tag={to};from-tag={from}\r\n")),
+        ("INVITE", format!("Target-Dialog: {id};local-tag={to};remote-tag={from}\r\n")),
+        ("REFER", format!("Refer-To: <sip:premium@{}>\r\n", guard.victim())),
+        ("REFER", format!("r: <sip:x@{}?Replaces={id}%3Bto-tag%3D{to}>\r\n", guard.victim())),
+    ] {
+        for number in [LINE, OUTSIDE] {
+            let mut words = Words::new(method, &guard.field.uri(number), sender.address);
+            words.more.clone_from(&more);
+            let status = sender.status(&words.text());
+            assert!([403, 481].contains(&status), "{method} {more:?}: {status}");
+        }
+    }
+    guard.assert_nothing_out(mark, "a transfer");
+    assert_eq!(guard.field.phones.count(What::Bye), byes, "the call was ended");
+    guard.field.hang_up(&up);
+    guard.end(&[sign::TRANSFER]);
+}
+
 /// A ringing call is cancelled by its caller only.
 fn n14_cancel(guard: &Guard) {
     for agent in ["a101", "a102"] {

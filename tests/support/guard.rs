@@ -52,6 +52,11 @@ pub mod sign {
         figure: "toritsugi_refused_requests_total{reason=\"unmatched_cancel\"}",
         line: "a CANCEL without its INVITE was refused",
     };
+    /// A transfer by somebody who may not.
+    pub const TRANSFER: Sign = Sign {
+        figure: "toritsugi_refused_requests_total{reason=\"transfer\"}",
+        line: "a transfer by somebody who may not was refused",
+    };
     /// A request that RFC 3261 §16.3 refuses.
     pub const INVALID: Sign = Sign {
         figure: "toritsugi_refused_requests_total{reason=\"invalid\"}",
