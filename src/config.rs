@@ -4,6 +4,7 @@
 //! the file is found in one pass, each with its line.
 
 mod address;
+mod digest;
 mod document;
 mod house;
 mod server;
@@ -14,6 +15,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
+pub use digest::{Digest, PasswordSource, PeerAuth};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
 pub use sip::{CalledNumberSource, Limits, Peer, Redirects, Sip, Tls};

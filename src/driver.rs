@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Moment;
 use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken};
 use crate::transport::{self, Arrival, Outgoing, Transports};
 
@@ -38,6 +39,8 @@ pub struct Driver {
     last_reply: u64,
     /// The sockets' counts as they were published last.
     published: transport::Gauges,
+    /// Since when the sockets have not been empty.
+    behind_since: Option<Moment>,
 }
 
 impl Driver {
@@ -61,6 +64,7 @@ impl Driver {
             replies: HashMap::new(),
             last_reply: 0,
             published: transport::Gauges::default(),
+            behind_since: None,
         }
     }
 
@@ -95,10 +99,17 @@ impl Driver {
         }
     }
 
+    /// No message has waited for longer than the sockets have had something: that is told to the engine.
     fn take_arrivals(&mut self, first: Arrival) {
+        let now = self.clock.now();
+        let since = *self.behind_since.get_or_insert(now.moment);
+        self.engine.handle(now, Input::Lag(now.moment.since(since)));
         self.take_arrival(first);
         for _ in 1..BATCH {
-            let Some(arrival) = self.transports.try_next() else { return };
+            let Some(arrival) = self.transports.try_next() else {
+                self.behind_since = None;
+                return;
+            };
             self.take_arrival(arrival);
         }
     }
@@ -158,7 +169,7 @@ impl Driver {
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::Settings(settings) => {
                 let peers = std::sync::Arc::clone(&settings);
-                self.transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+                self.transports.allow(Box::new(move |address| peers.may_connect(address)));
                 Input::Settings(settings)
             }
         };

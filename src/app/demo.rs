@@ -124,6 +124,7 @@ fn config(folder: &Path, options: DemoOptions, phones: SocketAddr) -> Config {
         transfers: false,
         bare_country_code: false,
         calls_per_s: None,
+        auth: None,
     }];
     config.http.listen = options.http.unwrap_or(HTTP);
     config.metrics.listen = None;

@@ -261,7 +261,7 @@ async fn build_driver(parts: DriverParts) -> Result<(Vec<SocketAddr>, Driver), F
     let sip: Vec<SocketAddr> = transports.listening().iter().map(|listen| listen.address).collect();
     let settings = Arc::new(engine_settings(&parts.config, sip.clone())?);
     let peers = Arc::clone(&settings);
-    transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+    transports.allow(Box::new(move |address| peers.may_connect(address)));
     let clock = Clock::start();
     let secret = super::secret::kept(&parts.config);
     let mut seed = [0; 32];

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host, Redirects};
+use crate::config::{CalledNumberSource, Config, Host, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
-use crate::engine::{Peer, Settings};
+use crate::engine::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
+use crate::proxy::digest::{Password, Tries};
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
 use crate::transport::{ListenAddress, Protocol, TransportSettings};
@@ -24,6 +25,9 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
     let advertise_host = host_text(&config.sip.advertise.host);
+    let digest = digest_settings(config, &advertise_host);
+    let peers = config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering, &digest.realm));
+    let peers = peers.collect::<Result<_, Failure>>()?;
     let port = match (config.sip.advertise.port, listen.first()) {
         (0, Some(first)) => first.port(),
         (port, _) => port,
@@ -38,7 +42,7 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         },
         listen,
         default_route: config.sip.default_route.uri.clone(),
-        peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
+        peers,
         message: Limits {
             message_bytes: config.sip.limits.message_bytes,
             headers: config.sip.limits.headers,
@@ -59,6 +63,51 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         numbering,
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),
+        digest,
+        overload: OverloadSettings {
+            lag: config.sip.limits.lag,
+            peer_share_percent: config.sip.limits.peer_share_percent,
+            held_octets: config.sip.limits.held_octets,
+        },
+    })
+}
+
+fn digest_settings(config: &Config, host: &str) -> DigestSettings {
+    let digest = &config.sip.digest;
+    DigestSettings {
+        realm: digest.realm.clone().unwrap_or_else(|| host.to_owned()),
+        nonce_lasts: digest.nonce,
+        challenges_per_s: digest.challenges_per_s,
+        tries: Tries { per_user: digest.tries_per_user, per_source: digest.tries_per_source },
+        nonces_per_peer: digest.nonces_per_peer,
+        ..DigestSettings::default()
+    }
+}
+
+/// What a peer must prove; the password itself is not kept.
+fn peer_auth(auth: &PeerAuth, realm: &str) -> Result<Auth, Failure> {
+    let fault = |what: String| Failure::of(format!("[sip.peer.auth] {}: {what}", auth.username));
+    let of = |text: &str| {
+        let text = text.lines().next().unwrap_or_default();
+        if text.is_empty() { None } else { Some(Password::of(&auth.username, realm, text)) }
+    };
+    let password = match &auth.password {
+        PasswordSource::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| fault(format!("cannot read {}: {error}", path.display())))?;
+            of(&text).ok_or_else(|| fault(format!("{} begins with an empty line", path.display())))?
+        }
+        PasswordSource::Environment(name) => {
+            let text = std::env::var(name).map_err(|_| fault(format!("the variable {name} is not set")))?;
+            of(&text).ok_or_else(|| fault(format!("the variable {name} is empty")))?
+        }
+        PasswordSource::Plain(text) => of(text).ok_or_else(|| fault("the password is empty".to_owned()))?,
+        PasswordSource::Hashes { sha256, md5 } => Password::stored(sha256.clone(), md5.clone()),
+    };
+    Ok(Auth {
+        username: auth.username.clone(),
+        password: if auth.require_sha256 { password.only_sha256() } else { password },
+        register_as: auth.register_as.clone(),
     })
 }
 
@@ -159,10 +208,10 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
     }
 }
 
-fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
+fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str) -> Result<Peer, Failure> {
     let mut numbering = numbering.clone();
     numbering.bare_country_code = peer.bare_country_code;
-    Peer {
+    Ok(Peer {
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
         trust_identity: peer.trust_identity,
@@ -180,7 +229,8 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
         transfers: peer.transfers,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
-    }
+        auth: peer.auth.as_ref().map(|auth| peer_auth(auth, realm)).transpose()?,
+    })
 }
 
 /// An empty map of statuses, for a start without a database.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::address::{Host, HostPort, Listen, NextHop, Protocol};
+use super::digest::{Digest, PeerAuth};
 use super::document::Section;
 
 /// Where a trunk says what was dialled.
@@ -52,6 +53,8 @@ pub struct Peer {
     pub bare_country_code: bool,
     /// New calls a second; `None`: no limit of its own.
     pub calls_per_s: Option<u32>,
+    /// It is known by a password; its addresses then only say from where that is taken, and may be none.
+    pub auth: Option<PeerAuth>,
 }
 
 /// `[sip.limits]`: how much is held at most; each has an answer when it is reached.
@@ -80,6 +83,12 @@ pub struct Limits {
     pub send_queue_bytes: usize,
     /// Short answers a second to all who are no peers; above: silence.
     pub refusals_per_s: u32,
+    /// Percent of the transactions one peer may hold where there are several; above: 503.
+    pub peer_share_percent: usize,
+    /// Octets of requests that are held; above: 503.
+    pub held_octets: usize,
+    /// A queue that stands for longer than this is overload; zero: it is not looked at.
+    pub lag: Duration,
 }
 
 /// `[sip.tls]`.
@@ -110,15 +119,21 @@ pub struct Sip {
     pub peers: Vec<Peer>,
     /// Limits.
     pub limits: Limits,
+    /// How peers without a fixed address prove themselves.
+    pub digest: Digest,
     /// Certificate and key, when there are any.
     pub tls: Option<Tls>,
 }
 
 impl Sip {
-    /// The peer that sends from this address. The narrowest network wins; IPv4-mapped ones count as IPv4.
+    /// The peer that is known by this address. The narrowest network wins; IPv4-mapped ones count as IPv4.
     pub fn peer_of(&self, source: IpAddr) -> Option<&Peer> {
         let source = source.to_canonical();
-        let matches = self.peers.iter().flat_map(|peer| peer.addresses.iter().map(move |net| (net, peer)));
+        let matches = self
+            .peers
+            .iter()
+            .filter(|peer| peer.auth.is_none())
+            .flat_map(|peer| peer.addresses.iter().map(move |net| (net, peer)));
         matches
             .filter(|(net, _)| net.contains(&source))
             .max_by_key(|(net, _)| net.prefix_len())
@@ -143,6 +158,7 @@ impl Sip {
             default_route: section.text("default_route", default.default_route, NextHop::from_str),
             peers: section.sections("peer").iter().map(Peer::read).collect(),
             limits: Limits::read(&section.section("limits")),
+            digest: Digest::read(&section.section("digest")),
             tls: read_tls(&section.section("tls")),
         };
         sip.check(section);
@@ -158,8 +174,15 @@ impl Sip {
             if self.peers.iter().filter(|other| other.name == peer.name).count() > 1 {
                 section.fault_at("name", "is used by two peers; give each its own");
             }
-            let others = self.peers.iter().filter(|other| other.name != peer.name);
-            if others.flat_map(|other| &other.addresses).any(|net| peer.addresses.contains(net)) {
+            let username = |peer: &Peer| peer.auth.as_ref().map(|auth| auth.username.clone());
+            let twins = self.peers.iter().filter(|other| username(other) == username(peer)).count();
+            if peer.auth.is_some() && twins > 1 {
+                section.fault_at("auth", "has the user name of another peer; give each its own");
+            }
+            let others = self.peers.iter().filter(|other| other.name != peer.name && other.auth.is_none());
+            if peer.auth.is_none()
+                && others.flat_map(|other| &other.addresses).any(|net| peer.addresses.contains(net))
+            {
                 section.fault_at(
                     "addresses",
                     "shares a network with another peer; only one of them can be meant",
@@ -188,6 +211,7 @@ impl Default for Sip {
             },
             peers: Vec::new(),
             limits: Limits::default(),
+            digest: Digest::default(),
             tls: None,
         }
     }
@@ -220,6 +244,9 @@ impl Limits {
                 default.send_queue_bytes,
             ),
             refusals_per_s: section.number("refusals_per_s", 0..=100_000, default.refusals_per_s),
+            peer_share_percent: section.number("peer_share_percent", 1..=100, default.peer_share_percent),
+            held_octets: section.number("held_octets", 1_048_576..=68_719_476_736, default.held_octets),
+            lag: section.millis("lag_ms", 0..=10_000, default.lag),
         };
         section.refuse_unknown_keys();
         limits
@@ -240,6 +267,9 @@ impl Default for Limits {
             connection_idle: Duration::from_secs(3600),
             send_queue_bytes: 1_048_576,
             refusals_per_s: 2,
+            peer_share_percent: 75,
+            held_octets: 268_435_456,
+            lag: Duration::from_millis(20),
         }
     }
 }
@@ -260,6 +290,7 @@ impl Peer {
             transfers: false,
             bare_country_code: false,
             calls_per_s: None,
+            auth: None,
         }
     }
 
@@ -278,11 +309,12 @@ impl Peer {
             transfers: section.flag("transfers", default.transfers),
             bare_country_code: section.flag("bare_country_code", default.bare_country_code),
             calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
+            auth: PeerAuth::read(&section.section("auth")),
         };
         if !section.has("name") {
             section.fault_at("name", "is missing; give the peer a name, for example \"carrier\"");
         }
-        if peer.addresses.is_empty() {
+        if peer.addresses.is_empty() && peer.auth.is_none() && !section.section("auth").has("username") {
             section.fault_at(
                 "addresses",
                 "is empty; name the networks it sends from, for example \"192.0.2.0/28\"",

@@ -24,6 +24,13 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
     count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
     count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
+    count(metric::REFUSED_REQUESTS, "reason", "challenged", counters.challenged);
+    count(metric::REFUSED_REQUESTS, "reason", "wrong_password", counters.auth_failed);
+    count(metric::REFUSED_REQUESTS, "reason", "unusable_credentials", counters.auth_unusable);
+    count(metric::REFUSED_REQUESTS, "reason", "stale_nonce", counters.auth_stale);
+    count(metric::REFUSED_REQUESTS, "reason", "replayed", counters.auth_replayed);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_tries", counters.auth_held_back);
+    count(metric::REFUSED_REQUESTS, "reason", "not_their_name", counters.auth_forbidden);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);
@@ -37,6 +44,20 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     gauge(metric::LIVE_OFFERS, gauges.offers);
     gauge(metric::TRANSACTIONS, gauges.server_transactions + gauges.client_transactions);
     gauge(metric::TIMERS, gauges.timers);
+    for (table, entries) in [
+        ("contexts", gauges.contexts),
+        ("names", gauges.names_known),
+        ("names_awaited", gauges.names_awaited),
+        ("nonces", gauges.nonces_used),
+        ("proven_sources", gauges.proven_sources),
+        ("refusals", gauges.refusals_kept),
+        ("transactions_of_one_peer", gauges.largest_share),
+        ("wrapping", gauges.wrapping),
+    ] {
+        metrics::gauge!(metric::TABLE_ENTRIES, "table" => table).set(wide(entries));
+    }
+    gauge(metric::HELD_OCTETS, gauges.held_octets);
+    gauge(metric::LAG, usize::try_from(gauges.lag.as_millis()).unwrap_or(usize::MAX));
     record(metric::INVITE_FORWARD, samples.invite_forward);
     record(metric::POP_ANNOUNCE, samples.pop_announce);
     record(metric::ANSWER, samples.answer);
@@ -45,9 +66,9 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
 /// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in the
 /// log, so that a flood of connections or noise is one line a second.
 pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Gauges) {
-    metrics::gauge!(metric::CONNECTIONS, "direction" => "in").set(size(now.inbound_connections));
-    metrics::gauge!(metric::CONNECTIONS, "direction" => "out").set(size(now.outbound_connections));
-    metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(size(now.waiting_arrivals));
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "in").set(wide(now.inbound_connections));
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "out").set(wide(now.outbound_connections));
+    metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(wide(now.waiting_arrivals));
     count(metric::MESSAGES, "direction", "received", now.received);
     count(metric::MESSAGES, "direction", "sent", now.sent);
     count(metric::SEND_FAILURES, "reason", "socket", now.send_failed);
@@ -112,11 +133,11 @@ fn count(name: &'static str, label: &'static str, value: &'static str, total: u6
 }
 
 fn gauge(name: &'static str, value: usize) {
-    metrics::gauge!(name).set(size(value));
+    metrics::gauge!(name).set(wide(value));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
-const fn size(value: usize) -> f64 {
+const fn wide(value: usize) -> f64 {
     value as f64
 }
 

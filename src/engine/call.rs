@@ -55,6 +55,8 @@ pub struct Call {
     pub began_at: Timestamp,
     /// `ring.sla` has been told.
     pub sla_told: bool,
+    /// Who sent its requests and from where, of those who proved it by a password.
+    pub senders: Vec<(String, std::net::IpAddr)>,
     /// The final status that went to the caller.
     pub status: Option<u16>,
     /// The next branch waits until a cancelled one has answered: nothing of the Max-Breadth is left.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
@@ -22,17 +21,10 @@ use crate::presence::{AgentId, OfferId, Release};
 use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
 
-/// `calls_per_s` is counted over this.
-const PEER_WINDOW: Duration = Duration::from_secs(1);
-
 impl Engine {
     /// An INVITE outside a dialog: the beginning of a call.
     pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
         let emergency = self.is_emergency(peer, &message);
-        if !emergency && !self.may_begin(peer) {
-            self.counters.shed += 1;
-            return self.respond_status(server, 503, &[("Retry-After", b"5")]);
-        }
         let called = self.called_number(peer, &message);
         let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
         let caller = read_caller(
@@ -67,6 +59,7 @@ impl Engine {
             began: self.now.moment,
             began_at: self.now.wall,
             sla_told: false,
+            senders: Vec::new(),
             status: None,
             held: false,
             timers: CallTimers::default(),
@@ -321,18 +314,6 @@ impl Engine {
             let numbering = self.numbering_of(peer);
             read_called(&[place], &headers, numbering).kind == NumberKind::Emergency
         })
-    }
-
-    /// Whether one more call may begin: not while stopping, and within the limits of the node and of the
-    /// peer.
-    fn may_begin(&mut self, peer: usize) -> bool {
-        if self.draining || self.tables.calls.len() >= self.settings.calls {
-            return false;
-        }
-        match self.settings.peers.get(peer).map_or(0, |peer| peer.calls_per_s) {
-            0 => true,
-            limit => self.peer_calls.entry(peer).or_default().allow(self.now.moment, PEER_WINDOW, limit),
-        }
     }
 
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {

@@ -49,6 +49,8 @@ pub enum Input {
     StoredStatus(StoredStatus),
     /// The configuration was read again.
     Settings(Arc<super::Settings>),
+    /// What comes next has waited for at most so long.
+    Lag(Duration),
     /// Accept no new calls; those in progress go on.
     Drain,
 }

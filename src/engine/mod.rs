@@ -3,6 +3,7 @@
 //! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and
 //! agents; it never waits, reads no clock and no randomness of its own.
 
+mod admission;
 mod branches;
 mod call;
 mod calls;
@@ -10,11 +11,13 @@ mod clients;
 mod context;
 mod counters;
 mod dispositions;
+mod doorman;
 mod forwarding;
 mod ids;
 mod input;
 mod names;
 mod outcome;
+mod overload;
 mod people;
 mod pop;
 mod port;
@@ -24,6 +27,7 @@ mod redirects;
 mod requests;
 mod rounds;
 mod saved;
+mod senders;
 mod servers;
 mod sessions;
 mod settings;
@@ -34,7 +38,7 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,14 +49,15 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Peer, Settings};
+pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
-use crate::transaction::{KeyMaker, TimerQueue};
-use counters::Budget;
+use crate::transaction::{KeyMaker, TimerQueue, TransactionKey};
+use admission::Admission;
+use doorman::Doorman;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
 use tables::Tables;
@@ -89,9 +94,10 @@ pub struct Engine {
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
     next_token: u64,
-    strangers_answer: Budget,
-    peer_calls: BTreeMap<usize, Budget>,
     rounds: rounds::Rounds,
+    doorman: Doorman,
+    admission: Admission,
+    refused_keys: HashSet<TransactionKey>,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -116,6 +122,8 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let life = random.next_u32();
         let mut engine = Self {
             own: Own::new(
                 &settings.advertise,
@@ -125,7 +133,7 @@ impl Engine {
             ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
-            random: ChaCha12Rng::from_seed(seed),
+            random,
             now,
             directory,
             agents,
@@ -140,9 +148,10 @@ impl Engine {
             names: HashMap::new(),
             awaiting_names: HashMap::new(),
             next_token: 0,
-            strangers_answer: Budget::default(),
-            peer_calls: BTreeMap::new(),
             rounds: rounds::Rounds::new(),
+            doorman: Doorman::new(life),
+            admission: Admission::default(),
+            refused_keys: HashSet::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),
@@ -168,6 +177,7 @@ impl Engine {
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
             Input::Settings(settings) => self.on_settings(settings),
+            Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
         }
     }
@@ -216,6 +226,13 @@ impl Engine {
             timers: self.timers.len(),
             names_awaited: self.awaiting_names.len(),
             wrapping: self.wrapping.len(),
+            held_octets: self.tables.shares.octets,
+            largest_share: self.tables.shares.largest(),
+            refusals_kept: self.admission.refused(),
+            nonces_used: self.doorman.uses.len(),
+            proven_sources: self.doorman.guesses.proven(),
+            names_known: self.names.len(),
+            lag: self.admission.pressure.lag(),
         }
     }
 
@@ -257,7 +274,12 @@ impl Engine {
     /// A reload: the addresses we listen on and the key stay.
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.agents.require_screen(settings.require_screen);
-        self.peer_calls.clear();
+        self.admission.reload();
+        let (lasts, now) = (settings.digest.nonce_lasts, self.now.moment);
+        let is_user = |user: &str| {
+            settings.peers.iter().any(|it| it.auth.as_ref().is_some_and(|auth| auth.username == user))
+        };
+        self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
     }
 }

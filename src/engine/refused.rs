@@ -19,6 +19,8 @@ pub(super) enum Refused {
     UnprovenDialog,
     /// A CANCEL without its INVITE.
     UnmatchedCancel,
+    /// There is no room for it.
+    Overload,
     /// It would transfer or take over a call, which its sender may not.
     Transfer,
     /// RFC 3261 §16.3 refuses it with this status.
@@ -53,6 +55,10 @@ impl Engine {
             Refused::UnmatchedCancel => {
                 counters.unmatched_cancels += 1;
                 tracing::info!(%source, "a CANCEL without its INVITE was refused");
+            }
+            Refused::Overload => {
+                counters.shed += 1;
+                tracing::warn!(%source, "a request was refused: no room for it");
             }
             Refused::Transfer => {
                 counters.transfers_refused += 1;

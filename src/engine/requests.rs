@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,7 +11,7 @@ use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
 use super::refused::Refused;
 use super::tables::{CallKey, ContextKey, ServerKey};
-use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to, response};
+use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to};
 use crate::proxy::{ASSERTIONS, DialogCookie, NextHop, Rejection, RoutePlan, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
@@ -55,14 +54,18 @@ impl Engine {
     }
 
     fn on_request(&mut self, flow: Flow, message: Message, received: usize) {
-        let Some(peer) = self.settings.peer_of(flow.remote.ip()) else {
-            return self.refuse_stranger(flow, &message, received);
-        };
+        let source = flow.remote.ip();
+        let known = self.settings.peer_of(source);
+        if known.is_none() && !self.settings.may_prove(source) {
+            return self.refuse_stranger(flow, &message, received, 403);
+        }
         let Some(message) = self.stamp(flow, message) else { return };
-        let key = self.keys.server(&parts_of(&message, flow.remote.ip()));
+        let key = self.keys.server(&parts_of(&message, source));
+        let Some(peer) = known.or_else(|| self.identify(flow, &message, key, received)) else { return };
+        let Some(message) = self.without_own_credentials(message) else { return };
         match message.method() {
-            Method::Ack => self.on_ack(peer, flow.remote.ip(), message, key),
-            Method::Cancel => self.on_cancel(flow, message, key),
+            Method::Ack => self.on_ack(peer, source, message, key),
+            Method::Cancel => self.on_cancel(peer, flow, message, key),
             Method::Invite
             | Method::Bye
             | Method::Options
@@ -80,26 +83,6 @@ impl Engine {
                 None => self.on_new_request(peer, flow, message, key),
             },
         }
-    }
-
-    /// Not a peer: at most one short answer, and never many (N1, N17, N28).
-    fn refuse_stranger(&mut self, flow: Flow, message: &Message, received: usize) {
-        self.note_refused(Refused::Stranger, flow.remote.ip());
-        if message.method() == Method::Ack || !self.may_answer_stranger() {
-            return;
-        }
-        let tag = self.tag_for(message);
-        let answer = Reply { status: 403, to_tag: Some(&tag), source: Some(flow.remote), ..Reply::default() }
-            .to(message);
-        if answer.len() <= received {
-            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
-        }
-    }
-
-    /// A stranger's budget: ten seconds' worth at once, then silence (N28).
-    fn may_answer_stranger(&mut self) -> bool {
-        let limit = self.settings.refusals_per_s.saturating_mul(10);
-        self.strangers_answer.allow(self.now.moment, Duration::from_secs(10), limit)
     }
 
     /// Fills in `received` and `rport` of the top Via, whatever they claimed (RFC 3261 §18.2.1, RFC 3581 §4).
@@ -124,16 +107,11 @@ impl Engine {
 
     fn on_new_request(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
         let inside = message.to_tag().is_some();
-        let full = self.tables.servers.len() >= self.settings.transactions;
-        if full && !inside && !self.is_emergency(peer, &message) {
-            self.counters.shed += 1;
-            let answer =
-                response(&message, 503, None, Some(&self.tag_for(&message)), &[("Retry-After", b"5")]);
-            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+        if !self.admit(peer, flow, &message, key) {
             return;
         }
         let message = Arc::new(message);
-        let server = self.open_server(key, flow, Arc::clone(&message));
+        let server = self.open_server(key, flow, Arc::clone(&message), peer);
         let fit = validate(&message, &self.own, &|text| self.is_own_loop(&message, text));
         let spiral = || Rejection { status: 482, header: None };
         let fit = fit.and_then(|()| if self.has_spiralled(&message) { Err(spiral()) } else { Ok(()) });
@@ -193,7 +171,7 @@ impl Engine {
     }
 
     /// The cookie of our Record-Route in the request, when it proves the dialog.
-    fn cookie_of(&self, message: &Message, text: Option<&[u8]>) -> Option<DialogCookie> {
+    pub(super) fn cookie_of(&self, message: &Message, text: Option<&[u8]>) -> Option<DialogCookie> {
         DialogCookie::verify(
             text?,
             &self.secret,
@@ -282,6 +260,7 @@ impl Engine {
             contacts: Vec::new(),
             recursed: Vec::new(),
         });
+        self.remember_sender(server, peer, purpose);
         if let Some(entry) = self.tables.servers.get_mut(server) {
             entry.context = Some(context);
         }
@@ -290,18 +269,21 @@ impl Engine {
     }
 
     /// RFC 3261 §16.10: CANCEL ends the branches of the INVITE it matches, and nothing else (N14).
-    fn on_cancel(&mut self, flow: Flow, message: Message, key: TransactionKey) {
+    fn on_cancel(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
         if let Some(server) = self.tables.server_by_key.get(&key).copied() {
             return self.repeat_request(server);
         }
         let invite_key = self.keys.cancelled_invite(&parts_of(&message, flow.remote.ip()));
         let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
-        let server = self.open_server(key, flow, Arc::new(message));
         let invite = self.tables.server_by_key.get(&invite_key).copied();
-        let Some(invite) = invite else {
+        if invite.is_none() {
             self.note_refused(Refused::UnmatchedCancel, flow.remote.ip());
-            return self.respond_status(server, 481, &[]);
-        };
+            if self.is_crowded(peer) {
+                return self.answer_at_once(flow, &message, 481, &[]);
+            }
+        }
+        let server = self.open_server(key, flow, Arc::new(message), peer);
+        let Some(invite) = invite else { return self.respond_status(server, 481, &[]) };
         self.respond_status(server, 200, &[]);
         if let Some(context) = self.tables.servers.get(invite).and_then(|entry| entry.context) {
             self.cancel_context(context, &reason.unwrap_or_default());
@@ -326,6 +308,9 @@ impl Engine {
         if let Some(server) = self.tables.server_by_key.get(&key).copied()
             && !self.acknowledge(server)
         {
+            return;
+        }
+        if self.acknowledges_refusal(&message) {
             return;
         }
         let Some(plan) = plan_route(&message, &self.own) else {
@@ -358,7 +343,7 @@ const ALLOW: &[u8] =
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// What decides the transaction of a request (RFC 3261 §17.2.3).
-fn parts_of(message: &Message, source: IpAddr) -> RequestParts<'_> {
+pub(super) fn parts_of(message: &Message, source: IpAddr) -> RequestParts<'_> {
     let via = message.top_via();
     RequestParts {
         method: message.method_bytes(),

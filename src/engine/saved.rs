@@ -30,6 +30,8 @@ pub struct Saved {
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     next_token: u64,
+    doorman: super::doorman::Doorman,
+    admission: super::admission::Admission,
 }
 
 impl Engine {
@@ -46,6 +48,8 @@ impl Engine {
             presence_alarm: self.presence_alarm,
             shift_alarm: self.shift_alarm,
             next_token: self.next_token,
+            doorman: self.doorman.clone(),
+            admission: self.admission.clone(),
         }
     }
 
@@ -69,6 +73,9 @@ impl Engine {
         engine.presence_alarm = saved.presence_alarm;
         engine.shift_alarm = saved.shift_alarm;
         engine.next_token = saved.next_token;
+        engine.doorman = saved.doorman;
+        engine.admission = saved.admission;
+        engine.index_refusals();
         engine.shifts_due();
         engine
     }

@@ -22,6 +22,7 @@ impl Engine {
         key: TransactionKey,
         flow: Flow,
         request: Arc<Message>,
+        peer: usize,
     ) -> ServerKey {
         let reliability = flow.protocol.reliability();
         let (machine, actions) = if request.method() == Method::Invite {
@@ -33,11 +34,13 @@ impl Engine {
         };
         let is_invite = request.method() == Method::Invite;
         let trying = is_invite.then(|| response(&request, 100, None, None, &[]));
+        self.tables.shares.add(peer, request.bytes().len());
         let server = self.tables.servers.insert(Server {
             machine,
             key,
             flow,
-            request,
+            peer,
+            request: Some(request),
             last: None,
             context: None,
             timers: super::tables::RunningTimers::default(),
@@ -59,6 +62,10 @@ impl Engine {
             self.timers.cancel(handle);
         }
         let Some(class) = StatusClass::of(status) else { return };
+        if status >= 200 {
+            // What answers repetitions is `last`; the request itself is asked for no more.
+            self.tables.shares.release(entry.request.take().map_or(0, |request| request.bytes().len()));
+        }
         let actions = match &mut entry.machine {
             ServerMachine::Invite(machine) => {
                 machine.handle(invite_server::Event::Respond(class), &self.settings.timers)
@@ -84,14 +91,15 @@ impl Engine {
     pub(super) fn trying_due(&mut self, server: ServerKey) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         entry.trying = None;
-        let trying = response(&entry.request, 100, None, None, &[]);
+        let Some(request) = &entry.request else { return };
+        let trying = response(request, 100, None, None, &[]);
         self.respond(server, 100, trying);
     }
 
     /// Makes a response of our own to the transaction's request and sends it.
     pub(super) fn respond_status(&mut self, server: ServerKey, status: u16, extra: &[(&str, &[u8])]) {
         let Some(entry) = self.tables.servers.get(server) else { return };
-        let request = &entry.request;
+        let Some(request) = &entry.request else { return };
         let tag = (request.to_tag().is_none() && status > 100).then(|| self.tag_for(request));
         let bytes = response(request, status, None, tag.as_deref(), extra);
         self.respond(server, status, bytes);
@@ -147,6 +155,7 @@ impl Engine {
     /// Drops the transaction and everything that waits on it.
     pub(super) fn close_server(&mut self, server: ServerKey) {
         let Some(mut entry) = self.tables.servers.remove(server) else { return };
+        self.tables.shares.remove(entry.peer, entry.held_octets());
         for handle in entry.timers.drain().chain(entry.trying) {
             self.timers.cancel(handle);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::identity::{CalledSource, TrunkContext};
+use crate::proxy::digest::{Password, Tries};
 use crate::transaction::TimerSettings;
 
 /// Everything the engine is told at start and at reload.
@@ -59,6 +60,57 @@ pub struct Settings {
     pub templates: std::sync::Arc<crate::guidance::Templates>,
     /// The site's time zone.
     pub time_zone: jiff::tz::TimeZone,
+    /// How peers without a fixed address prove themselves.
+    pub digest: DigestSettings,
+    /// When there is too much.
+    pub overload: OverloadSettings,
+}
+
+/// How peers without a fixed address prove themselves (RFC 7616).
+#[derive(Clone, Debug)]
+pub struct DigestSettings {
+    /// What the passwords are for.
+    pub realm: String,
+    /// How long a nonce may be used.
+    pub nonce_lasts: Duration,
+    /// Challenges a second to sources that have not proved their address; above: silence.
+    pub challenges_per_s: u32,
+    /// Wrong passwords that are looked at; above: a challenge as if they had been wrong.
+    pub tries: Tries,
+    /// Nonces of one peer whose uses are remembered; above: the oldest is stale.
+    pub nonces_per_peer: usize,
+    /// Stands in for the password of users there are not.
+    pub nobody: Password,
+}
+
+impl Default for DigestSettings {
+    fn default() -> Self {
+        Self {
+            realm: "toritsugi".to_owned(),
+            nonce_lasts: Duration::from_secs(300),
+            challenges_per_s: 50,
+            tries: Tries { per_user: 5, per_source: 30 },
+            nonces_per_peer: 4096,
+            nobody: Password::of("", "", ""),
+        }
+    }
+}
+
+/// When there is too much.
+#[derive(Clone, Copy, Debug)]
+pub struct OverloadSettings {
+    /// A queue that stands for longer than this is overload; zero: it is not looked at.
+    pub lag: Duration,
+    /// Percent of the transactions that one peer may hold, when there are several.
+    pub peer_share_percent: usize,
+    /// Octets of requests that are held; above: 503.
+    pub held_octets: usize,
+}
+
+impl Default for OverloadSettings {
+    fn default() -> Self {
+        Self { lag: Duration::from_millis(20), peer_share_percent: 75, held_octets: 268_435_456 }
+    }
 }
 
 /// A configured peer.
@@ -80,6 +132,26 @@ pub struct Peer {
     pub calls_per_s: u32,
     /// How its numbers are read.
     pub numbering: TrunkContext,
+    /// It is known by a password; its addresses, if any, only say where that is taken from.
+    pub auth: Option<Auth>,
+}
+
+/// What a peer proves itself with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// The user name.
+    pub username: String,
+    /// What the password must be.
+    pub password: Password,
+    /// User parts it may register beside its user name.
+    pub register_as: Vec<String>,
+}
+
+impl Auth {
+    /// The names that are its own.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.username.as_str()).chain(self.register_as.iter().map(String::as_str))
+    }
 }
 
 impl Settings {
@@ -91,9 +163,43 @@ impl Settings {
             .peers
             .iter()
             .enumerate()
+            .filter(|(_, peer)| peer.auth.is_none())
             .flat_map(|(index, peer)| peer.addresses.iter().map(move |net| (net, index)));
         nets.filter(|(net, _)| net.contains(&address))
             .max_by_key(|(net, index)| (net.prefix_len(), std::cmp::Reverse(*index)))
             .map(|(_, index)| index)
+    }
+
+    /// Whether somebody may prove to be a peer from this address.
+    pub fn may_prove(&self, address: IpAddr) -> bool {
+        self.digest_peers(address).next().is_some()
+    }
+
+    /// Whether any peer is known by a password.
+    pub fn has_digest(&self) -> bool {
+        self.peers.iter().any(|peer| peer.auth.is_some())
+    }
+
+    /// Whether any peer may prove itself with MD5.
+    pub fn some_take_md5(&self) -> bool {
+        self.peers.iter().filter_map(|peer| peer.auth.as_ref()).any(|auth| auth.password.takes_md5())
+    }
+
+    /// Whether a connection from this address may be opened.
+    pub fn may_connect(&self, address: IpAddr) -> bool {
+        self.peer_of(address).is_some() || self.may_prove(address)
+    }
+
+    /// The index of the peer that has this user name and may prove itself from this address.
+    pub fn peer_with_username(&self, username: &str, address: IpAddr) -> Option<usize> {
+        self.digest_peers(address).find(|(_, auth)| auth.username == username).map(|(index, _)| index)
+    }
+
+    fn digest_peers(&self, address: IpAddr) -> impl Iterator<Item = (usize, &Auth)> {
+        let address = address.to_canonical();
+        self.peers.iter().enumerate().filter_map(move |(index, peer)| {
+            let here = peer.addresses.is_empty() || peer.addresses.iter().any(|net| net.contains(&address));
+            peer.auth.as_ref().filter(|_| here).map(|auth| (index, auth))
+        })
     }
 }

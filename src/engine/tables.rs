@@ -1,6 +1,6 @@
 //! The engine's tables: slots with generations, so that a reference to something gone finds nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -58,6 +58,9 @@ pub struct Tables {
     pub server_by_key: HashMap<TransactionKey, ServerKey, BuildHasherDefault<KeyedAlready>>,
     /// Client transactions.
     pub clients: SlotMap<ClientKey, Client>,
+    /// Who holds how much of the server transactions.
+    #[serde(skip)]
+    pub shares: Shares,
 }
 
 impl Tables {
@@ -70,6 +73,10 @@ impl Tables {
             .filter_map(|(key, call)| call.phase.offer().map(|offer| (offer.id.clone(), key)))
             .collect();
         self.server_by_key = self.servers.iter().map(|(server, entry)| (entry.key, server)).collect();
+        self.shares = Shares::default();
+        for entry in self.servers.values() {
+            self.shares.add(entry.peer, entry.held_octets());
+        }
     }
 
     /// The call with this id.
@@ -105,8 +112,10 @@ pub struct Server {
     pub key: TransactionKey,
     /// Where responses go.
     pub flow: Flow,
-    /// The request.
-    pub request: Arc<Message>,
+    /// The index of the peer it came from.
+    pub peer: usize,
+    /// The request, until it has its final response.
+    pub request: Option<Arc<Message>>,
     /// The last response, for repeats.
     pub last: Option<Bytes>,
     /// The response context, when the request is being proxied.
@@ -115,6 +124,55 @@ pub struct Server {
     pub timers: RunningTimers,
     /// Gives the 100 to a request that is no INVITE and waits for its answer (RFC 4320 §4.1).
     pub trying: Option<TimerHandle>,
+}
+
+impl Server {
+    /// Octets of the request, while it is held.
+    pub fn held_octets(&self) -> usize {
+        self.request.as_ref().map_or(0, |request| request.bytes().len())
+    }
+}
+
+/// Who holds how much of the server transactions. Made anew from them after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Shares {
+    /// Octets of requests that are held.
+    pub octets: usize,
+    by_peer: BTreeMap<usize, usize>,
+}
+
+impl Shares {
+    /// A transaction of this peer was opened, with a request of so many octets.
+    pub fn add(&mut self, peer: usize, octets: usize) {
+        *self.by_peer.entry(peer).or_default() += 1;
+        self.octets += octets;
+    }
+
+    /// A request of so many octets is held no more.
+    pub fn release(&mut self, octets: usize) {
+        self.octets = self.octets.saturating_sub(octets);
+    }
+
+    /// A transaction of this peer is gone, with what it still held.
+    pub fn remove(&mut self, peer: usize, octets: usize) {
+        self.release(octets);
+        if let Some(count) = self.by_peer.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_peer.remove(&peer);
+            }
+        }
+    }
+
+    /// How many transactions this peer holds.
+    pub fn of(&self, peer: usize) -> usize {
+        self.by_peer.get(&peer).copied().unwrap_or(0)
+    }
+
+    /// How many the peer holds that holds most.
+    pub fn largest(&self) -> usize {
+        self.by_peer.values().copied().max().unwrap_or(0)
+    }
 }
 
 /// A client transaction with what its machine does not keep.

@@ -4,6 +4,7 @@ mod answering;
 mod dialogs;
 mod features;
 mod identity;
+mod digest;
 mod lookups;
 mod offers;
 mod people;

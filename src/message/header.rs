@@ -39,6 +39,7 @@ headers! {
     WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date",
     ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck", MaxBreadth "Max-Breadth",
     RequestDisposition "Request-Disposition", Join "Join", TargetDialog "Target-Dialog",
+    ProxyAuthorization "Proxy-Authorization", Authorization "Authorization",
 }
 
 impl Header {

@@ -3,6 +3,7 @@
 mod cookie;
 mod best_response;
 mod branch;
+pub mod digest;
 mod forward;
 mod own;
 mod privacy;

@@ -45,6 +45,12 @@ pub const TIMERS: &str = "toritsugi_timers";
 pub const CONNECTIONS: &str = "toritsugi_connections";
 /// WebSockets now.
 pub const SOCKETS: &str = "toritsugi_websockets";
+/// Entries of a table of the engine now. Label `table`.
+pub const TABLE_ENTRIES: &str = "toritsugi_table_entries";
+/// Octets of requests that are held now.
+pub const HELD_OCTETS: &str = "toritsugi_held_octets";
+/// For how long the sockets have not been empty, at most the age of the message being read.
+pub const LAG: &str = "toritsugi_lag_ms";
 /// What waits in a queue now. Label `queue`.
 pub const QUEUE_DEPTH: &str = "toritsugi_queue_depth";
 /// 1 while a part does not work. Label `part`.
@@ -71,7 +77,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 27] = [
+pub const ALL: [(Kind, &str, &str); 30] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -91,6 +97,9 @@ pub const ALL: [(Kind, &str, &str); 27] = [
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
     (Kind::Gauge, TIMERS, "Timers now."),
+    (Kind::Gauge, TABLE_ENTRIES, "Entries of a table of the engine now, by table."),
+    (Kind::Gauge, HELD_OCTETS, "Octets of SIP requests held now."),
+    (Kind::Gauge, LAG, "Milliseconds the SIP sockets have not been empty."),
     (Kind::Gauge, CONNECTIONS, "SIP stream connections now."),
     (Kind::Gauge, SOCKETS, "WebSockets now."),
     (Kind::Gauge, QUEUE_DEPTH, "What waits in a queue now, by queue."),

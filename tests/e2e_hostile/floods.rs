@@ -194,7 +194,6 @@ fn n40_invites_that_are_never_acknowledged_are_bounded() {
 }
 
 #[test]
-#[ignore = "one peer's transactions can take the whole table"]
 fn n40_a_full_table_of_one_peer_leaves_others_unaffected() {
     let guard = Guard::on(Field::open("[sip.limits]\ntransactions = 2000\n"));
     let flooder = guard.field.sender(host::PBX);

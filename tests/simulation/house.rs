@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{Peer, Settings};
+use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
@@ -52,6 +52,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
@@ -83,6 +84,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 

@@ -68,8 +68,10 @@ pub mod sign {
         line: "a request that had been here was refused",
     };
     /// No room for one more transaction or call.
-    pub const OVERLOAD: Sign =
-        Sign { figure: "toritsugi_refused_requests_total{reason=\"overload\"}", line: "" };
+    pub const OVERLOAD: Sign = Sign {
+        figure: "toritsugi_refused_requests_total{reason=\"overload\"}",
+        line: "a request was refused: no room for it",
+    };
     /// A Route that was taken away.
     pub const ROUTE: Sign = Sign {
         figure: "toritsugi_corrected_requests_total{what=\"route\"}",

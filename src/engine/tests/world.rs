@@ -10,7 +10,8 @@ use bytes::Bytes;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
-    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Saved, Settings,
+    Answer, Datagram, DigestSettings, Engine, Input, LookupToken, Output, OverloadSettings, Peer, Refusal,
+    ReplyToken, Request, Saved, Settings,
 };
 use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
@@ -382,6 +383,13 @@ fn name_of(body: &EventBody) -> String {
     }
 }
 
+/// The settings of a plain world, changed.
+pub(super) fn settings_with(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = plain_settings();
+    change(&mut settings);
+    settings
+}
+
 fn plain_settings() -> Settings {
     let peer = |name: &str, nets: &[&str], trust: bool| Peer {
         name: name.to_owned(),
@@ -392,6 +400,7 @@ fn plain_settings() -> Settings {
         transfers: false,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
@@ -422,6 +431,8 @@ fn plain_settings() -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::new(crate::guidance::Templates::shipped()),
         time_zone: jiff::tz::TimeZone::get("Asia/Tokyo").unwrap(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 
