@@ -4,6 +4,7 @@
 
 mod asking;
 mod demo;
+mod resolver;
 mod secret;
 mod serving;
 mod settings;
@@ -17,6 +18,7 @@ use crate::config::Config;
 
 pub use asking::explain;
 pub use demo::demo;
+pub use settings::engine_settings;
 
 /// Threads beside the call path: more than the cores of a small machine, so that one busy with a long page
 /// never stands before a pop.

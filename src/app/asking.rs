@@ -88,7 +88,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     for failure in [templates(config).err(), trunk_context(config).err()].into_iter().flatten() {
         faults.extend(failure.lines().iter().cloned());
     }
-    if let Err(failure) = super::settings::listen_addresses(config) {
+    if let Err(failure) = super::settings::tls(config) {
         faults.extend(failure.lines().iter().cloned());
     }
     let database = match &config.database.url {

@@ -15,19 +15,21 @@ use crate::message::Limits;
 use crate::proxy::digest::{Password, Tries};
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
-use crate::transport::{ListenAddress, Protocol, TransportSettings};
+use crate::transport::{CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings};
 
 /// Timer C: more than three minutes (RFC 3261 §16.6 item 11).
 const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
 
 /// What the engine is told. `listen` are the addresses that were really bound.
-pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
+///
+/// Fails when a region is unknown or the templates cannot be read.
+pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
     let advertise_host = host_text(&config.sip.advertise.host);
     let digest = digest_settings(config, &advertise_host);
-    let peers = config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering, &digest.realm));
-    let peers = peers.collect::<Result<_, Failure>>()?;
+    let peers = config.sip.peers.iter().map(|peer| engine_peers(peer, &numbering, &digest.realm));
+    let peers = peers.collect::<Result<Vec<_>, Failure>>()?.concat();
     let port = match (config.sip.advertise.port, listen.first()) {
         (0, Some(first)) => first.port(),
         (port, _) => port,
@@ -178,21 +180,34 @@ pub(super) fn desk_settings(config: &Config) -> DeskSettings {
 }
 
 /// Where SIP is received.
-pub(super) fn listen_addresses(config: &Config) -> Result<Vec<ListenAddress>, Failure> {
+pub(super) fn listen_addresses(config: &Config) -> Vec<ListenAddress> {
     let mut addresses = Vec::new();
     for listen in &config.sip.listen {
         let protocol = match listen.protocol {
             crate::config::Protocol::Udp => Protocol::Udp,
             crate::config::Protocol::Tcp => Protocol::Tcp,
-            crate::config::Protocol::Tls => {
-                return Err(Failure::of(format!(
-                    "[sip] listen {listen}: this version does not speak TLS yet; use udp: or tcp:"
-                )));
-            }
+            crate::config::Protocol::Tls => Protocol::Tls,
         };
         addresses.push(ListenAddress { protocol, address: listen.address });
     }
-    Ok(addresses)
+    addresses
+}
+
+/// Reads certificates, keys and authorities.
+pub(super) fn tls(config: &Config) -> Result<Tls, Failure> {
+    let tls = &config.sip.tls;
+    let pins = config
+        .sip
+        .peers
+        .iter()
+        .filter_map(|peer| Some(Pin { networks: peer.addresses.clone(), sha256: peer.tls_pin? }));
+    let files = TlsFiles {
+        certificate: tls.certificate.clone(),
+        client_ca: tls.client_ca.clone(),
+        ca: tls.ca.clone(),
+        pins: pins.collect(),
+    };
+    Tls::load(&files).map_err(|error| Failure::of(format!("[sip.tls]: {error}")))
 }
 
 /// What the transports are told.
@@ -203,9 +218,27 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
         idle_timeout: config.sip.limits.connection_idle,
         connections: config.sip.limits.connections,
         connections_per_peer: config.sip.limits.connections_per_source,
+        handshake_timeout: config.sip.limits.handshake_timeout,
+        handshakes_per_peer: config.sip.limits.handshakes_per_source,
+        keep_alive: config.sip.limits.keep_alive,
         outbox_bytes: config.sip.limits.send_queue_bytes,
         ..TransportSettings::default()
     }
+}
+
+/// A peer with a certificate of its own is two: the one that shows it, and the one that has only its address
+/// and therefore no rights beyond calling us (N8).
+fn engine_peers(
+    peer: &crate::config::Peer,
+    numbering: &TrunkContext,
+    realm: &str,
+) -> Result<Vec<Peer>, Failure> {
+    let by_address = engine_peer(peer, numbering, realm)?;
+    let Some(name) = &peer.tls_name else { return Ok(vec![by_address]) };
+    let certificate = Some(CertificateName::of(name));
+    let named = Peer { addresses: Vec::new(), certificate, ..by_address.clone() };
+    let unproven = Peer { trust_identity: false, preloaded_route: false, transfers: false, ..by_address };
+    Ok(vec![named, unproven])
 }
 
 fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str) -> Result<Peer, Failure> {
@@ -227,6 +260,7 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str
             .collect(),
         preloaded_route: peer.preloaded_route,
         transfers: peer.transfers,
+        certificate: None,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
         auth: peer.auth.as_ref().map(|auth| peer_auth(auth, realm)).transpose()?,

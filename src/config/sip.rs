@@ -55,6 +55,11 @@ pub struct Peer {
     pub calls_per_s: Option<u32>,
     /// It is known by a password; its addresses then only say from where that is taken, and may be none.
     pub auth: Option<PeerAuth>,
+    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address. With
+    /// a name its addresses alone earn no trust (N8).
+    pub tls_name: Option<String>,
+    /// SHA-256 of the certificate of its server: instead of authority, name and date.
+    pub tls_pin: Option<[u8; 32]>,
 }
 
 /// `[sip.limits]`: how much is held at most; each has an answer when it is reached.
@@ -77,8 +82,14 @@ pub struct Limits {
     pub connections: usize,
     /// Stream connections from one address.
     pub connections_per_source: usize,
+    /// TLS handshakes under way from one address; above: the connection is closed.
+    pub handshakes_per_source: usize,
+    /// Every TLS handshake must be over by then.
+    pub handshake_timeout: Duration,
     /// A stream connection without a message is closed after this.
     pub connection_idle: Duration,
+    /// A connection made by us is pinged after this silence; zero: never.
+    pub keep_alive: Duration,
     /// Octets waiting for a peer that does not read; above: the connection closes.
     pub send_queue_bytes: usize,
     /// Short answers a second to all who are no peers; above: silence.
@@ -92,12 +103,14 @@ pub struct Limits {
 }
 
 /// `[sip.tls]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM chain.
-    pub certificate: PathBuf,
-    /// PEM key.
-    pub key: PathBuf,
+    /// PEM chain and PEM key; always both.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Authorities of client certificates; without it none are asked for.
+    pub client_ca: Option<PathBuf>,
+    /// Authorities of servers; without it the platform's.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[sip]`.
@@ -121,8 +134,12 @@ pub struct Sip {
     pub limits: Limits,
     /// How peers without a fixed address prove themselves.
     pub digest: Digest,
-    /// Certificate and key, when there are any.
-    pub tls: Option<Tls>,
+    /// Who is asked for names; empty: whom the system asks.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Domains whose names may have private addresses (N41).
+    pub private_names: Vec<String>,
+    /// Certificates and authorities.
+    pub tls: Tls,
 }
 
 impl Sip {
@@ -159,6 +176,8 @@ impl Sip {
             peers: section.sections("peer").iter().map(Peer::read).collect(),
             limits: Limits::read(&section.section("limits")),
             digest: Digest::read(&section.section("digest")),
+            dns_servers: section.texts("dns_servers", default.dns_servers, dns_server),
+            private_names: section.texts("private_names", default.private_names, domain),
             tls: read_tls(&section.section("tls")),
         };
         sip.check(section);
@@ -167,8 +186,12 @@ impl Sip {
     }
 
     fn check(&self, section: &Section<'_>) {
-        if self.tls.is_none() && self.listen.iter().any(|listen| listen.protocol == Protocol::Tls) {
+        if self.tls.certificate.is_none() && self.listen.iter().any(|listen| listen.protocol == Protocol::Tls)
+        {
             section.fault_at("listen", "has a tls: address; set certificate and key in [sip.tls]");
+        }
+        if self.tls.client_ca.is_none() && self.peers.iter().any(|peer| peer.tls_name.is_some()) {
+            section.fault_at("peer", "has a tls_name; set client_ca in [sip.tls], or nobody can prove it");
         }
         for (peer, section) in self.peers.iter().zip(section.sections("peer")) {
             if self.peers.iter().filter(|other| other.name == peer.name).count() > 1 {
@@ -178,6 +201,12 @@ impl Sip {
             let twins = self.peers.iter().filter(|other| username(other) == username(peer)).count();
             if peer.auth.is_some() && twins > 1 {
                 section.fault_at("auth", "has the user name of another peer; give each its own");
+            }
+            if peer.tls_name.is_some() {
+                let same = self.peers.iter().filter(|other| other.tls_name == peer.tls_name);
+                if same.count() > 1 {
+                    section.fault_at("tls_name", "is used by two peers; give each its own");
+                }
             }
             let others = self.peers.iter().filter(|other| other.name != peer.name && other.auth.is_none());
             if peer.auth.is_none()
@@ -212,7 +241,9 @@ impl Default for Sip {
             peers: Vec::new(),
             limits: Limits::default(),
             digest: Digest::default(),
-            tls: None,
+            dns_servers: Vec::new(),
+            private_names: Vec::new(),
+            tls: Tls::default(),
         }
     }
 }
@@ -237,7 +268,14 @@ impl Limits {
                 1..=100_000,
                 default.connections_per_source,
             ),
+            handshakes_per_source: section.number(
+                "handshakes_per_source",
+                1..=100_000,
+                default.handshakes_per_source,
+            ),
+            handshake_timeout: section.seconds("handshake_timeout_s", 1..=60, default.handshake_timeout),
             connection_idle: section.seconds("connection_idle_s", 10..=86_400, default.connection_idle),
+            keep_alive: section.seconds("keep_alive_s", 0..=3_600, default.keep_alive),
             send_queue_bytes: section.number(
                 "send_queue_bytes",
                 65_536..=67_108_864,
@@ -264,7 +302,10 @@ impl Default for Limits {
             call_age: Duration::from_secs(24 * 3600),
             connections: 4_096,
             connections_per_source: 256,
+            handshakes_per_source: 16,
+            handshake_timeout: Duration::from_secs(5),
             connection_idle: Duration::from_secs(3600),
+            keep_alive: Duration::from_secs(100),
             send_queue_bytes: 1_048_576,
             refusals_per_s: 2,
             peer_share_percent: 75,
@@ -291,6 +332,8 @@ impl Peer {
             bare_country_code: false,
             calls_per_s: None,
             auth: None,
+            tls_name: None,
+            tls_pin: None,
         }
     }
 
@@ -310,14 +353,17 @@ impl Peer {
             bare_country_code: section.flag("bare_country_code", default.bare_country_code),
             calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
             auth: PeerAuth::read(&section.section("auth")),
+            tls_name: section.optional("tls_name", None, certificate_name),
+            tls_pin: section.optional("tls_pin", None, sha256),
         };
         if !section.has("name") {
             section.fault_at("name", "is missing; give the peer a name, for example \"carrier\"");
         }
-        if peer.addresses.is_empty() && peer.auth.is_none() && !section.section("auth").has("username") {
+        let proves_itself = peer.auth.is_some() || section.section("auth").has("username");
+        if peer.addresses.is_empty() && peer.tls_name.is_none() && !proves_itself {
             section.fault_at(
                 "addresses",
-                "is empty; name the networks it sends from, for example \"192.0.2.0/28\"",
+                "is empty; name the networks it sends from, for example \"192.0.2.0/28\", or set tls_name",
             );
         }
         if peer.called_number.is_empty() {
@@ -345,12 +391,13 @@ fn read_advertise(section: &Section<'_>, listen: &[Listen], default: HostPort) -
     advertise
 }
 
-fn read_tls(section: &Section<'_>) -> Option<Tls> {
-    let certificate = section.optional("certificate", None, |text| Ok(section.resolve(text)));
-    let key = section.optional("key", None, |text| Ok(section.resolve(text)));
+fn read_tls(section: &Section<'_>) -> Tls {
+    let file = |key: &str| section.optional(key, None, |text| Ok(section.resolve(text)));
+    let (certificate, key) = (file("certificate"), file("key"));
+    let (client_ca, ca) = (file("client_ca"), file("ca"));
     section.refuse_unknown_keys();
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+    let certificate = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
         (Some(_), None) => {
             section.fault_at("certificate", "needs `sip.tls.key` beside it");
@@ -360,7 +407,47 @@ fn read_tls(section: &Section<'_>) -> Option<Tls> {
             section.fault_at("key", "needs `sip.tls.certificate` beside it");
             None
         }
+    };
+    Tls { certificate, client_ca, ca }
+}
+
+/// `192.0.2.53` or `192.0.2.53:5353`; IPv6 in brackets when a port follows.
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    bare.or_else(|_| text.parse()).map_err(|_| {
+        format!("\"{text}\" is not a DNS server; write it like \"192.0.2.53\" or \"[2001:db8::53]:53\"")
+    })
+}
+
+/// A domain, with or without a leading dot.
+fn domain(text: &str) -> Result<String, String> {
+    match text.trim_start_matches('.').parse::<HostPort>() {
+        Ok(HostPort { host: Host::Name(name), .. }) if !text.contains(':') => Ok(name),
+        Ok(_) | Err(_) => Err(format!("\"{text}\" is not a domain, like \"pbx.lan\"")),
     }
+}
+
+/// A domain name as a certificate carries it (RFC 5922 §7.1).
+fn certificate_name(text: &str) -> Result<String, String> {
+    match text.parse::<HostPort>() {
+        Ok(HostPort { host: Host::Name(name), .. }) if !text.contains(':') => Ok(name),
+        Ok(_) | Err(_) => Err(format!("\"{text}\" is not a name in a certificate, like \"pbx.example.jp\"")),
+    }
+}
+
+/// 64 hexadecimal digits; colons between them do not matter.
+fn sha256(text: &str) -> Result<[u8; 32], String> {
+    let bad = || "a pin is the SHA-256 of a certificate: 64 hexadecimal digits".to_owned();
+    let digits: Vec<u8> = text.bytes().filter(|octet| *octet != b':').collect();
+    let mut octets = [0; 32];
+    if digits.len() != 2 * octets.len() {
+        return Err(bad());
+    }
+    for (octet, pair) in octets.iter_mut().zip(digits.chunks(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+        *octet = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(octets)
 }
 
 fn peer_name(text: &str) -> Result<String, String> {

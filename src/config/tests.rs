@@ -216,8 +216,8 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     )
     .expect("sound");
     assert_eq!(config.database.url.to_url(), "sqlite:/etc/toritsugi/data/t.db");
-    let tls = config.sip.tls.expect("set");
-    assert_eq!((tls.certificate, tls.key), ("/etc/toritsugi/tls/c.pem".into(), PathBuf::from("/k.pem")));
+    let tls = config.sip.tls.certificate.expect("set");
+    assert_eq!(tls, ("/etc/toritsugi/tls/c.pem".into(), PathBuf::from("/k.pem")));
     assert_eq!(config.guidance.templates, Some(PathBuf::from("/etc/toritsugi/words.toml")));
 }
 
@@ -225,6 +225,23 @@ fn relative_paths_start_at_the_folder_of_the_file() {
 fn tls_needs_both_files() {
     one_fault("[sip.tls]\ncertificate = \"c.pem\"\n", 2, "key");
     one_fault("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n", 2, "[sip.tls]");
+}
+
+#[test]
+fn n8_a_peer_that_is_known_by_a_certificate_needs_an_authority_to_prove_it() {
+    let peer = "[[sip.peer]]\nname = \"pbx\"\ntls_name = \"PBX.example.jp\"\n";
+    one_fault(peer, 1, "client_ca");
+    let config = parse(&format!("{peer}[sip.tls]\nclient_ca = \"ca.pem\"\n")).expect("sound");
+    assert_eq!(config.sip.peers[0].tls_name.as_deref(), Some("pbx.example.jp"));
+    assert!(config.sip.peers[0].addresses.is_empty());
+}
+
+#[test]
+fn a_pin_is_64_hexadecimal_digits() {
+    let peer = "[[sip.peer]]\nname = \"pbx\"\naddresses = [\"192.0.2.1\"]\n";
+    let pinned = parse(&format!("{peer}tls_pin = \"{}\"\n", "AB:".repeat(32))).expect("sound");
+    assert_eq!(pinned.sip.peers[0].tls_pin, Some([0xab; 32]));
+    one_fault(&format!("{peer}tls_pin = \"ab\"\n"), 4, "64 hexadecimal digits");
 }
 
 #[test]

@@ -80,6 +80,12 @@ pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Ga
     count(metric::REFUSED_CONNECTIONS, "reason", "stuck", now.stuck);
     count(metric::REFUSED_CONNECTIONS, "reason", "broken", now.broken);
     count(metric::REFUSED_CONNECTIONS, "reason", "unframeable", now.unframeable);
+    count(metric::REFUSED_CONNECTIONS, "reason", "tls", now.tls_failures);
+    count(metric::REFUSED_CONNECTIONS, "reason", "tls_handshakes", now.tls_handshakes_refused);
+    count(metric::PINGS, "event", "answered", now.pings_answered);
+    count(metric::PINGS, "event", "sent", now.pings_sent);
+    count(metric::PINGS, "event", "unanswered", now.pings_unanswered);
+    gauge(metric::TLS_HANDSHAKES, now.handshakes);
     tell_growth(before, now);
 }
 

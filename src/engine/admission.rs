@@ -83,6 +83,9 @@ impl Engine {
     /// Whether a new request is taken in. If not, it has been answered: without a transaction, so that a
     /// refusal costs little, and the same each time.
     pub(super) fn admit(&mut self, peer: usize, flow: Flow, message: &Message, key: TransactionKey) -> bool {
+        if self.is_quiet(peer, message, key) {
+            return true;
+        }
         let priority = self.priority_of(peer, message);
         let inside = message.to_tag().is_some();
         if inside && priority != Priority::InDialog && self.is_crowded(peer) {
@@ -111,6 +114,20 @@ impl Engine {
     ) {
         let answer = response(message, status, None, Some(&self.tag_for(message)), extra);
         self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+    }
+
+    /// Whether there is so much room that nobody's priority need be known.
+    fn is_quiet(&self, peer: usize, message: &Message, key: TransactionKey) -> bool {
+        let share = Priority::Rest.share();
+        let level = self.admission.pressure.level(self.settings.overload.lag, self.now.moment);
+        let room = !self.is_crowded(peer)
+            && self.tables.servers.len() < part(self.settings.transactions, share)
+            && level == Level::Normal
+            && !self.was_refused(key);
+        let unlimited = self.settings.peers.get(peer).is_some_and(|peer| peer.calls_per_s == 0);
+        let begins = message.method() == Method::Invite && message.to_tag().is_none();
+        let free = !self.draining && self.tables.calls.len() < part(self.settings.calls, share) && unlimited;
+        room && (free || !begins)
     }
 
     fn priority_of(&self, peer: usize, message: &Message) -> Priority {

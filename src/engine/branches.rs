@@ -6,6 +6,7 @@ use bytes::Bytes;
 use slotmap::Key;
 
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
+use super::forwarding::is_sips;
 use super::names::{AwaitingName, NameKey};
 use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
 use super::timers::Alarm;
@@ -15,6 +16,7 @@ use crate::proxy::{
     Branch, Final, Forward, NextHop, PrivacyWish, Target, best_response, forward_request, forward_response,
     status_upstream,
 };
+use crate::transport::Protocol;
 
 /// RFC 3326: why a losing branch is cancelled; phones then show no missed call (R7).
 pub(super) const COMPLETED_ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -36,8 +38,9 @@ impl Engine {
     ) -> Option<BranchRef> {
         let entry = self.tables.contexts.get_mut(context)?;
         let branch = BranchRef { context, index: entry.branches.len() };
+        let server_name = hop.server_name();
         let state = BranchState::Resolving;
-        entry.branches.push(ContextBranch { aim, state, breadth: 0, timer_c: None });
+        entry.branches.push(ContextBranch { aim, state, breadth: 0, server_name, timer_c: None });
         let Some(breadth) = self.breadth_of(branch) else {
             self.fail_branch(branch, 440, None);
             return Some(branch);
@@ -89,8 +92,16 @@ impl Engine {
     ) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         let request = Arc::clone(&context.request);
-        let keep_identity = self.identity_may_reach(context.from, destination.remote.ip());
-        let edge = request.header(Header::Privacy).is_some() && !self.is_trusted(destination.remote.ip());
+        // "If the Request-URI contains a SIPS URI", no hop may be without TLS (RFC 3261 §26.2.2).
+        if is_sips(&request) && destination.protocol != Protocol::Tls {
+            return self.fail_branch(branch, 480, None);
+        }
+        let trusted = {
+            let name = self.branch(branch).and_then(|entry| entry.server_name.as_deref());
+            self.is_trusted(destination.protocol, destination.remote.ip(), name)
+        };
+        let keep_identity = context.from.trust_identity && trusted;
+        let edge = request.header(Header::Privacy).is_some() && !trusted;
         let hide_user = edge && PrivacyWish::of(&request).hides_user();
         if edge && self.privacy_forbids(context.purpose, &request) {
             return self.fail_branch(branch, 500, None);
@@ -397,7 +408,9 @@ impl Engine {
     /// more.
     pub(super) fn forget_context_when_done(&mut self, context: ContextKey) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let served = self.tables.servers.contains_key(entry.server);
+        // Only an INVITE's context has anything left to do once the caller has a final response.
+        let ended = entry.request.method() != Method::Invite && entry.upstream != Upstream::Open;
+        let served = !ended && self.tables.servers.contains_key(entry.server);
         let busy = entry
             .branches
             .iter()

@@ -24,6 +24,7 @@ impl Engine {
         branch: Option<BranchRef>,
     ) -> (ClientKey, Actions) {
         let reliability = destination.protocol.reliability();
+        let server_name = branch.and_then(|branch| self.branch(branch)?.server_name.clone());
         let (machine, actions) = if invite {
             let (machine, actions) = InviteClient::new(&self.settings.timers, reliability);
             (ClientMachine::Invite(machine), actions)
@@ -35,6 +36,7 @@ impl Engine {
             machine,
             request: Bytes::new(),
             destination,
+            server_name,
             branch,
             ack: None,
             cancel: None,
@@ -54,13 +56,16 @@ impl Engine {
     /// Sends CANCEL for an INVITE that has had a provisional response (RFC 3261 §9.1).
     pub(super) fn send_cancel(&mut self, invite: ClientKey, reason: &[u8]) {
         let Some(entry) = self.tables.clients.get(invite) else { return };
-        let destination = entry.destination;
+        let (destination, server_name) = (entry.destination, entry.server_name.clone());
         let Ok(sent) = Message::parse(entry.request.clone(), &self.settings.message) else { return };
         let reason = (!reason.is_empty()).then_some(reason);
         let bytes = cancel_for(&sent, reason);
         let (cancel, actions) = self.reserve_client(false, destination, None);
         if let Some(entry) = self.tables.clients.get_mut(invite) {
             entry.cancel = Some(cancel);
+        }
+        if let Some(entry) = self.tables.clients.get_mut(cancel) {
+            entry.server_name = server_name;
         }
         self.counters.cancels_sent += 1;
         self.start_client(cancel, bytes, actions);
@@ -75,7 +80,9 @@ impl Engine {
         let Some(status) = message.status() else { return };
         let Some(class) = StatusClass::of(status) else { return };
         let Some(entry) = self.tables.clients.get(client) else { return };
-        let message = self.without_claims(message, entry.destination.remote.ip());
+        let branch = entry.branch.and_then(|branch| self.branch(branch));
+        let name = branch.and_then(|branch| branch.server_name.as_deref());
+        let message = self.without_claims(message, &entry.destination, name);
         let Some(entry) = self.tables.clients.get_mut(client) else { return };
         let actions = match &mut entry.machine {
             ClientMachine::Invite(machine) => {
@@ -86,6 +93,10 @@ impl Engine {
             }
         };
         self.do_client_actions(client, actions, Some(Arc::new(message)));
+        // After a final response nothing is made of the request any more: the ACK, if any, has been.
+        if let Some(entry) = self.tables.clients.get_mut(client).filter(|_| status >= 200) {
+            entry.request = Bytes::new();
+        }
     }
 
     /// The transport of the transaction failed (RFC 3261 §18.4, §16.9: as if 503 had come).
@@ -180,8 +191,9 @@ impl Engine {
 
     fn send_request(&mut self, client: ClientKey) {
         let Some(entry) = self.tables.clients.get(client) else { return };
-        let bytes = entry.request.clone();
-        self.send_to(entry.destination, bytes, Some(SendToken(client.data().as_ffi())));
+        let (bytes, server_name) = (entry.request.clone(), entry.server_name.clone());
+        let token = Some(SendToken(client.data().as_ffi()));
+        self.send_to(entry.destination, server_name, bytes, token);
     }
 
     fn send_ack(&mut self, client: ClientKey, response: Option<&Message>) {
@@ -192,19 +204,27 @@ impl Engine {
         {
             entry.ack = Some(ack_for(&sent, response));
         }
-        let destination = entry.destination;
+        let (destination, server_name) = (entry.destination, entry.server_name.clone());
         if let Some(ack) = entry.ack.clone() {
-            self.send_to(destination, ack, None);
+            self.send_to(destination, server_name, ack, None);
         }
     }
 
-    /// Sends octets to a destination.
-    pub(super) fn send_to(&mut self, destination: Destination, bytes: Bytes, token: Option<SendToken>) {
+    /// Sends octets to a destination, over TLS only to whoever proves `server_name`.
+    pub(super) fn send_to(
+        &mut self,
+        destination: Destination,
+        server_name: Option<Arc<str>>,
+        bytes: Bytes,
+        token: Option<SendToken>,
+    ) {
         self.outputs.push_back(Output::Send(Datagram {
             protocol: destination.protocol,
             remote: destination.remote,
             local: None,
             connection: destination.connection,
+            otherwise: None,
+            server_name,
             bytes,
             token,
         }));

@@ -84,6 +84,8 @@ pub struct Branch {
     pub state: BranchState,
     /// Its Max-Breadth (RFC 5393 §5.3.3).
     pub breadth: u32,
+    /// The host name of its next hop; over TLS the other side must prove it (RFC 5922 §7.3).
+    pub server_name: Option<Arc<str>>,
     /// Timer C, while the INVITE is pending.
     pub timer_c: Option<TimerHandle>,
 }

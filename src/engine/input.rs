@@ -126,6 +126,10 @@ pub struct Datagram {
     pub local: Option<SocketAddr>,
     /// The connection to prefer, when there is one.
     pub connection: Option<crate::transport::FlowId>,
+    /// Where to, over a connection of its own, when the preferred one is gone (RFC 3261 §18.2.2).
+    pub otherwise: Option<SocketAddr>,
+    /// Over TLS, the host name that the other side must prove to have (RFC 5922 §7.3); without one its address.
+    pub server_name: Option<Arc<str>>,
     /// The message.
     pub bytes: Bytes,
     /// Reported back by [`Input::SendFailed`] when it cannot be sent.

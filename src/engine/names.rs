@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
 use super::forwarding::{Rewrite, StatelessAck};
 use super::input::{Output, Resolution, ResolveToken};
@@ -16,7 +18,7 @@ const NAMES_KEPT: usize = 1024;
 const TARGETS_KEPT: usize = 32;
 
 /// What is asked for: host, the port when one was written, the protocol when one is demanded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct NameKey {
     /// The host, in lower case.
     pub host: String,
@@ -27,7 +29,7 @@ pub(super) struct NameKey {
 }
 
 /// What waits for the targets of a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum AwaitingName {
     /// A branch of a context.
     Branch(BranchRef, Rewrite),
@@ -43,6 +45,14 @@ impl Engine {
         let NameKey { host, port, protocol } = key.clone();
         self.awaiting_names.insert(token, (key, waiting));
         self.outputs.push_back(Output::Resolve { token, host, port, protocol });
+    }
+
+    /// Asks once more for every name that something waits for: whoever was asked in an earlier life is gone.
+    pub(super) fn ask_names_again(&mut self) {
+        for (token, (key, _)) in &self.awaiting_names {
+            let NameKey { host, port, protocol } = key.clone();
+            self.outputs.push_back(Output::Resolve { token: *token, host, port, protocol });
+        }
     }
 
     /// The targets of a name are known, or there are none.

@@ -30,7 +30,7 @@ impl Engine {
     /// Octets that cannot be read as a message: peers are told, others are not.
     pub(super) fn on_fault(&mut self, flow: Flow, fault: &Fault) {
         let source = flow.remote.ip();
-        if self.settings.peer_of(source).is_none() {
+        if self.settings.peer_at(&flow).is_none() {
             self.counters.malformed += 1;
             return self.note_refused(Refused::Stranger, source);
         }
@@ -43,7 +43,7 @@ impl Engine {
     /// Octets on a stream without a readable end: peers get 400, and the transport closes (N45).
     pub(super) fn on_unusable(&mut self, flow: Flow, head: &Bytes) {
         let source = flow.remote.ip();
-        if self.settings.peer_of(source).is_none() {
+        if self.settings.peer_at(&flow).is_none() {
             self.counters.malformed += 1;
             return self.note_refused(Refused::Stranger, source);
         }
@@ -55,7 +55,7 @@ impl Engine {
 
     fn on_request(&mut self, flow: Flow, message: Message, received: usize) {
         let source = flow.remote.ip();
-        let known = self.settings.peer_of(source);
+        let known = self.settings.peer_at(&flow);
         if known.is_none() && !self.settings.may_prove(source) {
             return self.refuse_stranger(flow, &message, received, 403);
         }

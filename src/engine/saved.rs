@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::input::ResolveToken;
+use super::names::{AwaitingName, NameKey};
 use super::people::Wrapping;
 use super::tables::Tables;
 use super::timers::{Alarm, TimerHandle};
@@ -32,6 +34,7 @@ pub struct Saved {
     next_token: u64,
     doorman: super::doorman::Doorman,
     admission: super::admission::Admission,
+    awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
 }
 
 impl Engine {
@@ -50,11 +53,13 @@ impl Engine {
             next_token: self.next_token,
             doorman: self.doorman.clone(),
             admission: self.admission.clone(),
+            awaiting_names: self.awaiting_names.clone(),
         }
     }
 
     /// An engine that goes on where `saved` was made. `secret` must be the same: it proves that messages on
-    /// their way belong to us. Screens report themselves again, and names are resolved again.
+    /// their way belong to us. Screens report themselves again; names
+    /// that something waits for are asked again, among the first outputs.
     pub fn restore(
         saved: Saved,
         settings: Arc<Settings>,
@@ -76,6 +81,8 @@ impl Engine {
         engine.doorman = saved.doorman;
         engine.admission = saved.admission;
         engine.index_refusals();
+        engine.awaiting_names = saved.awaiting_names;
+        engine.ask_names_again();
         engine.shifts_due();
         engine
     }

@@ -10,7 +10,7 @@ use super::refused::Refused;
 use super::settings::Auth;
 use super::tables::ServerKey;
 use crate::message::{Edit, Header, Message, Method, NameAddr, Reply, Uri, response};
-use crate::proxy::digest::{Algorithm, Credentials, Guesser, NonceFault, Nonces, challenge, realm_of};
+use crate::proxy::digest::{Credentials, Guesser, NonceFault, Nonces, challenge, realm_of};
 use crate::proxy::plan_route;
 use crate::transaction::TransactionKey;
 use crate::transport::{Flow, Protocol};
@@ -178,16 +178,14 @@ impl Engine {
         let name = challenge_header(message.method());
         let status = if name == Header::WwwAuthenticate { 401 } else { 407 };
         let value = |algorithm| challenge(&self.settings.digest.realm, &nonce, algorithm, stale);
-        let offers = [value(Algorithm::Sha256), value(Algorithm::Md5)];
-        let extra = offers.each_ref().map(|offer| (name.as_str(), offer.as_bytes()));
+        let offers: Vec<String> = self.settings.offered().map(value).collect();
+        let extra: Vec<_> = offers.iter().map(|offer| (name.as_str(), offer.as_bytes())).collect();
         let tag = self.tag_for(message);
         let proven = flow.protocol != Protocol::Udp || self.doorman.guesses.is_proven(source);
-        let mut count = if self.settings.some_take_md5() { 2 } else { 1 };
-        let mut answer = response(message, status, None, Some(&tag), &extra[..count]);
+        let mut answer = response(message, status, None, Some(&tag), &extra);
         // Both offers can be too much for a short request; then the better one stands alone (N28).
-        if !proven && count == 2 && answer.len() * 2 > received * 3 {
-            count = 1;
-            answer = response(message, status, None, Some(&tag), &extra[..count]);
+        if !proven && answer.len() * 2 > received * 3 {
+            answer = response(message, status, None, Some(&tag), extra.get(..1).unwrap_or_default());
         }
         let place = self.place_of_source(source);
         let asked = Asked { place, proven, request: received, answer: answer.len() };

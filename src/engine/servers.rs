@@ -1,14 +1,16 @@
 //! Server transactions: opening, answering, and doing what their machines say.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Engine;
 use super::input::{Datagram, Output};
-use super::tables::{Server, ServerKey, ServerMachine};
+use super::tables::{Otherwise, Server, ServerKey, ServerMachine};
 use super::timers::Alarm;
-use crate::message::{Message, Method, response};
+use crate::message::{Host, Message, Method, response};
+use crate::proxy::locate::default_port;
 use crate::transaction::{
     Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey, invite_server,
     non_invite_server,
@@ -40,6 +42,7 @@ impl Engine {
             key,
             flow,
             peer,
+            otherwise: otherwise(&flow, &request),
             request: Some(request),
             last: None,
             context: None,
@@ -197,9 +200,24 @@ impl Engine {
     fn send_last(&mut self, server: ServerKey) {
         let Some(entry) = self.tables.servers.get(server) else { return };
         let Some(bytes) = entry.last.clone() else { return };
-        let flow = entry.flow;
-        self.outputs.push_back(Output::Send(Datagram::back_along(flow, bytes)));
+        let (otherwise, server_name) = entry.otherwise.as_deref().cloned().unzip();
+        let server_name = server_name.flatten();
+        let answer = Datagram { otherwise, server_name, ..Datagram::back_along(entry.flow, bytes) };
+        self.outputs.push_back(Output::Send(answer));
     }
+}
+
+/// RFC 3261 §18.2.2: when the connection of a request is gone, its response goes over another one to the
+/// real source and the port of `sent-by`; over TLS to whoever proves the host of `sent-by`.
+fn otherwise(flow: &Flow, request: &Message) -> Option<Box<Otherwise>> {
+    flow.connection?;
+    let via = request.top_via();
+    let port = via.port().unwrap_or(default_port(flow.protocol));
+    let name = match via.host() {
+        Host::Name(name) => Some(Arc::from(name.to_ascii_lowercase())),
+        Host::V4(_) | Host::V6(_) | Host::Absent => None,
+    };
+    Some(Box::new((SocketAddr::new(flow.remote.ip(), port), name)))
 }
 
 impl Datagram {
@@ -211,6 +229,8 @@ impl Datagram {
             remote: flow.remote,
             local: Some(flow.local),
             connection: flow.connection,
+            otherwise: None,
+            server_name: None,
             bytes,
             token: None,
         }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::identity::{CalledSource, TrunkContext};
-use crate::proxy::digest::{Password, Tries};
+use crate::proxy::digest::{Algorithm, Password, Tries};
 use crate::transaction::TimerSettings;
+use crate::transport::{CertificateName, Flow};
 
 /// Everything the engine is told at start and at reload.
 #[derive(Clone, Debug)]
@@ -128,6 +129,8 @@ pub struct Peer {
     pub preloaded_route: bool,
     /// Whether it may transfer calls that are not its own (D3).
     pub transfers: bool,
+    /// The certificate that makes a TLS connection this peer's, whatever its address.
+    pub certificate: Option<CertificateName>,
     /// Calls a second; zero is no limit of its own.
     pub calls_per_s: u32,
     /// How its numbers are read.
@@ -155,6 +158,19 @@ impl Auth {
 }
 
 impl Settings {
+    /// The index of the peer that a flow is: by the certificate that was shown on it, otherwise by its address
+    /// (N8).
+    pub fn peer_at(&self, flow: &Flow) -> Option<usize> {
+        flow.certificate
+            .and_then(|shown| self.peer_with_certificate(shown))
+            .or_else(|| self.peer_of(flow.remote.ip()))
+    }
+
+    /// The index of the peer that proves itself by this name.
+    pub fn peer_with_certificate(&self, name: CertificateName) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.certificate == Some(name))
+    }
+
     /// The index of the peer that `address` belongs to, the narrowest network first; an IPv4 address mapped
     /// into IPv6 is the IPv4 address (N9).
     pub fn peer_of(&self, address: IpAddr) -> Option<usize> {
@@ -180,9 +196,15 @@ impl Settings {
         self.peers.iter().any(|peer| peer.auth.is_some())
     }
 
-    /// Whether any peer may prove itself with MD5.
-    pub fn some_take_md5(&self) -> bool {
-        self.peers.iter().filter_map(|peer| peer.auth.as_ref()).any(|auth| auth.password.takes_md5())
+    /// The hashes that peers can prove themselves with, the better one first (RFC 8760 §2.4).
+    pub fn offered(&self) -> impl Iterator<Item = Algorithm> {
+        let takes = |algorithm: &Algorithm| {
+            self.peers
+                .iter()
+                .filter_map(|peer| peer.auth.as_ref())
+                .any(|auth| auth.password.takes(*algorithm))
+        };
+        [Algorithm::Sha256, Algorithm::Md5].into_iter().filter(takes)
     }
 
     /// Whether a connection from this address may be opened.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -114,6 +115,8 @@ pub struct Server {
     pub flow: Flow,
     /// The index of the peer it came from.
     pub peer: usize,
+    /// Where responses go when the connection is gone.
+    pub otherwise: Option<Box<Otherwise>>,
     /// The request, until it has its final response.
     pub request: Option<Arc<Message>>,
     /// The last response, for repeats.
@@ -125,6 +128,9 @@ pub struct Server {
     /// Gives the 100 to a request that is no INVITE and waits for its answer (RFC 4320 §4.1).
     pub trying: Option<TimerHandle>,
 }
+
+/// Another way for a response: an address, and over TLS the name that must be proved there.
+pub type Otherwise = (SocketAddr, Option<Arc<str>>);
 
 impl Server {
     /// Octets of the request, while it is held.
@@ -184,6 +190,8 @@ pub struct Client {
     pub request: Bytes,
     /// Where it went.
     pub destination: Destination,
+    /// Over TLS, the host name that was asked for.
+    pub server_name: Option<Arc<str>>,
     /// Whose branch it is; absent for CANCEL, whose response concerns nobody.
     pub branch: Option<BranchRef>,
     /// The transaction of the CANCEL that was sent for it.

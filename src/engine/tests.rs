@@ -7,6 +7,7 @@ mod identity;
 mod digest;
 mod lookups;
 mod offers;
+mod overload;
 mod people;
 mod record_route;
 mod redirects;

@@ -5,6 +5,7 @@ mod best_response;
 mod branch;
 pub mod digest;
 mod forward;
+pub mod locate;
 mod own;
 mod privacy;
 mod route;

@@ -117,6 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn v2_the_port_of_tls_is_ours_and_is_told_over_tls_only() {
+        let own = Own::new(&("pbx.example.jp".to_owned(), 5060), &[], Some(5061), Vec::new());
+        let to = "192.0.2.9".parse().unwrap();
+        assert_eq!(own.sent_by(Protocol::Tcp, to), "pbx.example.jp:5060");
+        assert_eq!(own.sent_by(Protocol::Tls, to), "pbx.example.jp:5061");
+        for uri in ["sips:pbx.example.jp", "sip:pbx.example.jp;transport=TLS", "sip:pbx.example.jp:5061;lr"] {
+            assert!(own.is_own(&Uri::parse(uri.as_bytes()).unwrap()), "{uri}");
+        }
+    }
+
+    #[test]
     fn v2_every_name_and_port_of_ours_is_recognised() {
         let own = Own::new(
             &("pbx.example.jp".to_owned(), 5060),

@@ -10,7 +10,7 @@ pub const CORRECTED_REQUESTS: &str = "toritsugi_corrected_requests_total";
 /// SIP messages. Label `direction`: `received`, `sent`.
 pub const MESSAGES: &str = "toritsugi_messages_total";
 /// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
-/// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`.
+/// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`, `tls`, `tls_handshakes`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
 /// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
 pub const REDIRECTS: &str = "toritsugi_redirects_total";
@@ -32,6 +32,10 @@ pub const DROPPED_EVENTS: &str = "toritsugi_dropped_events_total";
 pub const CLOSED_SOCKETS: &str = "toritsugi_closed_sockets_total";
 /// Log lines that were not written. Label `reason`: `held_back`, `queue_full`.
 pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
+/// Names of next hops. Label `outcome`: `found`, `none`, `private`, `overloaded`.
+pub const NAMES: &str = "toritsugi_names_total";
+/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is closed).
+pub const PINGS: &str = "toritsugi_pings_total";
 
 /// Transactions now.
 pub const TRANSACTIONS: &str = "toritsugi_transactions";
@@ -43,6 +47,10 @@ pub const LIVE_OFFERS: &str = "toritsugi_live_offers";
 pub const TIMERS: &str = "toritsugi_timers";
 /// Stream connections now. Label `direction`: `in`, `out`.
 pub const CONNECTIONS: &str = "toritsugi_connections";
+/// TLS handshakes under way.
+pub const TLS_HANDSHAKES: &str = "toritsugi_tls_handshakes";
+/// Names of next hops that are remembered.
+pub const NAMES_KEPT: &str = "toritsugi_names";
 /// WebSockets now.
 pub const SOCKETS: &str = "toritsugi_websockets";
 /// Entries of a table of the engine now. Label `table`.
@@ -77,7 +85,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 30] = [
+pub const ALL: [(Kind, &str, &str); 34] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -93,6 +101,8 @@ pub const ALL: [(Kind, &str, &str); 30] = [
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
     (Kind::Counter, DROPPED_LOG_LINES, "Log lines that were not written, by reason."),
+    (Kind::Counter, NAMES, "Names of next hops that were asked for, by outcome."),
+    (Kind::Counter, PINGS, "SIP keep-alive pings, by event."),
     (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
@@ -101,6 +111,8 @@ pub const ALL: [(Kind, &str, &str); 30] = [
     (Kind::Gauge, HELD_OCTETS, "Octets of SIP requests held now."),
     (Kind::Gauge, LAG, "Milliseconds the SIP sockets have not been empty."),
     (Kind::Gauge, CONNECTIONS, "SIP stream connections now."),
+    (Kind::Gauge, TLS_HANDSHAKES, "TLS handshakes under way."),
+    (Kind::Gauge, NAMES_KEPT, "Names of next hops that are remembered."),
     (Kind::Gauge, SOCKETS, "WebSockets now."),
     (Kind::Gauge, QUEUE_DEPTH, "What waits in a queue now, by queue."),
     (Kind::Gauge, DEGRADED, "1 while a part does not work, by part."),

@@ -14,14 +14,14 @@ use super::*;
 
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-fn run(test: impl Future<Output = ()>) {
+pub(super) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async { timeout(TOO_LONG, test).await.expect("the test hangs") });
 }
 
 async fn bound(settings: &TransportSettings) -> Transports {
     let listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"].map(|text| text.parse().expect("an address"));
-    let transports = Transports::bind(&listen, settings).await.expect("free ports");
+    let transports = Transports::bind(&listen, settings, None).expect("free ports");
     transports.allow(Box::new(|_| true));
     transports
 }
@@ -34,15 +34,17 @@ fn tcp_of(transports: &Transports) -> SocketAddr {
     transports.listening()[1].address
 }
 
-fn request(name: &str) -> Bytes {
+pub(super) fn request(name: &str) -> Bytes {
     Bytes::from(format!("OPTIONS sip:{name} SIP/2.0\r\nCall-ID: {name}\r\nContent-Length: 0\r\n\r\n"))
 }
 
-fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
-    Outgoing { protocol, local: None, remote, connection: None, bytes, token: Some(token) }
+pub(super) fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
+    let (local, connection, server_name) = (None, None, None);
+    let otherwise = None;
+    Outgoing { protocol, local, remote, connection, otherwise, server_name, bytes, token: Some(token) }
 }
 
-async fn message(transports: &mut Transports) -> (Flow, Bytes) {
+pub(super) async fn message(transports: &mut Transports) -> (Flow, Bytes) {
     let arrival = transports.next().await;
     let Arrival::Message { flow, bytes } = arrival else {
         panic!("a message was expected, not {arrival:?}");
@@ -58,7 +60,7 @@ async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Runs the driver's side until `done` holds.
-async fn until(transports: &mut Transports, done: impl Fn(&Gauges) -> bool) {
+pub(super) async fn until(transports: &mut Transports, done: impl Fn(&Gauges) -> bool) {
     while !done(&transports.gauges()) {
         let _ = timeout(Duration::from_millis(5), transports.next()).await;
     }
@@ -77,6 +79,7 @@ fn a_datagram_comes_with_its_flow_and_is_answered_along_it() {
             local: udp_of(&callee),
             remote: udp_of(&caller),
             connection: None,
+            certificate: None,
         };
         assert_eq!(flow, expected);
         callee.send(Outgoing::back(&flow, request("b"), None));
@@ -423,12 +426,12 @@ fn an_address_that_cannot_be_listened_on_is_named() {
     run(async {
         let transports = bound(&TransportSettings::default()).await;
         for taken in transports.listening() {
-            let error = Transports::bind(&[*taken], &TransportSettings::default()).await.err();
+            let error = Transports::bind(&[*taken], &TransportSettings::default(), None).err();
             assert!(error.expect("taken").to_string().starts_with(&format!("cannot listen on {taken}: ")));
         }
         let tls: ListenAddress = "tls:127.0.0.1:0".parse().expect("an address");
-        let error = Transports::bind(&[tls], &TransportSettings::default()).await.err();
-        assert!(matches!(error, Some(BindError::TlsNotYet(address)) if address == tls));
+        let error = Transports::bind(&[tls], &TransportSettings::default(), None).err();
+        assert!(matches!(error, Some(BindError::NoCertificate(address)) if address == tls));
     });
 }
 
@@ -442,6 +445,6 @@ fn dropping_the_transports_closes_everything() {
         message(&mut transports).await;
         drop(transports);
         assert_eq!(read_to_end(&mut peer).await, b"");
-        Transports::bind(&listening, &TransportSettings::default()).await.expect("the ports are free again");
+        Transports::bind(&listening, &TransportSettings::default(), None).expect("the ports are free again");
     });
 }

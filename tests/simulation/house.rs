@@ -50,6 +50,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
         transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
         auth: None,
@@ -57,7 +58,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
         own_names: Vec::new(),
-        tls_port: None,
+        tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),

@@ -283,7 +283,13 @@ impl World {
                 let message = Message::parse(bytes.clone(), &super::limits()).expect("parties write well");
                 self.judge.arrives(self.now, from, &message);
                 let local = house::address(house::US);
-                let flow = Flow { protocol: Protocol::Udp, local, remote: from, connection: None };
+                let flow = Flow {
+                    protocol: Protocol::Udp,
+                    local,
+                    remote: from,
+                    connection: None,
+                    certificate: None,
+                };
                 self.input(Input::Received { flow, bytes });
             }
             Happening::ToParty(to, bytes) => {

@@ -9,7 +9,9 @@
 pub mod api;
 pub mod asterisk;
 pub mod baresip;
+pub mod certificates;
 pub mod desk;
+pub mod dns;
 pub mod field;
 pub mod guard;
 pub mod judge;

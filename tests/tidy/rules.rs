@@ -16,13 +16,14 @@ pub const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
 ];
 
 /// The rooms in the order a call walks through them; below the line things are done and no longer decided.
-pub const ROOMS: [&str; 26] = [
+pub const ROOMS: [&str; 27] = [
     "app",
     "clock",
     "config",
     "cli",
     "transport",
     "message",
+    "sdp",
     "transaction",
     "proxy",
     "dialog",

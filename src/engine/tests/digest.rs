@@ -432,6 +432,7 @@ fn a_connection_gets_its_challenge_whatever_the_size() {
         local: address(super::world::US),
         remote: address(HERE),
         connection: None,
+        certificate: None,
     };
     let text = request("OPTIONS", "tcp").replace("UDP", "TCP");
     world.input(Input::Received { flow, bytes: text.into() });
@@ -466,6 +467,7 @@ fn digest_peer(username: &str, password: &str) -> crate::engine::Peer {
         called_number: vec![crate::identity::CalledSource::RequestUri],
         preloaded_route: false,
         transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: crate::identity::TrunkContext::default(),
         auth: Some(Auth {

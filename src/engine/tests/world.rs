@@ -39,6 +39,8 @@ pub(super) struct World {
     pub lookups: Vec<(LookupToken, String)>,
     pub records: Vec<CallRecord>,
     pub stored: Vec<StoredStatus>,
+    /// Host names that were asked for.
+    pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
     pub order: Vec<String>,
     replies: BTreeMap<ReplyToken, Result<Answer, Refusal>>,
@@ -77,6 +79,7 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
+            names: Vec::new(),
             order: Vec::new(),
             replies: BTreeMap::new(),
             asked: 0,
@@ -96,6 +99,7 @@ impl World {
         directory(&mut people);
         let settings = Arc::new(plain_settings());
         self.engine = Engine::restore(saved, settings, Arc::new(people), [9; 32], [8; 32], self.now);
+        self.collect();
     }
 
     pub fn input(&mut self, input: Input) {
@@ -110,7 +114,8 @@ impl World {
 
     /// Octets from somebody, over this protocol.
     pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
+        let flow =
+            Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -244,7 +249,8 @@ impl World {
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
                 Output::Record(record) => self.records.push(*record),
-                Output::NoticeAcknowledged { .. } | Output::Resolve { .. } => {}
+                Output::Resolve { host, .. } => self.names.push(host),
+                Output::NoticeAcknowledged { .. } => {}
             }
         }
     }
@@ -323,6 +329,8 @@ pub(super) fn datagram(to: &str, message: &Message) -> Datagram {
         remote: address(to),
         local: None,
         connection: None,
+        otherwise: None,
+        server_name: None,
         bytes: message.bytes().clone(),
         token: None,
     }
@@ -398,6 +406,7 @@ fn plain_settings() -> Settings {
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
         transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
         auth: None,
@@ -405,7 +414,7 @@ fn plain_settings() -> Settings {
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
         own_names: Vec::new(),
-        tls_port: None,
+        tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
         default_route: format!("sip:{PBX}"),

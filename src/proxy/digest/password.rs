@@ -31,9 +31,9 @@ impl Password {
         Self { md5: None, ..self }
     }
 
-    /// Whether MD5 can prove it.
-    pub const fn takes_md5(&self) -> bool {
-        self.md5.is_some()
+    /// Whether this hash can prove it.
+    pub fn takes(&self, algorithm: Algorithm) -> bool {
+        self.kept(algorithm).is_some()
     }
 
     /// Whether the credentials prove it for a request of this method. The time does not depend on where a
@@ -114,7 +114,7 @@ mod tests {
         let strict = password.only_sha256();
         assert!(!strict.is_proved_by(&credentials(Algorithm::Md5, md5), b"GET"), "MD5 is not enough");
         assert!(strict.is_proved_by(&credentials(Algorithm::Sha256, sha256), b"GET"));
-        assert!(!strict.takes_md5());
+        assert!(!strict.takes(Algorithm::Md5) && strict.takes(Algorithm::Sha256));
     }
 
     #[test]
