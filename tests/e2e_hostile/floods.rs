@@ -42,11 +42,12 @@ fn n27_a_flood_of_strangers_leaves_calls_as_they_were() {
     let mut flooded = Vec::new();
     std::thread::scope(|scope| {
         scope.spawn(|| flood(&senders, &uri, &stopping, &sent));
+        // Also when a call below is lost and panics: the flood must not go on for ever.
+        let _stop = Stop(&stopping);
         let end = Instant::now() + FLOOD;
         while Instant::now() < end {
             flooded.push(set_up(&guard));
         }
-        stopping.store(true, Ordering::Relaxed);
     });
     let after = Instant::now();
     guard.field.assert_answers_options("the flood");
@@ -63,6 +64,15 @@ fn n27_a_flood_of_strangers_leaves_calls_as_they_were() {
     assert!(answers <= 60, "{answers} answers to strangers");
     guard.may_grow(FLOOD_KIB);
     guard.end(&[sign::STRANGER, sign::HELD_BACK]);
+}
+
+/// Ends the flood when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Sends at an even pace from all hosts in turn until it is told to stop.
