@@ -30,7 +30,7 @@ lint: web/node_modules/.installed ## formatting, clippy, types of the page
 
 e2e: ## only the tests with real parts: SIPp, baresip, Asterisk
 	tests/tools/setup.sh
-	$(CARGO) test $(patsubst tests/%.rs,--test %,$(wildcard tests/e2e_*.rs)) -- --nocapture
+	$(CARGO) test $(patsubst tests/%,--test %,$(basename $(wildcard tests/e2e_*))) -- --nocapture
 
 fuzz: ## the fuzz targets with libFuzzer, FUZZ_SECONDS (60) each; needs cargo-fuzz
 	tests/tools/fuzz.sh

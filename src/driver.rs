@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Moment;
 use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken, Settings};
-use crate::transport::{Arrival, CertificateName, Outgoing, Transports};
+use crate::transport::{self, Arrival, CertificateName, Outgoing, Transports};
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
 const BATCH: usize = 64;
@@ -38,6 +38,8 @@ pub struct Driver {
     outlets: Outlets,
     replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     last_reply: u64,
+    /// The sockets' counts as they were published last.
+    published: transport::Gauges,
     /// Since when the sockets have not been empty.
     behind_since: Option<Moment>,
 }
@@ -62,6 +64,7 @@ impl Driver {
             outlets,
             replies: HashMap::new(),
             last_reply: 0,
+            published: transport::Gauges::default(),
             behind_since: None,
         }
     }
@@ -219,11 +222,13 @@ impl Driver {
     }
 
     fn publish(&mut self) {
+        let sockets = self.transports.gauges();
+        published::publish_transports(&self.published, &sockets);
+        self.published = sockets;
         let samples = self.engine.take_samples();
         let gauges = self.engine.gauges();
         published::publish(self.engine.counters(), &gauges, samples);
         self.outlets.next_hops(gauges.targets, gauges.targets_down);
-        published::publish_transports(&self.transports.gauges());
         self.replies.retain(|_, sender| !sender.is_closed());
     }
 }

@@ -14,6 +14,13 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
     count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
     count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::REFUSED_REQUESTS, "reason", "unmatched_cancel", counters.unmatched_cancels);
+    count(metric::REFUSED_REQUESTS, "reason", "invalid", counters.invalid);
+    count(metric::REFUSED_REQUESTS, "reason", "loop", counters.loops);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_hops", counters.too_many_hops);
+    count(metric::CORRECTED_REQUESTS, "what", "route", counters.routes_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "identity", counters.identities_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "source", counters.claimed_sources);
     count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
     count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
     count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
@@ -70,29 +77,65 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::ANSWER, samples.answer);
 }
 
-/// Publishes what the sockets hold and count.
-#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
-pub(super) fn publish_transports(gauges: &transport::Gauges) {
-    let connections = [("in", gauges.inbound_connections), ("out", gauges.outbound_connections)];
-    for (direction, count) in connections {
-        metrics::gauge!(metric::CONNECTIONS, "direction" => direction).set(count as f64);
+/// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in the
+/// log, so that a flood of connections or noise is one line a second.
+pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Gauges) {
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "in").set(wide(now.inbound_connections));
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "out").set(wide(now.outbound_connections));
+    metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(wide(now.waiting_arrivals));
+    count(metric::MESSAGES, "direction", "received", now.received);
+    count(metric::MESSAGES, "direction", "sent", now.sent);
+    count(metric::SEND_FAILURES, "reason", "socket", now.send_failed);
+    count(metric::DROPPED_MESSAGES, "reason", "not_sip", now.datagrams_dropped);
+    count(metric::REFUSED_CONNECTIONS, "reason", "not_a_peer", now.strangers_refused);
+    count(metric::REFUSED_CONNECTIONS, "reason", "limit", now.connections_refused);
+    count(metric::REFUSED_CONNECTIONS, "reason", "evicted", now.connections_evicted);
+    count(metric::REFUSED_CONNECTIONS, "reason", "message_timeout", now.message_timeouts);
+    count(metric::REFUSED_CONNECTIONS, "reason", "stuck", now.stuck);
+    count(metric::REFUSED_CONNECTIONS, "reason", "broken", now.broken);
+    count(metric::REFUSED_CONNECTIONS, "reason", "unframeable", now.unframeable);
+    count(metric::REFUSED_CONNECTIONS, "reason", "tls", now.tls_failures);
+    count(metric::REFUSED_CONNECTIONS, "reason", "tls_handshakes", now.tls_handshakes_refused);
+    count(metric::PINGS, "event", "answered", now.pings_answered);
+    count(metric::PINGS, "event", "sent", now.pings_sent);
+    count(metric::PINGS, "event", "unanswered", now.pings_unanswered);
+    gauge(metric::TLS_HANDSHAKES, now.handshakes);
+    tell_growth(before, now);
+}
+
+fn tell_growth(before: &transport::Gauges, now: &transport::Gauges) {
+    let refused = now.strangers_refused.saturating_sub(before.strangers_refused);
+    if refused > 0 {
+        tracing::info!(count = refused, "connections of senders who are no peers were refused");
     }
-    gauge(metric::TLS_HANDSHAKES, gauges.handshakes);
-    count(metric::SEND_FAILURES, "reason", "socket", gauges.send_failed);
-    for (reason, total) in [
-        ("not_a_peer", gauges.strangers_refused),
-        ("limit", gauges.connections_refused),
-        ("evicted", gauges.connections_evicted),
-        ("message_timeout", gauges.message_timeouts),
-        ("stuck", gauges.stuck),
-        ("tls", gauges.tls_failures),
-        ("tls_handshakes", gauges.tls_handshakes_refused),
-    ] {
-        count(metric::REFUSED_CONNECTIONS, "reason", reason, total);
+    let limited = now.connections_refused.saturating_sub(before.connections_refused);
+    if limited > 0 {
+        tracing::warn!(count = limited, "connections were refused at a limit");
     }
-    count(metric::PINGS, "event", "answered", gauges.pings_answered);
-    count(metric::PINGS, "event", "sent", gauges.pings_sent);
-    count(metric::PINGS, "event", "unanswered", gauges.pings_unanswered);
+    let evicted = now.connections_evicted.saturating_sub(before.connections_evicted);
+    if evicted > 0 {
+        tracing::warn!(count = evicted, "connections that brought nothing made room for others");
+    }
+    let late = now.message_timeouts.saturating_sub(before.message_timeouts);
+    if late > 0 {
+        tracing::info!(count = late, "connections were closed: their message was not whole in time");
+    }
+    let stuck = now.stuck.saturating_sub(before.stuck);
+    if stuck > 0 {
+        tracing::warn!(count = stuck, "connections were closed: the other side does not read");
+    }
+    let broken = now.broken.saturating_sub(before.broken);
+    if broken > 0 {
+        tracing::info!(count = broken, "connections were reset by the other side");
+    }
+    let unframeable = now.unframeable.saturating_sub(before.unframeable);
+    if unframeable > 0 {
+        tracing::info!(count = unframeable, "connections were closed: the end of a message is not known");
+    }
+    let noise = now.datagrams_dropped.saturating_sub(before.datagrams_dropped);
+    if noise > 0 {
+        tracing::info!(count = noise, "datagrams that cannot begin a message were dropped");
+    }
 }
 
 /// An event was lost because the screens' queue was full.

@@ -9,6 +9,7 @@ use super::Engine;
 use super::counters::Rate;
 use super::input::{Datagram, Output};
 use super::overload::{Level, Pressure};
+use super::refused::Refused;
 use crate::message::{Message, Method, response};
 use crate::proxy::plan_route;
 use crate::transaction::TransactionKey;
@@ -89,7 +90,7 @@ impl Engine {
         let inside = message.to_tag().is_some();
         if inside && priority != Priority::InDialog && self.is_crowded(peer) {
             // It would be refused in any case, with a transaction that there is no room for.
-            self.counters.unproven_dialogs += 1;
+            self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
             self.answer_at_once(flow, message, 481, &[]);
             return false;
         }
@@ -97,7 +98,7 @@ impl Engine {
         if free || (!self.was_refused(key) && self.has_room(peer, priority, message)) {
             return true;
         }
-        self.counters.shed += 1;
+        self.note_refused(Refused::Overload, flow.remote.ip());
         self.remember_refusal(key);
         self.answer_at_once(flow, message, 503, &[("Retry-After", b"5")]);
         false

@@ -7,6 +7,7 @@ use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::forwarding::Rewrite;
 use super::input::{LookupToken, Output};
+use super::refused::Refused;
 use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
@@ -31,6 +32,13 @@ impl Engine {
             self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),
             self.numbering_of(peer),
         );
+        let source = self.tables.servers.get(server).map(|entry| entry.flow.remote);
+        if let Some(source) = source.filter(|_| !emergency)
+            && self.goes_round(source, &message, &caller, &called.national)
+        {
+            self.note_refused(Refused::Invalid(482), source.ip());
+            return self.respond_status(server, 482, &[]);
+        }
         let bits = self.random_bits();
         let call = self.tables.calls.insert(Call {
             id: super::ids::call_id(bits),
@@ -243,7 +251,7 @@ impl Engine {
         self.agents.ringing(&agent, &id);
         let hop = self.hop_of(contact.as_bytes());
         let rewrite = Rewrite {
-            request_uri: Some(contact.into_bytes().into()),
+            request_uri: Some(without_headers(&contact).to_owned().into()),
             drop_routes: true,
             ..Rewrite::default()
         };
@@ -277,6 +285,7 @@ impl Engine {
             return;
         };
         self.counters.default_routed += 1;
+        self.remember_round(call);
         let rewrite = self.initial_rewrite(from, &request);
         let hops = self.initial_hops(from, &request);
         self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
@@ -330,6 +339,13 @@ fn is_short(uri: Option<&[u8]>) -> bool {
     uri.and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
 }
 
+/// RFC 3261 §19.1.1: a Request-URI has no headers; in a contact they would become headers of the phone's choice
+/// (N25).
+fn without_headers(contact: &str) -> &str {
+    let headers = Uri::parse(contact.as_bytes()).ok().and_then(|uri| uri.headers);
+    headers.and_then(|headers| contact.get(..contact.len() - headers.len() - 1)).unwrap_or(contact)
+}
+
 fn uri_of(value: &[u8]) -> Option<&[u8]> {
     NameAddr::parse(value).ok().map(|address| address.uri)
 }
@@ -374,5 +390,23 @@ fn customer_fact(state: &CustomerState) -> CustomerFact<'_> {
             [card] => CustomerFact::One(card),
             several => CustomerFact::Several(several),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_headers;
+
+    #[test]
+    fn n25_headers_in_an_agents_contact_do_not_leave() {
+        for (contact, left) in [
+            ("sip:a@192.0.2.7;transport=tcp", "sip:a@192.0.2.7;transport=tcp"),
+            ("sip:a@192.0.2.7?X-Evil=1", "sip:a@192.0.2.7"),
+            ("sip:a@192.0.2.7;lr?Route=%3Csip%3Ab%3E&X=1", "sip:a@192.0.2.7;lr"),
+            ("sip:a?b@192.0.2.7", "sip:a?b@192.0.2.7"),
+            ("tel:+81312345678", "tel:+81312345678"),
+        ] {
+            assert_eq!(without_headers(contact), left);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use super::Engine;
 use super::call::Phase;
 use super::context::{Aim, Context, Purpose};
+use super::refused::Refused;
 use super::tables::{BranchRef, CallKey, ContextKey};
 use crate::message::{Header, Message, Method, Uri};
 use crate::proxy::PrivacyWish;
@@ -121,7 +122,9 @@ impl Engine {
         let may =
             || self.settings.peers.get(peer).is_some_and(|peer| peer.transfers) || self.is_agents_phone(flow);
         let refused = transfers && !may();
-        self.counters.transfers_refused += u64::from(refused);
+        if refused {
+            self.note_refused(Refused::Transfer, flow.remote.ip());
+        }
         refused
     }
 

@@ -26,8 +26,10 @@ mod people;
 mod pop;
 mod port;
 mod records;
+mod refused;
 mod redirects;
 mod requests;
+mod rounds;
 mod saved;
 mod senders;
 mod servers;
@@ -100,6 +102,7 @@ pub struct Engine {
     hops: HopBook,
     no_tcp: HashMap<SocketAddr, Moment>,
     next_token: u64,
+    rounds: rounds::Rounds,
     doorman: Doorman,
     admission: Admission,
     refused_keys: HashSet<TransactionKey>,
@@ -155,6 +158,7 @@ impl Engine {
             hops: HopBook::default(),
             no_tcp: HashMap::new(),
             next_token: 0,
+            rounds: rounds::Rounds::new(),
             doorman: Doorman::new(life),
             admission: Admission::default(),
             refused_keys: HashSet::new(),

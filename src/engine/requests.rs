@@ -10,9 +10,10 @@ use super::Engine;
 use super::context::{Aim, Context, Grants, Purpose, Upstream};
 use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
+use super::refused::Refused;
 use super::tables::{CallKey, ContextKey, ServerKey};
 use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to};
-use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
+use crate::proxy::{ASSERTIONS, DialogCookie, NextHop, Rejection, RoutePlan, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
 
@@ -29,11 +30,12 @@ impl Engine {
 
     /// Octets that cannot be read as a message: peers are told, others are not.
     pub(super) fn on_fault(&mut self, flow: Flow, fault: &Fault) {
-        self.counters.malformed += 1;
+        let source = flow.remote.ip();
         if self.settings.peer_at(&flow).is_none() {
-            self.counters.strangers += 1;
-            return;
+            self.counters.malformed += 1;
+            return self.note_refused(Refused::Stranger, source);
         }
+        self.note_refused(Refused::Malformed, source);
         if let Some(answer) = fault_response_to(fault, Some(flow.remote)) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
@@ -41,11 +43,12 @@ impl Engine {
 
     /// Octets on a stream without a readable end: peers get 400, and the transport closes (N45).
     pub(super) fn on_unusable(&mut self, flow: Flow, head: &Bytes) {
-        self.counters.malformed += 1;
+        let source = flow.remote.ip();
         if self.settings.peer_at(&flow).is_none() {
-            self.counters.strangers += 1;
-            return;
+            self.counters.malformed += 1;
+            return self.note_refused(Refused::Stranger, source);
         }
+        self.note_refused(Refused::Malformed, source);
         if let Some(answer) = bad_request(head, &self.settings.message, flow) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
@@ -62,7 +65,7 @@ impl Engine {
         let Some(peer) = known.or_else(|| self.identify(flow, &message, key, received)) else { return };
         let Some(message) = self.without_own_credentials(message) else { return };
         match message.method() {
-            Method::Ack => self.on_ack(peer, message, key),
+            Method::Ack => self.on_ack(peer, source, message, key),
             Method::Cancel => self.on_cancel(peer, flow, message, key),
             Method::Invite
             | Method::Bye
@@ -84,7 +87,7 @@ impl Engine {
     }
 
     /// Fills in `received` and `rport` of the top Via, whatever they claimed (RFC 3261 §18.2.1, RFC 3581 §4).
-    fn stamp(&self, flow: Flow, message: Message) -> Option<Message> {
+    fn stamp(&mut self, flow: Flow, message: Message) -> Option<Message> {
         let via = message.top_via();
         let source = flow.remote.ip().to_canonical();
         let rport = via.rport().is_some().then(|| flow.remote.port());
@@ -92,8 +95,14 @@ impl Engine {
         if !differs {
             return Some(message);
         }
+        let claims = via.received().is_some_and(|received| received != source)
+            || via.rport().flatten().is_some_and(|port| port != flow.remote.port())
+            || via.maddr().is_some();
         let mut edit = Edit::of(&message);
         edit.top_via_params(Some(source), rport);
+        if claims {
+            self.note_refused(Refused::ClaimedSource, source);
+        }
         Message::parse(edit.finish(), &self.settings.message).ok()
     }
 
@@ -104,14 +113,19 @@ impl Engine {
         }
         let message = Arc::new(message);
         let server = self.open_server(key, flow, Arc::clone(&message), peer);
-        if let Err(rejection) = validate(&message, &self.own, &|text| self.is_own_loop(&message, text)) {
+        let fit = validate(&message, &self.own, &|text| self.is_own_loop(&message, text));
+        let spiral = || Rejection { status: 482, header: None };
+        let fit = fit.and_then(|()| if self.has_spiralled(&message) { Err(spiral()) } else { Ok(()) });
+        if let Err(rejection) = fit {
             let extra: Vec<(&str, &[u8])> =
                 rejection.header.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+            self.note_refused(Refused::Invalid(rejection.status), flow.remote.ip());
             return self.respond_status(server, rejection.status, &extra);
         }
         if inside {
             return self.on_inside_dialog(peer, flow, server, message);
         }
+        self.note_removals(peer, flow, &message);
         if self.refuses_transfer(peer, flow, &message) {
             self.respond_status(server, 403, &[]);
         } else if message.method() == Method::Options && self.is_for_us(&message) {
@@ -129,12 +143,14 @@ impl Engine {
             return self.respond_status(server, 400, &[]);
         };
         let Some(cookie) = self.cookie_of(&message, plan.cookie.as_deref()) else {
-            self.counters.unproven_dialogs += 1;
-            return self.respond_status(server, 481, &[]);
+            self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
+            // A way that never led through us is no dialog of ours but a Route somebody wrote themselves (N18).
+            let foreign = plan.own_routes == 0 && plan.next_route.is_some();
+            return self.respond_status(server, if foreign { 403 } else { 481 }, &[]);
         };
         let call = self.tables.call_by_bits.get(&cookie.call).copied();
         if !self.tags_belong(call, &message) {
-            self.counters.unproven_dialogs += 1;
+            self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
             return self.respond_status(server, 481, &[]);
         }
         if self.refuses_transfer(peer, flow, &message) {
@@ -173,6 +189,18 @@ impl Engine {
         let hops = self.initial_hops(from, &message);
         let context = self.open_context(server, message, peer, Purpose::Relay);
         self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
+    }
+
+    /// Tells what an initial request is about to lose (N13, N18).
+    fn note_removals(&mut self, peer: usize, flow: Flow, message: &Message) {
+        let grants = self.grants_of(peer);
+        let foreign = |plan: RoutePlan| plan.next_route.is_some();
+        if !grants.preloaded_route && plan_route(message, &self.own).is_none_or(foreign) {
+            self.note_refused(Refused::Route, flow.remote.ip());
+        }
+        if !grants.trust_identity && ASSERTIONS.iter().any(|name| message.header(*name).is_some()) {
+            self.note_refused(Refused::Identity, flow.remote.ip());
+        }
     }
 
     /// What an initial request loses: Route values that are ours, and those that are not unless the peer may
@@ -249,8 +277,11 @@ impl Engine {
         let invite_key = self.keys.cancelled_invite(&parts_of(&message, flow.remote.ip()));
         let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
         let invite = self.tables.server_by_key.get(&invite_key).copied();
-        if invite.is_none() && self.is_crowded(peer) {
-            return self.answer_at_once(flow, &message, 481, &[]);
+        if invite.is_none() {
+            self.note_refused(Refused::UnmatchedCancel, flow.remote.ip());
+            if self.is_crowded(peer) {
+                return self.answer_at_once(flow, &message, 481, &[]);
+            }
         }
         let server = self.open_server(key, flow, Arc::new(message), peer);
         let Some(invite) = invite else { return self.respond_status(server, 481, &[]) };
@@ -274,7 +305,7 @@ impl Engine {
         self.finish_context(context);
     }
 
-    fn on_ack(&mut self, peer: usize, message: Message, key: TransactionKey) {
+    fn on_ack(&mut self, peer: usize, source: IpAddr, message: Message, key: TransactionKey) {
         if let Some(server) = self.tables.server_by_key.get(&key).copied()
             && !self.acknowledge(server)
         {
@@ -284,14 +315,12 @@ impl Engine {
             return;
         }
         let Some(plan) = plan_route(&message, &self.own) else {
-            self.counters.dropped_acks += 1;
-            return;
+            return self.note_refused(Refused::Ack, source);
         };
         if self.cookie_of(&message, plan.cookie.as_deref()).is_none()
             || message.max_forwards().is_some_and(|left| left == 0)
         {
-            self.counters.dropped_acks += 1;
-            return;
+            return self.note_refused(Refused::Ack, source);
         }
         let hop = self.hop_of(plan.next_uri());
         self.forward_ack(peer, message, &plan, hop);

@@ -6,6 +6,7 @@ use super::Engine;
 use super::context::Purpose;
 use super::doorman::Asked;
 use super::input::{Datagram, Output};
+use super::refused::Refused;
 use super::settings::Auth;
 use super::tables::ServerKey;
 use crate::message::{Edit, Header, Message, Method, NameAddr, Reply, Uri, response};
@@ -78,7 +79,7 @@ impl Engine {
     fn sender_of_ack(&mut self, flow: Flow, message: &Message) -> Option<usize> {
         let peer = self.proven_sender(flow.remote.ip(), message);
         if peer.is_none() && !self.acknowledges_refusal(message) {
-            self.counters.strangers += 1;
+            self.note_refused(Refused::Stranger, flow.remote.ip());
         }
         peer
     }
@@ -191,13 +192,13 @@ impl Engine {
         if self.doorman.may_challenge(&asked, self.now.moment, self.settings.digest.challenges_per_s) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         } else {
-            self.counters.strangers += 1;
+            self.note_refused(Refused::Stranger, source);
         }
     }
 
     /// Not a peer: at most one short answer, and never many (N1, N17, N28).
     pub(super) fn refuse_stranger(&mut self, flow: Flow, message: &Message, received: usize, status: u16) {
-        self.counters.strangers += 1;
+        self.note_refused(Refused::Stranger, flow.remote.ip());
         let (now, per_s) = (self.now.moment, self.settings.refusals_per_s);
         if message.method() == Method::Ack || !self.doorman.may_refuse(now, per_s) {
             return;

@@ -33,6 +33,7 @@ headers! {
     PAssertedIdentity "P-Asserted-Identity", Privacy "Privacy", Expires "Expires",
     SessionExpires "Session-Expires", MinSe "Min-SE", Server "Server", Require "Require",
     ProxyRequire "Proxy-Require", Reason "Reason", PPreferredIdentity "P-Preferred-Identity",
+    RemotePartyId "Remote-Party-ID",
     PCalledPartyId "P-Called-Party-ID", Diversion "Diversion", HistoryInfo "History-Info",
     RetryAfter "Retry-After", Timestamp "Timestamp", ProxyAuthenticate "Proxy-Authenticate",
     WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date",

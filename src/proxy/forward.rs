@@ -31,7 +31,7 @@ pub struct Forward<'a> {
     pub branch: &'a str,
     /// The Max-Breadth it takes along (RFC 5393 §5.3); absent where the request never forks.
     pub max_breadth: Option<u32>,
-    /// Whether P-Asserted-Identity may go along (RFC 3325 §5).
+    /// Whether what asserts the caller's identity may go along (RFC 3325 §5).
     pub keep_identity: bool,
     /// Whether what tells of the caller stays behind (RFC 3323 §5.3).
     pub hide_user: bool,
@@ -39,6 +39,9 @@ pub struct Forward<'a> {
 
 /// Max-Forwards of a request that came without one (item 3).
 const MAX_FORWARDS: u8 = 70;
+
+/// Headers that assert who calls: RFC 3325 §9.1, and its forerunner, which phones and PBXs still believe.
+pub const ASSERTIONS: [Header; 2] = [Header::PAssertedIdentity, Header::RemotePartyId];
 
 /// Writes the request that goes on.
 pub fn forward_request(forward: &Forward<'_>) -> Bytes {
@@ -56,7 +59,9 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
     }
     edit_routes(forward, &mut edit);
     if !forward.keep_identity {
-        edit.remove_all(Header::PAssertedIdentity);
+        for assertion in ASSERTIONS {
+            edit.remove_all(assertion);
+        }
     }
     if forward.hide_user {
         edit.remove_where(tells);
@@ -136,10 +141,14 @@ mod tests {
 
     #[test]
     fn i1_identity_headers_stay_within_the_trust_domain() {
-        let with = invite("P-Asserted-Identity: <sip:+81312345678@x>\r\nP-Preferred-Identity: <sip:1@x>\r\n");
+        let with = invite(
+            "P-Asserted-Identity: <sip:+81312345678@x>\r\nP-Preferred-Identity: <sip:1@x>\r\n\
+             remote-party-id: <sip:2@x>\r\n",
+        );
         let kept = forwarded(&with, &|forward| Forward { keep_identity: true, ..forward });
         assert!(kept.contains("P-Asserted-Identity") && !kept.contains("P-Preferred-Identity"));
-        assert!(!forwarded(&with, &|forward| forward).contains("P-Asserted-Identity"));
+        let gone = forwarded(&with, &|forward| forward);
+        assert!(!gone.contains("P-Asserted-Identity") && !gone.contains("remote-party-id"), "{gone}");
     }
 
     #[test]

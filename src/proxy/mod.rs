@@ -17,7 +17,7 @@ mod validate;
 pub use best_response::{Final, best_response, status_upstream};
 pub use branch::Branch;
 pub use cookie::DialogCookie;
-pub use forward::{Forward, forward_request, forward_response};
+pub use forward::{ASSERTIONS, Forward, forward_request, forward_response};
 pub use hop_group::{RouteTarget, trial_order};
 pub use own::Own;
 pub use privacy::PrivacyWish;

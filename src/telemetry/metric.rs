@@ -4,6 +4,14 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
+/// What was taken away from requests before they went on. Label `what`: `route`, `identity`; and Vias that
+/// named another source: `source`.
+pub const CORRECTED_REQUESTS: &str = "toritsugi_corrected_requests_total";
+/// SIP messages. Label `direction`: `received`, `sent`.
+pub const MESSAGES: &str = "toritsugi_messages_total";
+/// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
+/// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`, `tls`, `tls_handshakes`.
+pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
 /// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or
 /// too many).
 pub const REDIRECTS: &str = "toritsugi_redirects_total";
@@ -27,8 +35,6 @@ pub const CLOSED_SOCKETS: &str = "toritsugi_closed_sockets_total";
 pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
 /// Names of next hops. Label `outcome`: `found`, `none`, `private`, `overloaded`.
 pub const NAMES: &str = "toritsugi_names_total";
-/// Stream connections that did not come about or were ended by us. Label `reason`.
-pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
 /// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is
 /// closed).
 pub const PINGS: &str = "toritsugi_pings_total";
@@ -89,9 +95,12 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 35] = [
+pub const ALL: [(Kind, &str, &str); 37] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
+    (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
+    (Kind::Counter, MESSAGES, "SIP messages received and sent."),
+    (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections refused, ended by us or lost, by reason."),
     (Kind::Counter, REDIRECTS, "Contacts of redirections, by outcome."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
@@ -106,7 +115,6 @@ pub const ALL: [(Kind, &str, &str); 35] = [
     (Kind::Gauge, NEXT_HOPS, "Next hops whose health is known."),
     (Kind::Gauge, NEXT_HOPS_DOWN, "Next hops that are marked down."),
     (Kind::Counter, NAMES, "Names of next hops that were asked for, by outcome."),
-    (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections refused or ended by us, by reason."),
     (Kind::Counter, PINGS, "SIP keep-alive pings, by event."),
     (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),
     (Kind::Gauge, LIVE_CALLS, "Calls now."),

@@ -283,11 +283,9 @@ where
         CloseReason::Stuck => counts.stuck += 1,
         CloseReason::NoPong => counts.pings_unanswered += 1,
         CloseReason::Evicted => counts.connections_evicted += 1,
-        CloseReason::ByPeer
-        | CloseReason::Asked
-        | CloseReason::Broken
-        | CloseReason::Idle
-        | CloseReason::Unframeable => {}
+        CloseReason::Broken => counts.broken += 1,
+        // What cannot be framed was counted when it was seen.
+        CloseReason::ByPeer | CloseReason::Asked | CloseReason::Idle | CloseReason::Unframeable => {}
     });
     shared.remove(connection, SendFailure::ConnectionClosed);
     shared.arrive(Arrival::Closed { flow: connection.flow(), why });
@@ -379,7 +377,10 @@ fn deliver(shared: &Shared, connection: &Connection, framer: &mut Framer) -> boo
             }
             Frame::KeepAliveResponse => {}
             Frame::Unusable { head, end_known } => {
-                shared.count(|counts| counts.unusable += 1);
+                shared.count(|counts| {
+                    counts.unusable += 1;
+                    counts.unframeable += u64::from(!end_known);
+                });
                 shared.arrive(Arrival::Unusable { flow: connection.flow(), head, end_known });
             }
         }

@@ -33,6 +33,10 @@ pub struct Gauges {
     pub message_timeouts: u64,
     /// Connections closed because the other side did not read.
     pub stuck: u64,
+    /// Connections that ended with an error: reset by the other side, as a rule.
+    pub broken: u64,
+    /// Connections closed because the end of a message could not be known.
+    pub unframeable: u64,
     /// Keep-alive pings answered.
     pub pings_answered: u64,
     /// Keep-alive pings sent.

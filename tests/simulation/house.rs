@@ -9,9 +9,8 @@ use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
-use toritsugi::presence::{AgentId, CustomerId, Role};
-use toritsugi::proxy::RouteTarget;
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
+use toritsugi::proxy::RouteTarget;
 use toritsugi::routing::{Agent, Directory, Line};
 use toritsugi::transaction::TimerSettings;
 

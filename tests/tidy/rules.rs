@@ -437,12 +437,15 @@ fn late_uses(source: &Source) -> Vec<Fault> {
     faults
 }
 
-/// Every test that docs/RFC.md names in a column `test` is a test of the house; a name that ends in `…`
+/// Every test that these pages name in a column `test` is a test of the house; a name that ends in `…`
 /// stands for those that begin so.
 pub fn named_tests_exist(house: &House) -> Vec<Fault> {
-    let Some((path, text)) = house.texts.iter().find(|(path, _)| path == "docs/RFC.md") else {
-        return Vec::new();
-    };
+    const PAGES: [&str; 2] = ["docs/RFC.md", "docs/SECURITY-TESTS.md"];
+    let pages = house.texts.iter().filter(|(path, _)| PAGES.contains(&path.as_str()));
+    pages.flat_map(|(path, text)| missing_tests(house, path, text)).collect()
+}
+
+fn missing_tests(house: &House, path: &str, text: &str) -> Vec<Fault> {
     let mut column = None;
     let mut faults = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -456,7 +459,7 @@ pub fn named_tests_exist(house: &House) -> Vec<Fault> {
         for name in cell.split('`').skip(1).step_by(2) {
             if !is_test(house, name) {
                 let what = format!("no test is named {name}");
-                faults.push(Fault { path: path.clone(), line: index + 1, what });
+                faults.push(Fault { path: path.to_owned(), line: index + 1, what });
             }
         }
     }
