@@ -10,8 +10,8 @@ use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
 use toritsugi::presence::{AgentId, CustomerId, Role};
-use toritsugi::proxy::RouteTarget;
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
+use toritsugi::proxy::RouteTarget;
 use toritsugi::routing::{Agent, Directory, Line};
 use toritsugi::transaction::TimerSettings;
 
