@@ -1,7 +1,8 @@
-//! N48: the checks of `tests/fuzz/checks` on every committed input and on what a seeded hand makes of them, for a
-//! bounded time. `make fuzz` runs the same checks with coverage guiding the hand.
+//! N48: the checks of `tests/fuzz/checks` on every committed input and on what a seeded hand makes of them,
+//! for a bounded time. `make fuzz` runs the same checks with coverage guiding the hand.
 //!
-//! `TORITSUGI_FUZZ_MS` is the time for each target, `TORITSUGI_FUZZ_SEED` the seed; a failure prints the input.
+//! `TORITSUGI_FUZZ_MS` is the time for each target, `TORITSUGI_FUZZ_SEED` the seed; a failure prints the
+//! input.
 
 #![expect(clippy::print_stdout, reason = "what was run, and the input that fails, are told")]
 

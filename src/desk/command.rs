@@ -76,9 +76,9 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
     }
 }
 
-/// The reply to a text frame that is a command which needs the engine, as far as form and rights decide it: the
-/// request, or the octets of the refusal; `None` for any other frame. A socket does the same step by step; this is
-/// for checks that have none.
+/// The reply to a text frame that is a command which needs the engine, as far as form and rights decide it:
+/// the request, or the octets of the refusal; `None` for any other frame. A socket does the same step by
+/// step; this is for checks that have none.
 pub fn judge_text(text: &str, role: UserRole, agent: Option<AgentId>) -> Option<Result<Request, Bytes>> {
     let frame = line::parse(text, FRAME_BYTES).ok().filter(|frame| frame.kind == "command")?;
     let id = frame.id.as_deref().filter(|id| good_id(id))?;

@@ -142,8 +142,8 @@ fn cseq(bytes: &[u8], line: Option<&Line>) -> Result<(u32, Span), Flaw> {
 fn tag(bytes: &[u8], line: Option<&Line>, missing: &'static str) -> Result<Option<Span>, Flaw> {
     let span = line.ok_or(Flaw::bad_request(missing))?.value;
     let address = NameAddr::parse(span.of(bytes)).map_err(|malformed| Flaw::bad_request(malformed.0))?;
-    // Who reads the first of two tags, and who the last, would not speak of the same dialog; and a response could not
-    // be given a tag behind one that is empty.
+    // Who reads the first of two tags, and who the last, would not speak of the same dialog; and a response
+    // could not be given a tag behind one that is empty.
     let mut tags = address.params.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"tag"));
     match (tags.next(), tags.next()) {
         (None, _) => Ok(None),

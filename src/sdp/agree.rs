@@ -40,8 +40,8 @@ pub struct Agreed {
     pub target: Option<SocketAddr>,
 }
 
-/// Why there is no agreement; the offer is answered with 488 (RFC 3261 §21.4.26) or the call goes on without our
-/// media.
+/// Why there is no agreement; the offer is answered with 488 (RFC 3261 §21.4.26) or the call goes on without
+/// our media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Disagreement {
     /// No audio stream that is not refused.
@@ -61,8 +61,8 @@ pub enum Disagreement {
     NotTheOffer,
 }
 
-/// Chooses from an offer: its first audio stream of plain RTP, and of that the first codec that is ours, because
-/// the offerer's order is its preference (RFC 3264 §6.1).
+/// Chooses from an offer: its first audio stream of plain RTP, and of that the first codec that is ours,
+/// because the offerer's order is its preference (RFC 3264 §6.1).
 ///
 /// # Errors
 ///

@@ -47,8 +47,8 @@ impl Direction {
         matches!(self, Self::SendRecv | Self::RecvOnly)
     }
 
-    /// What we may answer to an offer of this direction when we wish for `wish`: we send only to who listens and
-    /// listen only to who sends (RFC 3264 §6.1).
+    /// What we may answer to an offer of this direction when we wish for `wish`: we send only to who listens
+    /// and listen only to who sends (RFC 3264 §6.1).
     pub const fn answered(self, wish: Self) -> Self {
         Self::of(wish.sends() && self.receives(), wish.receives() && self.sends())
     }

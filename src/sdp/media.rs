@@ -134,8 +134,8 @@ impl Description {
         media.connection.as_ref().or(self.connection.as_ref())
     }
 
-    /// The direction of this stream. Who gives `0.0.0.0` cannot be sent to, whatever else is written (RFC 3264
-    /// §8.4).
+    /// The direction of this stream. Who gives `0.0.0.0` cannot be sent to, whatever else is written (RFC
+    /// 3264 §8.4).
     pub fn direction_of(&self, media: &Media) -> Direction {
         let said = media.direction.or(self.direction).unwrap_or_default();
         let reachable = !self.connection_of(media).is_some_and(Connection::is_unspecified);
@@ -154,8 +154,8 @@ impl Description {
         self.audio().is_some_and(|(_, media)| !self.direction_of(media).receives())
     }
 
-    /// Whether this stream is to be encrypted. A key below plain `RTP/AVP` is an offer that may be passed over
-    /// (RFC 4568 §7.1.1), so the protocol decides.
+    /// Whether this stream is to be encrypted. A key below plain `RTP/AVP` is an offer that may be passed
+    /// over (RFC 4568 §7.1.1), so the protocol decides.
     pub fn is_secured(&self, media: &Media) -> bool {
         let protocol = media.protocol.to_ascii_uppercase();
         protocol.contains("SAVP") || protocol.contains("TLS")

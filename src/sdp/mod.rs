@@ -1,5 +1,6 @@
-//! [pure] Session descriptions (RFC 8866) and the offer/answer model (RFC 3264), as far as calls that we anchor
-//! need them: one G.711 audio stream with telephone-events, hold, and never media to where none may go.
+//! [pure] Session descriptions (RFC 8866) and the offer/answer model (RFC 3264), as far as calls that we
+//! anchor need them: one G.711 audio stream with telephone-events, hold, and never media to where none may
+//! go.
 //!
 //! A call that is only proxied has its body carried unread; nothing here is called for it.
 

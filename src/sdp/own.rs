@@ -72,7 +72,8 @@ impl OwnDescription {
         self.write(local.ip(), text)
     }
 
-    /// An offer: both codecs, the one agreed on before first, with the numbers they have had (RFC 3264 §8.3.2).
+    /// An offer: both codecs, the one agreed on before first, with the numbers they have had (RFC 3264
+    /// §8.3.2).
     pub fn offer(&mut self, local: SocketAddr, direction: Direction, agreed: Option<&Agreed>) -> Bytes {
         if self.streams.is_empty() {
             self.streams.push(Stream {

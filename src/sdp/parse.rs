@@ -1,5 +1,5 @@
-//! Reading a description (RFC 8866 §5, §9). What is not asked for is passed over unread; what is asked for and
-//! cannot be read is a fault, because guessing where media goes is worse than refusing.
+//! Reading a description (RFC 8866 §5, §9). What is not asked for is passed over unread; what is asked for
+//! and cannot be read is a fault, because guessing where media goes is worse than refusing.
 
 use std::net::IpAddr;
 
@@ -12,8 +12,8 @@ impl Description {
     ///
     /// # Errors
     ///
-    /// When a limit is reached, the description does not begin with `v=0`, has no `o=`, or a line that we read is
-    /// malformed (RFC 8866 §9).
+    /// When a limit is reached, the description does not begin with `v=0`, has no `o=`, or a line that we
+    /// read is malformed (RFC 8866 §9).
     pub fn parse(body: &[u8], limits: &Limits) -> Result<Self, Malformed> {
         if body.len() > limits.bytes {
             return Err(Malformed("a description over the limit"));

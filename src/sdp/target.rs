@@ -8,13 +8,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub struct TargetRules {
     /// Our own addresses, those of management too.
     pub own: Vec<IpAddr>,
-    /// Media may go to loopback, our own addresses there included: for tests and demonstrations on one machine.
+    /// Media may go to loopback, our own addresses there included: for tests and demonstrations on one
+    /// machine.
     pub loopback: bool,
 }
 
 impl TargetRules {
     /// Whether media may be sent there: never to port 0 or a port of services (RFC 8866 §5.14 wants 1024 and
-    /// above), loopback, unspecified, link-local, multicast, broadcast or own addresses, however they are written.
+    /// above), loopback, unspecified, link-local, multicast, broadcast or own addresses, however they are
+    /// written.
     pub fn allow(&self, target: SocketAddr) -> bool {
         let address = innermost(target.ip());
         if target.port() < 1024 {
@@ -46,8 +48,8 @@ fn is_special(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped and compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052 §2.1),
-/// 6to4 (RFC 3056 §2).
+/// The IPv4 address that an IPv6 one stands for: mapped and compatible (RFC 4291 §2.5.5), NAT64 (RFC 6052
+/// §2.1), 6to4 (RFC 3056 §2).
 fn innermost(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
     let octets = v6.octets();

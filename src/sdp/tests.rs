@@ -6,7 +6,8 @@ use super::*;
 
 const OFFER: &str = "v=0\r\no=alice 2890844526 2890844526 IN IP4 198.51.100.7\r\ns=-\r\n\
     c=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 49170 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n\
-    a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n";
+    a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n\
+    a=sendrecv\r\n";
 
 fn parse(text: &str) -> Result<Description, Malformed> {
     Description::parse(text.as_bytes(), &Limits::default())
@@ -190,7 +191,8 @@ fn rfc3264_8_4_the_old_hold_is_agreed_to_and_sent_nothing() {
 fn rfc3264_6_an_answer_has_every_stream_and_accepts_one() {
     let offer = OFFER.replacen(
         "m=audio",
-        "m=audio 5000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\nm=video 6000 RTP/AVP 96 97\r\nm=audio",
+        "m=audio 5000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n\
+         m=video 6000 RTP/AVP 96 97\r\nm=audio",
         1,
     );
     let agreed = agree_to(&offer, Direction::SendRecv).unwrap();

@@ -1,4 +1,5 @@
-//! A seeded hand that changes inputs: the plain half of what libFuzzer does, so that `cargo test` needs no more.
+//! A seeded hand that changes inputs: the plain half of what libFuzzer does, so that `cargo test` needs no
+//! more.
 
 /// Pieces that matter to the things tested.
 const PIECES: [&[u8]; 38] = [

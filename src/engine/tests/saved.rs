@@ -37,8 +37,8 @@ fn timers_fire_after_the_state_was_read_back() {
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1);
 }
 
-/// A branch that waits for the address of a name has no timer: when nobody asked again after a restart, its call
-/// stayed for ever.
+/// A branch that waits for the address of a name has no timer: when nobody asked again after a restart, its
+/// call stayed for ever.
 #[test]
 fn a_name_that_was_asked_for_is_asked_for_again_after_the_state_was_read_back() {
     let mut world = World::with(

@@ -1,4 +1,5 @@
-//! Digest credentials (RFC 7616 §3.4): what is read stands in the value, and everything that a check needs is there.
+//! Digest credentials (RFC 7616 §3.4): what is read stands in the value, and everything that a check needs is
+//! there.
 
 use toritsugi::proxy::digest::{Credentials, realm_of};
 

@@ -1,6 +1,6 @@
-//! The engine's transitions: octets are read as what happens to a small house: messages of callers, phones and
-//! strangers, whole, changed or repeated, time that passes, look-ups, screens, people's commands, a restart.
-//! Whatever happens in whatever order, what [`world::World`] judges after each step holds.
+//! The engine's transitions: octets are read as what happens to a small house: messages of callers, phones
+//! and strangers, whole, changed or repeated, time that passes, look-ups, screens, people's commands, a
+//! restart. Whatever happens in whatever order, what [`world::World`] judges after each step holds.
 
 mod tape;
 mod world;

@@ -1,5 +1,5 @@
-//! Text frames of the agents' socket: a command becomes a request within the user's rights, or a refusal that is
-//! one well-formed frame.
+//! Text frames of the agents' socket: a command becomes a request within the user's rights, or a refusal that
+//! is one well-formed frame.
 
 use toritsugi::desk::judge_text;
 use toritsugi::engine::Request;

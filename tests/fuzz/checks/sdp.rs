@@ -1,5 +1,5 @@
-//! Session descriptions: whatever is offered, what we answer is a description again, matches the offer, and sends
-//! media nowhere it may not go (N51).
+//! Session descriptions: whatever is offered, what we answer is a description again, matches the offer, and
+//! sends media nowhere it may not go (N51).
 
 use std::net::SocketAddr;
 

@@ -130,7 +130,8 @@ impl World {
     pub fn call(&mut self, source: &'static str, called: &str, from: &str, extra: &str) {
         let call = self.calls.len();
         let text = format!(
-            "INVITE sip:{called}@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bKc{call};rport\r\n\
+            "INVITE sip:{called}@192.0.2.1 SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {source};branch=z9hG4bKc{call};rport\r\n\
              From: {from};tag=c{call}\r\nTo: <sip:{called}@192.0.2.1>\r\nCall-ID: call{call}@fuzz\r\n\
              CSeq: 1 INVITE\r\nContact: <sip:caller@{source}>\r\n{extra}Content-Length: 4\r\n\r\nv=0\n"
         );
@@ -495,7 +496,8 @@ fn card(index: usize, assignee: Option<usize>) -> CustomerCard {
     serde_json::from_value(serde_json::json!({"id": format!("c{index}"), "name": "山田 花子", "kana": null,
         "company": null, "rank": null, "language": "ja", "phones": ["+819012345678"],
         "assignee": assignee.map(agent), "flags": [], "contacts": [],
-        "notices": [{"id": "n1", "level": "danger", "text": "要注意", "by": "佐藤", "at": "2026-01-01T00:00:00Z"}]}))
+        "notices": [{"id": "n1", "level": "danger", "text": "要注意", "by": "佐藤",
+            "at": "2026-01-01T00:00:00Z"}]}))
     .expect("a card written here")
 }
 
@@ -516,7 +518,8 @@ fn inside(answer: &Message, method: &str, cseq: u32, source: &str, by_caller: bo
     let target = target.trim_start_matches('<').trim_end_matches('>');
     let call = String::from_utf8_lossy(answer.call_id()).into_owned();
     Bytes::from(format!(
-        "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch=z9hG4bK{method}{cseq}{by_caller};rport\r\n\
+        "{method} {target} SIP/2.0\r\n\
+         Via: SIP/2.0/UDP {source};branch=z9hG4bK{method}{cseq}{by_caller};rport\r\n\
          Max-Forwards: 70\r\n{routes}From: {from}\r\nTo: {to}\r\nCall-ID: {call}\r\nCSeq: {cseq} {method}\r\n\
          Contact: <sip:party@{source}>\r\nContent-Length: 0\r\n\r\n"
     ))
