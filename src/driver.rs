@@ -220,7 +220,9 @@ impl Driver {
 
     fn publish(&mut self) {
         let samples = self.engine.take_samples();
-        published::publish(self.engine.counters(), &self.engine.gauges(), samples);
+        let gauges = self.engine.gauges();
+        published::publish(self.engine.counters(), &gauges, samples);
+        self.outlets.next_hops(gauges.targets, gauges.targets_down);
         published::publish_transports(&self.transports.gauges());
         self.replies.retain(|_, sender| !sender.is_closed());
     }

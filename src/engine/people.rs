@@ -267,6 +267,12 @@ impl Engine {
         let newcomers: BTreeSet<AgentId> =
             directory.agents.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
         self.agents.apply_directory(&directory, self.now);
+        // The rest is the phone's: whoever has another one now is asked again.
+        for (id, agent) in &directory.agents {
+            if self.directory.agents.get(id).is_some_and(|before| before.contact != agent.contact) {
+                self.agents.rest_phone(id, None);
+            }
+        }
         self.directory = directory;
         self.names.clear();
         self.welcome(&newcomers);
@@ -322,7 +328,9 @@ impl Engine {
             Phase::Offered(_, offer) if offer.agent == *agent => self.same_rev(key, rev).map(|()| key),
             Phase::Offered(_, offer) => Err(self.taken_by(agent, key, Some(&offer.agent))),
             Phase::Answered(conversation) => Err(self.taken_by(agent, key, conversation.agent.as_ref())),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Over(_) => Err(gone()),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) | Phase::Over(_) => {
+                Err(gone())
+            }
         }
     }
 
@@ -334,7 +342,7 @@ impl Engine {
             Phase::Offered(_, offer) => Some(&offer.agent),
             Phase::Answered(conversation) => conversation.agent.as_ref(),
             Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         };
         if holder != Some(agent) {
             return Err(not_found());

@@ -9,6 +9,8 @@ use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
+use toritsugi::presence::{AgentId, CustomerId, Role};
+use toritsugi::proxy::RouteTarget;
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
 use toritsugi::routing::{Agent, Directory, Line};
 use toritsugi::transaction::TimerSettings;
@@ -73,7 +75,11 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
-        default_route: format!("sip:{PBX}"),
+        routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
+        next_target_after: Duration::from_secs(2),
+        probe_interval: Duration::ZERO,
+        phone_silent: Duration::from_secs(2),
+        tcp_above_bytes: 1300,
         peers: vec![
             peer("carrier", "192.0.2.10/32", true),
             peer("pbx", "192.0.2.20/32", true),

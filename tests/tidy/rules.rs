@@ -437,8 +437,8 @@ fn late_uses(source: &Source) -> Vec<Fault> {
     faults
 }
 
-/// Every test that docs/RFC.md names in a column `test` is a test of the house; a name that ends in `…` stands for
-/// those that begin so.
+/// Every test that docs/RFC.md names in a column `test` is a test of the house; a name that ends in `…`
+/// stands for those that begin so.
 pub fn named_tests_exist(house: &House) -> Vec<Fault> {
     let Some((path, text)) = house.texts.iter().find(|(path, _)| path == "docs/RFC.md") else {
         return Vec::new();
