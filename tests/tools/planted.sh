@@ -64,7 +64,7 @@ try() {
       "$program" "$test" --nocapture --test-threads=1 >"$log" 2>&1; then
       local rule after
       rule="$(sed -n 's/^== .* seed \([0-9]*\); \(.*\)$/seed \1: \2/p' "$log" | head -n 1)"
-      after="$(sed -n 's/^seeds asked for: \([0-9]*\) calls.*/\1/p' "$log")"
+      after="$(sed -n 's/^.*seeds asked for: \([0-9]*\) calls.*/\1/p' "$log")"
       echo "$name: found after ${after:-?} calls, ${rule:-$(grep -m 1 'seed' "$log" || true)}"
       return 0
     fi
