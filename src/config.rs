@@ -7,6 +7,7 @@ mod address;
 mod digest;
 mod document;
 mod house;
+mod route;
 mod server;
 mod sip;
 
@@ -17,6 +18,7 @@ use std::path::Path;
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
 pub use digest::{Digest, PasswordSource, PeerAuth};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
+pub use route::Route;
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
 pub use sip::{CalledNumberSource, Limits, Peer, Redirects, Sip, Tls};
 

@@ -226,7 +226,9 @@ impl Driver {
         published::publish_transports(&self.published, &sockets);
         self.published = sockets;
         let samples = self.engine.take_samples();
-        published::publish(self.engine.counters(), &self.engine.gauges(), samples);
+        let gauges = self.engine.gauges();
+        published::publish(self.engine.counters(), &gauges, samples);
+        self.outlets.next_hops(gauges.targets, gauges.targets_down);
         self.replies.retain(|_, sender| !sender.is_closed());
     }
 }

@@ -30,7 +30,9 @@ fn t6_a_call_over_tls_reaches_a_phone_and_is_ended_by_the_caller() {
     if !needs(&["baresip"]) {
         return;
     }
-    let house = House::open(|house| vec![house.phones_address()]);
+    // Over streams baresip sends from the loopback's own address.
+    let loopback = "[[sip.peer]]\nname = \"loopback\"\naddresses = [\"127.0.0.1/32\"]\n";
+    let house = House::open(loopback, |house| vec![house.phones_address()]);
     let mut caller = house.caller(host::TRUNK, &house.ours.issue("caller", &["caller.example"]));
     caller.dial(&house.line());
     caller.wait_for("CALL_ESTABLISHED", SOON);
@@ -44,7 +46,7 @@ fn n83_an_agents_phone_over_tls_rings_when_its_certificate_is_good() {
     if !needs(&["baresip", "sipp"]) {
         return;
     }
-    let house = House::open(|house| vec![house.tls_phone_address()]);
+    let house = House::open("", |house| vec![house.tls_phone_address()]);
     let identity = house.ours.issue("phone", &[&house.site.net.ip(PHONE).to_string()]);
     let phone = house.phone(&identity);
     assert_eq!(house.call_by_sipp(), Outcome { successful: 1, failed: 0 });
@@ -57,7 +59,7 @@ fn n83_a_phone_whose_certificate_is_wrong_gets_no_call_and_the_call_goes_on() {
     if !needs(&["baresip", "sipp"]) {
         return;
     }
-    let house = House::open(|house| vec![house.tls_phone_address()]);
+    let house = House::open("", |house| vec![house.tls_phone_address()]);
     let address = house.site.net.ip(PHONE).to_string();
     let folder = house.site.folder();
     for (why, identity) in [
@@ -80,14 +82,13 @@ fn n8_a_certificate_lets_a_peer_in_from_anywhere_and_a_foreign_one_does_not() {
     if !needs(&["baresip"]) {
         return;
     }
-    let house = House::open(|house| vec![house.phones_address()]);
+    let house = House::open("", |house| vec![house.phones_address()]);
     for identity in [
         house.foreign.issue("forged", &["roaming.example.jp"]),
         house.ours.issue("nobody", &["somebody-else.example.jp"]),
     ] {
         let mut stranger = house.caller(ROAMING, &identity);
         stranger.dial(&house.line());
-        stranger.wait_for("CALL_CLOSED", SOON);
         let let_in = poll(NEVER, || (house.phones.count(What::Invite) > 0).then_some(()));
         assert!(let_in.is_none(), "{identity:?} was let in");
     }
@@ -103,7 +104,7 @@ fn certificates_are_read_again_on_sighup_and_a_bad_file_changes_nothing() {
     if !needs(&["baresip", "sipp"]) {
         return;
     }
-    let mut house = House::open(|house| vec![house.tls_phone_address()]);
+    let mut house = House::open("", |house| vec![house.tls_phone_address()]);
     let phone = house.phone(&house.foreign.issue("foreign", &[&house.site.net.ip(PHONE).to_string()]));
     let certificate = house.site.folder().join("node.pem");
     let good = std::fs::read(&certificate).expect("written");
@@ -142,14 +143,17 @@ struct House {
 }
 
 impl House {
-    /// `contacts` are the agents' contacts.
-    fn open(contacts: impl Fn(&Self) -> Vec<String>) -> Self {
+    /// `more` are further tables of the configuration, `contacts` the agents' contacts.
+    fn open(more: &str, contacts: impl Fn(&Self) -> Vec<String>) -> Self {
         let site = Site::new("wrap_up_s = 0\n[routing_end]", "");
         let folder = site.folder();
         let (ours, foreign) = (Authority::new(folder, "ours"), Authority::new(folder, "foreign"));
         let sip = site.sip();
         let identity = ours.issue("node", &[&sip.ip().to_string()]);
-        site.change("\n[routing_end]", &format!("\nphone_rest_s = 0\n{}", tls_section(&ours, &identity)));
+        site.change(
+            "\n[routing_end]",
+            &format!("\nphone_rest_s = 0\n{more}{}", tls_section(&ours, &identity)),
+        );
         site.change(
             &format!("\"tcp:{sip}\""),
             &format!("\"tcp:{sip}\", \"tls:{}\"", site.net.at(host::TORITSUGI, 5061)),
@@ -185,7 +189,8 @@ impl House {
 
     /// The line, over TLS.
     fn line(&self) -> String {
-        format!("sip:{LINE}@{};transport=tls", self.site.net.at(host::TORITSUGI, 5061))
+        // The transport comes from its address of record.
+        format!("sip:{LINE}@{}", self.site.net.at(host::TORITSUGI, 5061))
     }
 
     fn caller(&self, at: u8, identity: &Identity) -> Baresip {

@@ -52,7 +52,6 @@ fn n43_every_torture_message_over_tcp_gets_its_verdict() {
 }
 
 #[test]
-#[ignore = "the server sends large requests over UDP"]
 fn v8_a_request_above_1300_octets_goes_over_tcp_where_the_next_hop_takes_it() {
     let Some(cases) = cases() else { return };
     let _turn = turn();

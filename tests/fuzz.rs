@@ -40,6 +40,11 @@ fn n45_n48_framing() {
 }
 
 #[test]
+fn n48_digest_credentials() {
+    run("digest", checks::digest::check);
+}
+
+#[test]
 fn n48_engine_transitions() {
     run("engine", checks::engine::check);
 }

@@ -109,7 +109,7 @@ fn config(folder: &Path, options: DemoOptions, phones: SocketAddr) -> Config {
     config.sip.advertise.host = crate::config::Host::Ip(sip.ip());
     config.sip.advertise.port = sip.port();
     if let Ok(route) = format!("sip:pbx@{phones}").parse() {
-        config.sip.default_route = route;
+        config.sip.routes = vec![crate::config::Route::first(route)];
     }
     config.sip.peers =
         vec![Peer { addresses: vec![LOOPBACK], trust_identity: true, ..Peer::named("loopback") }];

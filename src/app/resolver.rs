@@ -30,8 +30,8 @@ use crate::transport::Protocol;
 /// How long a name may take in all (N41).
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// How long services are waited for, so that a server which leaves such questions unanswered still leaves time
-/// for addresses.
+/// How long services are waited for, so that a server which leaves such questions unanswered still leaves
+/// time for addresses.
 const SERVICES_WITHIN: Duration = Duration::from_millis(1_200);
 
 /// How long one question waits before it is asked again.
@@ -128,16 +128,16 @@ impl Resolver {
         // We remember what the records come to, with our own bounds.
         options.cache_size = 0;
         let listens = |v4: bool| config.sip.listen.iter().any(|listen| listen.address.is_ipv4() == v4);
-        let route = match &config.sip.default_route.target.host {
+        let routes = config.sip.routes.iter().filter_map(|route| match &route.hop.target.host {
             Host::Name(name) => Some(name.clone()),
             Host::Ip(_) => None,
-        };
+        });
         Ok(Self {
             dns: builder.build().map_err(fault)?,
             known: Mutex::default(),
             hosts: Hosts::from_system().unwrap_or_default(),
             inside: config.sip.peers.iter().flat_map(|peer| peer.addresses.clone()).collect(),
-            inside_names: config.sip.private_names.iter().cloned().chain(route).collect(),
+            inside_names: config.sip.private_names.iter().cloned().chain(routes).collect(),
             families: (listens(true), listens(false)),
             asked_at_once: Arc::new(Semaphore::new(ASKED_AT_ONCE)),
         })

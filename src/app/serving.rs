@@ -96,6 +96,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         lookups: lookup_sender,
         names: name_sender,
         writes: write_sender,
+        health: health.clone(),
     };
 
     let resolver = Resolver::new(config)?;

@@ -12,6 +12,7 @@ use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
+use crate::proxy::RouteTarget;
 use crate::proxy::digest::{Password, Tries};
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
@@ -43,7 +44,12 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
             Redirects::Follow => Some(config.sip.redirect_hosts.clone()),
         },
         listen,
-        default_route: config.sip.default_route.uri.clone(),
+        routes: config.sip.routes.iter().map(route_target).collect(),
+        next_target_after: config.sip.next_target_after,
+        probe_interval: config.sip.probe_interval,
+        phone_silent: config.routing.phone_silent,
+        // What is sent over TCP is answered over TCP: it must be listened on.
+        tcp_above_bytes: if listens_on_tcp(config) { config.sip.tcp_above_bytes } else { 0 },
         peers,
         message: Limits {
             message_bytes: config.sip.limits.message_bytes,
@@ -111,6 +117,14 @@ fn peer_auth(auth: &PeerAuth, realm: &str) -> Result<Auth, Failure> {
         password: if auth.require_sha256 { password.only_sha256() } else { password },
         register_as: auth.register_as.clone(),
     })
+}
+
+fn route_target(route: &crate::config::Route) -> RouteTarget {
+    RouteTarget { uri: route.hop.uri.clone(), priority: route.priority, weight: route.weight }
+}
+
+fn listens_on_tcp(config: &Config) -> bool {
+    config.sip.listen.iter().any(|listen| listen.protocol == crate::config::Protocol::Tcp)
 }
 
 fn host_text(host: &Host) -> String {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{ConfigFile, Failure, say};
 use crate::app;
-use crate::config::{Config, DatabaseUrl, Music, PasswordSource, Protocol};
+use crate::config::{Config, DatabaseUrl, Music, NextHop, PasswordSource, Protocol};
 
 pub(super) fn run(file: &ConfigFile) -> Result<(), Failure> {
     let config = file.load()?;
@@ -88,7 +88,10 @@ fn password_file(peer: &crate::config::Peer) -> Option<(&'static str, &std::path
 
 /// A default route to ourselves would send each call round until Max-Forwards ends it.
 fn default_route(config: &Config) -> Option<String> {
-    let route = &config.sip.default_route;
+    config.sip.routes.iter().find_map(|route| route_to_ourselves(config, &route.hop))
+}
+
+fn route_to_ourselves(config: &Config, route: &NextHop) -> Option<String> {
     let ours = |address: SocketAddr| {
         let listens = |listen: SocketAddr| {
             listen.port() == address.port()
@@ -99,7 +102,7 @@ fn default_route(config: &Config) -> Option<String> {
     };
     let is_advertised = route.target == config.sip.advertise || config.sip.own_names.contains(&route.target);
     (is_advertised || route.target.address().is_some_and(ours))
-        .then(|| format!("[sip] default_route {} is toritsugi itself; name the PBX", route.uri))
+        .then(|| format!("[sip] the default route {} is toritsugi itself; name the PBX", route.uri))
 }
 
 /// A missing SQLite file is sound when it can be created; one that is there must be a database.

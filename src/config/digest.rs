@@ -1,4 +1,5 @@
-//! `[sip.digest]` and `[sip.peer.auth]`: peers that are known by a password, because their address is not fixed.
+//! `[sip.digest]` and `[sip.peer.auth]`: peers that are known by a password, because their address is not
+//! fixed.
 
 use std::fmt;
 use std::path::PathBuf;

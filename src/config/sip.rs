@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::address::{Host, HostPort, Listen, NextHop, Protocol};
 use super::digest::{Digest, PeerAuth};
 use super::document::Section;
+use super::route::Route;
 
 /// Where a trunk says what was dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,8 +21,8 @@ pub enum CalledNumberSource {
     To,
     /// The Request-URI.
     RequestUri,
-    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or the
-    /// first `History-Info` (RFC 7044).
+    /// The number that was called first, when the call was diverted to us: the last `Diversion` (RFC 5806) or
+    /// the first `History-Info` (RFC 7044).
     FirstDiversion,
 }
 
@@ -47,7 +48,8 @@ pub struct Peer {
     pub called_number: Vec<CalledNumberSource>,
     /// Whether a Route that is not ours is followed in an initial request.
     pub preloaded_route: bool,
-    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its own.
+    /// Whether it may transfer: REFER, and INVITE with Replaces, Join or Target-Dialog for a call not its
+    /// own.
     pub transfers: bool,
     /// Whether its numbers may be `81…` without a plus.
     pub bare_country_code: bool,
@@ -55,8 +57,8 @@ pub struct Peer {
     pub calls_per_s: Option<u32>,
     /// It is known by a password; its addresses then only say from where that is taken, and may be none.
     pub auth: Option<PeerAuth>,
-    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address. With
-    /// a name its addresses alone earn no trust (N8).
+    /// The name in its client certificate: over TLS that certificate makes it this peer, from any address.
+    /// With a name its addresses alone earn no trust (N8).
     pub tls_name: Option<String>,
     /// SHA-256 of the certificate of its server: instead of authority, name and date.
     pub tls_pin: Option<[u8; 32]>,
@@ -126,8 +128,14 @@ pub struct Sip {
     pub redirects: Redirects,
     /// Hosts a 3xx may lead to beside peers and agents' phones.
     pub redirect_hosts: Vec<String>,
-    /// Where a call goes when nothing else applies.
-    pub default_route: NextHop,
+    /// Where a call goes when nothing else applies; never empty.
+    pub routes: Vec<Route>,
+    /// After so long without any response the next target is tried; zero: only by the transaction's timer.
+    pub next_target_after: Duration,
+    /// How often targets are asked by OPTIONS; zero: never.
+    pub probe_interval: Duration,
+    /// A request of more octets goes over TCP where UDP was meant; zero: never.
+    pub tcp_above_bytes: usize,
     /// Who may send; empty: nobody.
     pub peers: Vec<Peer>,
     /// Limits.
@@ -166,13 +174,17 @@ impl Sip {
                 "is empty; name at least one address, for example \"udp:127.0.0.1:5060\"",
             );
         }
+        let routes = Route::read_all(section, default_hop());
         let sip = Self {
+            next_target_after: read_next_target_after(section, default.next_target_after),
+            probe_interval: read_probe_interval(section, routes.len()),
+            tcp_above_bytes: read_tcp_above(section, default.tcp_above_bytes),
+            routes,
             advertise: read_advertise(section, &listen, default.advertise),
             listen,
             own_names: section.texts("own_names", default.own_names, HostPort::from_str),
             redirects: section.text("redirects", default.redirects, Redirects::from_str),
             redirect_hosts: section.texts("redirect_hosts", default.redirect_hosts, host_name),
-            default_route: section.text("default_route", default.default_route, NextHop::from_str),
             peers: section.sections("peer").iter().map(Peer::read).collect(),
             limits: Limits::read(&section.section("limits")),
             digest: Digest::read(&section.section("digest")),
@@ -233,11 +245,10 @@ impl Default for Sip {
             own_names: Vec::new(),
             redirects: Redirects::Forward,
             redirect_hosts: Vec::new(),
-            default_route: NextHop {
-                uri: "sip:127.0.0.1:5080".to_owned(),
-                target: HostPort { host: Host::Ip(address.ip()), port: 5080 },
-                protocol: Protocol::Udp,
-            },
+            routes: vec![Route::first(default_hop())],
+            next_target_after: Duration::from_secs(2),
+            probe_interval: Duration::ZERO,
+            tcp_above_bytes: 1_300,
             peers: Vec::new(),
             limits: Limits::default(),
             digest: Digest::default(),
@@ -372,6 +383,37 @@ impl Peer {
         section.refuse_unknown_keys();
         peer
     }
+}
+
+fn default_hop() -> NextHop {
+    NextHop {
+        uri: "sip:127.0.0.1:5080".to_owned(),
+        target: HostPort { host: Host::Ip(IpAddr::from([127, 0, 0, 1])), port: 5080 },
+        protocol: Protocol::Udp,
+    }
+}
+
+fn read_next_target_after(section: &Section<'_>, default: Duration) -> Duration {
+    let after = section.millis("next_target_after_ms", 0..=10_000, default);
+    if !after.is_zero() && after < Duration::from_millis(500) {
+        section.fault_at("next_target_after_ms", "is below 500; a lost datagram is sent again only then");
+    }
+    after
+}
+
+/// A lone target is not probed unless it is asked for: it would see traffic that it never saw.
+fn read_probe_interval(section: &Section<'_>, targets: usize) -> Duration {
+    let interval = section.seconds("probe_interval_s", 0..=3_600, Duration::from_secs(5));
+    let lone_too = section.flag("probe_lone_target", false);
+    if targets > 1 || lone_too { interval } else { Duration::ZERO }
+}
+
+fn read_tcp_above(section: &Section<'_>, default: usize) -> usize {
+    let limit = section.number("tcp_above_bytes", 0..=65_535, default);
+    if limit > 0 && limit < 500 {
+        section.fault_at("tcp_above_bytes", "is below 500; every request would go over TCP");
+    }
+    limit
 }
 
 /// Without `advertise` the first listening address is told to others, as long as it means one host.

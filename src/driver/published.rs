@@ -40,6 +40,20 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::OFFERS, "outcome", "withdrawn", counters.withdrawn);
     count(metric::POPS, "event", "offered", counters.offers);
     count(metric::LOOKUPS, "outcome", "deadline", counters.lookup_deadlines);
+    for (event, total) in [
+        ("next_target", counters.next_targets),
+        ("given_up", counters.targets_given_up),
+        ("marked_down", counters.targets_marked_down),
+        ("route_down", counters.routes_down),
+        ("probe", counters.probes_sent),
+        ("silent_phone", counters.silent_phones),
+        ("late_answer", counters.late_answers),
+        ("large_over_tcp", counters.large_over_tcp),
+    ] {
+        count(metric::NEXT_HOP_EVENTS, "event", event, total);
+    }
+    gauge(metric::NEXT_HOPS, gauges.targets);
+    gauge(metric::NEXT_HOPS_DOWN, gauges.targets_down);
     gauge(metric::LIVE_CALLS, gauges.calls);
     gauge(metric::LIVE_OFFERS, gauges.offers);
     gauge(metric::TRANSACTIONS, gauges.server_transactions + gauges.client_transactions);

@@ -152,7 +152,7 @@ impl Engine {
         let now = self.now.moment;
         let level = self.admission.pressure.level(self.settings.overload.lag, now);
         if priority.is_shed_at(level) {
-            self.admission.pressure.shed(now);
+            self.admission.pressure.shed(level, now);
             return false;
         }
         if self.is_crowded(peer)

@@ -114,6 +114,8 @@ pub enum Phase {
     Offered(ContextKey, Offer),
     /// On its way by the default route.
     DefaultRouted(ContextKey),
+    /// The caller cancelled, and a phone may still answer before its CANCEL (D10).
+    Abandoned(ContextKey),
     /// Answered.
     Answered(Conversation),
     /// The caller cancelled, or a final answer went upstream; only transactions remain.
@@ -127,7 +129,7 @@ impl Phase {
             Self::Deciding(context) | Self::Offered(context, _) | Self::DefaultRouted(context) => {
                 Some(*context)
             }
-            Self::Answered(_) | Self::Over(_) => None,
+            Self::Abandoned(_) | Self::Answered(_) | Self::Over(_) => None,
         }
     }
 
@@ -135,7 +137,11 @@ impl Phase {
     pub const fn offer(&self) -> Option<&Offer> {
         match self {
             Self::Offered(_, offer) => Some(offer),
-            Self::Deciding(_) | Self::DefaultRouted(_) | Self::Answered(_) | Self::Over(_) => None,
+            Self::Deciding(_)
+            | Self::DefaultRouted(_)
+            | Self::Abandoned(_)
+            | Self::Answered(_)
+            | Self::Over(_) => None,
         }
     }
 
@@ -143,7 +149,11 @@ impl Phase {
     pub const fn offer_mut(&mut self) -> Option<&mut Offer> {
         match self {
             Self::Offered(_, offer) => Some(offer),
-            Self::Deciding(_) | Self::DefaultRouted(_) | Self::Answered(_) | Self::Over(_) => None,
+            Self::Deciding(_)
+            | Self::DefaultRouted(_)
+            | Self::Abandoned(_)
+            | Self::Answered(_)
+            | Self::Over(_) => None,
         }
     }
 }
@@ -187,6 +197,8 @@ pub struct Conversation {
     pub agent: Option<AgentId>,
     /// The card as the agent's screen has it.
     pub pop: Option<Arc<PopDocument>>,
+    /// The caller had cancelled before the answer came: it will end at once.
+    pub abandoned: bool,
     /// When it was answered.
     pub answered: Moment,
     /// The same by the wall clock.

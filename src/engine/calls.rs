@@ -260,7 +260,7 @@ impl Engine {
         if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut()) {
             offer.progress = Progress::Inviting(super::tables::BranchRef { context, index });
         }
-        self.start_branch(context, Aim::Agent(id), hop, rewrite);
+        self.start_branch(context, Aim::Agent(id), [hop].into(), rewrite);
     }
 
     fn set_offer_timer(&mut self, call: CallKey, handle: super::timers::TimerHandle) {
@@ -287,8 +287,8 @@ impl Engine {
         self.counters.default_routed += 1;
         self.remember_round(call);
         let rewrite = self.initial_rewrite(from, &request);
-        let hop = self.initial_hop(from, &request);
-        self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
+        let hops = self.initial_hops(from, &request);
+        self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
     }
 
     /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7): in whichever place

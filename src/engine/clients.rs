@@ -10,7 +10,7 @@ use super::input::{Datagram, Output, SendToken};
 use super::tables::{BranchRef, Client, ClientKey, ClientMachine, Destination, RunningTimers};
 use super::timers::Alarm;
 use crate::message::{Message, Method, ack_for, cancel_for};
-use crate::proxy::Branch;
+use crate::proxy::{Branch, Target};
 use crate::transaction::{
     Action, Actions, InviteClient, NonInviteClient, StatusClass, Timer, invite_client, non_invite_client,
 };
@@ -84,6 +84,10 @@ impl Engine {
         let name = branch.and_then(|branch| branch.server_name.as_deref());
         let message = self.without_claims(message, &entry.destination, name);
         let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        if !self.hops.is_empty() {
+            let Destination { protocol, remote, .. } = entry.destination;
+            self.hops.heard(Target { protocol, remote }, self.now.moment);
+        }
         let actions = match &mut entry.machine {
             ClientMachine::Invite(machine) => {
                 machine.handle(invite_client::Event::Response(class), &self.settings.timers)
@@ -159,8 +163,12 @@ impl Engine {
                 Action::SendAck => self.send_ack(client, response.as_deref()),
                 Action::ToUser => {
                     let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
-                    if let (Some(branch), Some(response)) = (branch, response.clone()) {
-                        self.on_branch_response(branch, response);
+                    match (branch, response.clone()) {
+                        (Some(branch), Some(response)) => self.on_branch_response(branch, response),
+                        (None, Some(response)) => {
+                            self.on_probe_response(client, response.status().unwrap_or_default());
+                        }
+                        (_, None) => {}
                     }
                 }
                 Action::Set(timer, after) => {

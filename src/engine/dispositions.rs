@@ -1,5 +1,5 @@
-//! What the caller asks of a proxy: Request-Disposition (RFC 3841 §9.1), Replaces and REFER (RFC 3891, RFC 3515),
-//! Max-Breadth (RFC 5393 §5.3).
+//! What the caller asks of a proxy: Request-Disposition (RFC 3841 §9.1), Replaces and REFER (RFC 3891, RFC
+//! 3515), Max-Breadth (RFC 5393 §5.3).
 
 use super::Engine;
 use super::call::Phase;
@@ -34,8 +34,8 @@ impl Engine {
         (given > 0).then_some(given)
     }
 
-    /// Whether the next target of the call may be decided upon. When not, what the caller asked for has been done:
-    /// the search has ended, waits, or has gone to the default route.
+    /// Whether the next target of the call may be decided upon. When not, what the caller asked for has been
+    /// done: the search has ended, waits, or has gone to the default route.
     pub(super) fn search_goes_on(&mut self, call: CallKey) -> bool {
         let Some(context) = self.tables.calls.get(call).and_then(|entry| entry.phase.context()) else {
             return true;
@@ -50,8 +50,8 @@ impl Engine {
         !kept
     }
 
-    /// Whether the call may not have another branch now. When a branch that was cancelled has still to answer,
-    /// the call waits for that, and [`Self::release_held`] goes on; when none has, 440 is its answer.
+    /// Whether the call may not have another branch now. When a branch that was cancelled has still to
+    /// answer, the call waits for that, and [`Self::release_held`] goes on; when none has, 440 is its answer.
     fn hold_for_breadth(&mut self, call: CallKey, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let exhausted = breadth_left(entry) == 0;
@@ -73,8 +73,8 @@ impl Engine {
         }
     }
 
-    /// `no-fork` (RFC 3841 §9.1): the caller wants one target and no other. `true` when there was one; then its
-    /// answer is the call's.
+    /// `no-fork` (RFC 3841 §9.1): the caller wants one target and no other. `true` when there was one; then
+    /// its answer is the call's.
     fn ends_search(&mut self, call: CallKey, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let disposition = entry.request.header(Header::RequestDisposition);
@@ -94,8 +94,8 @@ impl Engine {
         true
     }
 
-    /// Whether the caller insists on a privacy that a proxy cannot give beyond its trust domain (RFC 3323 §5). An
-    /// emergency call is never refused for it, and a dialog that stands is not either.
+    /// Whether the caller insists on a privacy that a proxy cannot give beyond its trust domain (RFC 3323
+    /// §5). An emergency call is never refused for it, and a dialog that stands is not either.
     pub(super) fn privacy_forbids(&self, purpose: Purpose, request: &Message) -> bool {
         let may_be_refused = match purpose {
             Purpose::Call(call) => self.tables.calls.get(call).is_some_and(|call| !call.emergency),
@@ -105,8 +105,8 @@ impl Engine {
         may_be_refused && PrivacyWish::of(request).forbids(request)
     }
 
-    /// Whether the call can go to no agent's phone: those that are not trusted may not have it, and a phone that is
-    /// refused the call by us must not rest for it.
+    /// Whether the call can go to no agent's phone: those that are not trusted may not have it, and a phone
+    /// that is refused the call by us must not rest for it.
     fn is_kept_from_agents(&self, call: CallKey, context: ContextKey) -> bool {
         let Some(entry) = self.tables.contexts.get(context) else { return false };
         let asked = entry.request.header(Header::Privacy).is_some();

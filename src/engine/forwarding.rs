@@ -16,7 +16,7 @@ use crate::transport::{CertificateName, Protocol};
 
 /// What changes in a request beside what every proxy changes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Rewrite {
+pub struct Rewrite {
     /// The new Request-URI; absent when it stays as it came.
     pub request_uri: Option<Bytes>,
     /// How many topmost Route values are ours and go.
@@ -104,8 +104,8 @@ impl Engine {
 
     /// Our Record-Route values for a request that may form a dialog: one, or two when the transport
     /// or the address family changes (RFC 3261 §16.6 item 4, RFC 5658): topmost the one that the called side
-    /// reaches, below it the one for the calling side. Requests within a dialog get none: it would not change the route
-    /// set.
+    /// reaches, below it the one for the calling side. Requests within a dialog get none: it would not change
+    /// the route set.
     pub(super) fn record_route_values(&self, context: &Context, outgoing: &Destination) -> Vec<String> {
         let call = match context.purpose {
             Purpose::Call(call) => self.tables.calls.get(call).map(|call| call.bits),

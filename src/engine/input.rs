@@ -128,7 +128,8 @@ pub struct Datagram {
     pub connection: Option<crate::transport::FlowId>,
     /// Where to, over a connection of its own, when the preferred one is gone (RFC 3261 §18.2.2).
     pub otherwise: Option<SocketAddr>,
-    /// Over TLS, the host name that the other side must prove to have (RFC 5922 §7.3); without one its address.
+    /// Over TLS, the host name that the other side must prove to have (RFC 5922 §7.3); without one its
+    /// address.
     pub server_name: Option<Arc<str>>,
     /// The message.
     pub bytes: Bytes,

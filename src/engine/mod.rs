@@ -13,6 +13,10 @@ mod counters;
 mod dispositions;
 mod doorman;
 mod forwarding;
+mod hops;
+mod hops_failover;
+mod hops_late;
+mod hops_probe;
 mod ids;
 mod input;
 mod names;
@@ -39,6 +43,7 @@ mod timers;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +63,7 @@ use crate::routing::Directory;
 use crate::transaction::{KeyMaker, TimerQueue, TransactionKey};
 use admission::Admission;
 use doorman::Doorman;
+use hops::HopBook;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
 use tables::Tables;
@@ -93,6 +99,8 @@ pub struct Engine {
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
+    hops: HopBook,
+    no_tcp: HashMap<SocketAddr, Moment>,
     next_token: u64,
     rounds: rounds::Rounds,
     doorman: Doorman,
@@ -147,6 +155,8 @@ impl Engine {
             shift_alarm: None,
             names: HashMap::new(),
             awaiting_names: BTreeMap::new(),
+            hops: HopBook::default(),
+            no_tcp: HashMap::new(),
             next_token: 0,
             rounds: rounds::Rounds::new(),
             doorman: Doorman::new(life),
@@ -158,6 +168,7 @@ impl Engine {
             draining: false,
             settings,
         };
+        engine.schedule_probes(Duration::ZERO);
         engine.shifts_due();
         engine
     }
@@ -226,6 +237,8 @@ impl Engine {
             timers: self.timers.len(),
             names_awaited: self.awaiting_names.len(),
             wrapping: self.wrapping.len(),
+            targets: self.hops.counts().0,
+            targets_down: self.hops.counts().1,
             held_octets: self.tables.shares.octets,
             largest_share: self.tables.shares.largest(),
             refusals_kept: self.admission.refused(),
@@ -242,7 +255,11 @@ impl Engine {
             Alarm::Client(client, timer) => self.client_timer(client, timer),
             Alarm::Trying(server) => self.trying_due(server),
             Alarm::TimerC(branch) => self.timer_c(branch),
+            Alarm::BranchSilent(branch) => self.branch_silent(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
+            Alarm::CancelEnd(branch) => self.cancel_ended(branch),
+            Alarm::ProbeRound => self.probe_round(),
+            Alarm::ProbeWait(client) => self.probe_waited(client),
             Alarm::LookupDeadline(call) => self.lookup_deadline(call),
             Alarm::AnnounceDeadline(call, offer) => {
                 self.counters.announce_deadlines += 1;
@@ -281,5 +298,7 @@ impl Engine {
         };
         self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
+        self.hops.forget();
+        self.schedule_probes(Duration::ZERO);
     }
 }

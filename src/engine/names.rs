@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::forwarding::{Rewrite, StatelessAck};
+use super::forwarding::StatelessAck;
 use super::input::{Output, Resolution, ResolveToken};
 use super::tables::BranchRef;
 use crate::proxy::Target;
@@ -32,9 +32,11 @@ pub(super) struct NameKey {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum AwaitingName {
     /// A branch of a context.
-    Branch(BranchRef, Rewrite),
+    Branch(BranchRef),
     /// An ACK to a 2xx, forwarded without a transaction.
     Ack(Box<StatelessAck>),
+    /// The probes of a route's targets.
+    Probe,
 }
 
 impl Engine {
@@ -67,14 +69,18 @@ impl Engine {
             if self.names.len() >= NAMES_KEPT {
                 self.names.clear();
             }
-            self.names.insert(key, (Arc::clone(&targets), self.now.moment + lasts));
+            self.names.insert(key.clone(), (Arc::clone(&targets), self.now.moment + lasts));
         }
         match waiting {
-            AwaitingName::Branch(branch, rewrite) => self.branch_resolved(branch, &targets, &rewrite),
+            AwaitingName::Branch(branch) => self.branch_resolved(branch, &targets),
             AwaitingName::Ack(ack) => match targets.first() {
                 Some(target) => self.send_ack_onward(&ack, *target),
                 None => self.counters.dropped_acks += 1,
             },
+            AwaitingName::Probe => {
+                let name: Arc<str> = key.host.into();
+                targets.iter().for_each(|target| self.probe(*target, Some(Arc::clone(&name))));
+            }
         }
     }
 

@@ -32,7 +32,8 @@ pub(super) enum Level {
 pub(super) struct Pressure {
     lag: Duration,
     late_since: Option<Moment>,
-    wary_until: Option<Moment>,
+    /// Until when the first sign is enough, to shed the rest and to shed all that is new.
+    wary_until: [Option<Moment>; 2],
 }
 
 impl Pressure {
@@ -50,8 +51,8 @@ impl Pressure {
     pub fn level(&self, target: Duration, now: Moment) -> Level {
         let Some(since) = self.late_since else { return Level::Normal };
         let stands = now.since(since);
-        let wary = self.wary_until.is_some_and(|until| now < until);
-        if stands >= STANDS_LONG || (wary && self.lag >= target * 2) {
+        let [wary, very_wary] = self.wary_until.map(|until| until.is_some_and(|until| now < until));
+        if stands >= STANDS_LONG || (very_wary && self.lag >= target * 2) {
             Level::New
         } else if stands >= STANDS || wary {
             Level::Rest
@@ -60,9 +61,12 @@ impl Pressure {
         }
     }
 
-    /// Something was shed.
-    pub fn shed(&mut self, now: Moment) {
-        self.wary_until = Some(now + WARY);
+    /// Something was shed at this level.
+    pub fn shed(&mut self, level: Level, now: Moment) {
+        self.wary_until[0] = Some(now + WARY);
+        if level == Level::New {
+            self.wary_until[1] = Some(now + WARY);
+        }
     }
 
     /// The lag last told.
@@ -98,7 +102,11 @@ mod tests {
     #[test]
     fn r11_after_an_overload_the_next_is_met_at_its_first_sign() {
         let mut pressure = Pressure::default();
-        pressure.shed(at(0));
+        pressure.shed(Level::Rest, at(0));
+        pressure.note(Duration::from_millis(40), TARGET, at(1));
+        assert_eq!(pressure.level(TARGET, at(1)), Level::Rest, "trusted trunks have not been refused yet");
+        pressure.note(Duration::ZERO, TARGET, at(2));
+        pressure.shed(Level::New, at(0));
         pressure.note(Duration::from_millis(20), TARGET, at(1000));
         assert_eq!(pressure.level(TARGET, at(1000)), Level::Rest);
         pressure.note(Duration::from_millis(40), TARGET, at(1001));

@@ -264,16 +264,53 @@ impl Engine {
 
     /// Agents and lines were read again.
     pub(super) fn on_directory(&mut self, directory: Arc<Directory>) {
+        let newcomers: BTreeSet<AgentId> =
+            directory.agents.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
         self.agents.apply_directory(&directory, self.now);
+        // The rest is the phone's: whoever has another one now is asked again.
+        for (id, agent) in &directory.agents {
+            if self.directory.agents.get(id).is_some_and(|before| before.contact != agent.contact) {
+                self.agents.rest_phone(id, None);
+            }
+        }
         self.directory = directory;
         self.names.clear();
+        self.welcome(&newcomers);
         // Who is gone finishes no record any more.
         let gone: BTreeSet<AgentId> =
             self.wrapping.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
         for agent in gone {
             self.wrap_up_done(&agent);
         }
+        let agents = &self.agents;
+        self.told_presence.retain(|agent, _| agents.state(agent).is_some());
         self.shifts_due();
+    }
+
+    /// Whoever was away from the directory may have come back in the middle of a call, or with a screen open:
+    /// the book knows neither of somebody new.
+    fn welcome(&mut self, newcomers: &BTreeSet<AgentId>) {
+        if newcomers.is_empty() {
+            return;
+        }
+        let agent_of = |phase: &Phase| match phase {
+            Phase::Answered(conversation) => conversation.agent.clone(),
+            Phase::Deciding(_) | Phase::Offered(..) | Phase::DefaultRouted(_) | Phase::Over(_) => None,
+        };
+        let talking: Vec<(AgentId, CallId)> = self
+            .tables
+            .calls
+            .values()
+            .filter_map(|call| Some((agent_of(&call.phase)?, call.id.clone())))
+            .filter(|(agent, _)| newcomers.contains(agent))
+            .collect();
+        for (agent, call) in &talking {
+            self.agents.on_call(agent, call);
+        }
+        for agent in newcomers {
+            self.agents.screens(agent, self.screens.contains(agent));
+            self.presence_changed(agent);
+        }
     }
 
     /// Another process changed a status.
@@ -291,7 +328,9 @@ impl Engine {
             Phase::Offered(_, offer) if offer.agent == *agent => self.same_rev(key, rev).map(|()| key),
             Phase::Offered(_, offer) => Err(self.taken_by(agent, key, Some(&offer.agent))),
             Phase::Answered(conversation) => Err(self.taken_by(agent, key, conversation.agent.as_ref())),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Over(_) => Err(gone()),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) | Phase::Over(_) => {
+                Err(gone())
+            }
         }
     }
 
@@ -303,7 +342,7 @@ impl Engine {
             Phase::Offered(_, offer) => Some(&offer.agent),
             Phase::Answered(conversation) => conversation.agent.as_ref(),
             Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         };
         if holder != Some(agent) {
             return Err(not_found());

@@ -164,7 +164,7 @@ impl Engine {
             Phase::Offered(_, offer) => Some(Arc::clone(&offer.pop)),
             Phase::Answered(conversation) => conversation.pop.clone(),
             Phase::Over(_) => self.wrapping.values().find(|card| card.call == call)?.pop.clone(),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         }
     }
 
@@ -214,7 +214,7 @@ impl Engine {
                     card.pop = Some(Arc::clone(pop));
                 }
             }
-            Some(Phase::Deciding(_) | Phase::DefaultRouted(_)) | None => {}
+            Some(Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_)) | None => {}
         }
     }
 
@@ -225,7 +225,7 @@ impl Engine {
             Phase::Over(_) => {
                 self.wrapping.iter().find(|(_, card)| card.call == call).map(|(agent, _)| agent.clone())
             }
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What is done with a 3xx under `redirects = "follow"` (RFC 3261 §16.5, §16.7 item 4): its contacts are tried one
-//! after another, each URI once, and only where the house has said that calls may go (N22).
+//! What is done with a 3xx under `redirects = "follow"` (RFC 3261 §16.5, §16.7 item 4): its contacts are
+//! tried one after another, each URI once, and only where the house has said that calls may go (N22).
 
 use super::Engine;
 use super::call::Progress;
@@ -13,8 +13,8 @@ use crate::message::{Header, Host, Message, NameAddr, Uri};
 const FOLLOWED: usize = 8;
 
 impl Engine {
-    /// A branch has failed: tries the next contact that a 3xx of the same aim has named. `true` when one is tried;
-    /// then the failure is not the end of that aim.
+    /// A branch has failed: tries the next contact that a 3xx of the same aim has named. `true` when one is
+    /// tried; then the failure is not the end of that aim.
     pub(super) fn follow_redirect(&mut self, branch: BranchRef) -> bool {
         if self.settings.redirects.is_none() || !self.may_redirect(branch) {
             return false;
@@ -41,12 +41,12 @@ impl Engine {
         self.counters.redirects_followed += 1;
         let hop = self.hop_of(&uri);
         let rewrite = Rewrite { request_uri: Some(uri.into()), drop_routes: true, ..Rewrite::default() };
-        self.start_branch(branch.context, aim, hop, rewrite);
+        self.start_branch(branch.context, aim, [hop].into(), rewrite);
         true
     }
 
-    /// Only a request that still looks for its target may be sent on: none within a dialog, none that was cancelled,
-    /// and no agent's whose offer has ended.
+    /// Only a request that still looks for its target may be sent on: none within a dialog, none that was
+    /// cancelled, and no agent's whose offer has ended.
     fn may_redirect(&self, branch: BranchRef) -> bool {
         let Some(context) = self.tables.contexts.get(branch.context) else { return false };
         let disposition = context.request.header(Header::RequestDisposition);
@@ -85,8 +85,8 @@ impl Engine {
         }
     }
 
-    /// Whether calls may go there: to an agent's phone, to the default route's host, to a host of the list; never to
-    /// ourselves, and never to a number that costs (N22).
+    /// Whether calls may go there: to an agent's phone, to the default route's host, to a host of the list;
+    /// never to ourselves, and never to a number that costs (N22).
     fn may_lead_to(&self, uri: &[u8]) -> bool {
         let Ok(uri) = Uri::parse(uri) else { return false };
         if !uri.is_sip() || self.own.is_own(&uri) || uri.params.has("method") || self.is_costly(&uri) {
@@ -96,7 +96,7 @@ impl Engine {
         let same_host = |other: &str| Uri::parse(other.as_bytes()).ok().and_then(|uri| host_text(&uri));
         let listed = self.settings.redirects.iter().flatten().any(|allowed| *allowed == host);
         listed
-            || same_host(&self.settings.default_route).as_ref() == Some(&host)
+            || self.settings.routes.iter().any(|route| same_host(&route.uri).as_ref() == Some(&host))
             || self.directory.agents.values().any(|agent| same_host(&agent.contact).as_ref() == Some(&host))
     }
 
@@ -123,7 +123,8 @@ impl Engine {
     }
 }
 
-/// Each contact's wish (thousandths of `q`; 1 when there is none) and its URI, without what stands behind `?`.
+/// Each contact's wish (thousandths of `q`; 1 when there is none) and its URI, without what stands behind
+/// `?`.
 fn contacts_of(response: &Message) -> Vec<(u16, Vec<u8>)> {
     let values = response.values(Header::Contact).take(FOLLOWED);
     values

@@ -1,5 +1,6 @@
 //! Requests from the wire: who may send, which transaction, which way (RFC 3261 §16.3 to §16.5, §16.10).
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -158,7 +159,7 @@ impl Engine {
         let hop = self.hop_of(plan.next_uri());
         let rewrite = Rewrite::of(&plan);
         let context = self.open_context(server, message, peer, Purpose::InDialog(call));
-        self.start_branch(context, Aim::Dialog, hop, rewrite);
+        self.start_branch(context, Aim::Dialog, [hop].into(), rewrite);
     }
 
     /// Whether one side of the request is somebody who answered the call's INVITE; the cookie has proved the
@@ -185,9 +186,9 @@ impl Engine {
     fn relay(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
         let from = self.grants_of(peer);
         let rewrite = self.initial_rewrite(from, &message);
-        let hop = self.initial_hop(from, &message);
+        let hops = self.initial_hops(from, &message);
         let context = self.open_context(server, message, peer, Purpose::Relay);
-        self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
+        self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
     }
 
     /// Tells what an initial request is about to lose (N13, N18).
@@ -213,11 +214,11 @@ impl Engine {
 
     /// Where an initial request goes when nobody is chosen: a pre-loaded Route that may be followed, or the
     /// default route.
-    pub(super) fn initial_hop(&self, from: Grants, message: &Message) -> NextHop {
+    pub(super) fn initial_hops(&mut self, from: Grants, message: &Message) -> VecDeque<NextHop> {
         let route = plan_route(message, &self.own).and_then(|plan| plan.next_route);
         match route {
-            Some(route) if from.preloaded_route => self.hop_of(&route),
-            Some(_) | None => self.hop_of(self.settings.default_route.as_bytes()),
+            Some(route) if from.preloaded_route => [self.hop_of(&route)].into(),
+            Some(_) | None => self.route_hops(),
         }
     }
 

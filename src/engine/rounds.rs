@@ -73,12 +73,12 @@ impl Engine {
             remote == source
                 || (via.host().address() == Some(remote.ip()) && via.port().unwrap_or(5060) == remote.port())
         };
-        match self.hop_of(self.settings.default_route.as_bytes()) {
+        self.settings.routes.iter().any(|route| match self.hop_of(route.uri.as_bytes()) {
             NextHop::Address(target) => leads_there(target.remote),
             NextHop::Name { protocol, host, port } => self
                 .known_name(&NameKey { host, port, protocol })
                 .is_some_and(|targets| targets.iter().any(|target| leads_there(target.remote))),
             NextHop::Unroutable => false,
-        }
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hops::HopBook;
 use super::input::ResolveToken;
 use super::names::{AwaitingName, NameKey};
 use super::people::Wrapping;
@@ -30,6 +31,7 @@ pub struct Saved {
     wrapping: BTreeMap<AgentId, Wrapping>,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    hops: HopBook,
     shift_alarm: Option<TimerHandle>,
     next_token: u64,
     doorman: super::doorman::Doorman,
@@ -49,6 +51,7 @@ impl Engine {
             wrapping: self.wrapping.clone(),
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
+            hops: self.hops.clone(),
             shift_alarm: self.shift_alarm,
             next_token: self.next_token,
             doorman: self.doorman.clone(),
@@ -76,6 +79,7 @@ impl Engine {
         engine.wrapping = saved.wrapping;
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
+        engine.hops = saved.hops;
         engine.shift_alarm = saved.shift_alarm;
         engine.next_token = saved.next_token;
         engine.doorman = saved.doorman;

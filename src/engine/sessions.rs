@@ -1,5 +1,5 @@
-//! Session timers as a proxy sees them (RFC 4028 §8): none is inserted and none lowered, but a session that was
-//! agreed upon and is not refreshed is over, and its call must not be followed any longer.
+//! Session timers as a proxy sees them (RFC 4028 §8): none is inserted and none lowered, but a session that
+//! was agreed upon and is not refreshed is over, and its call must not be followed any longer.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ impl Engine {
     }
 }
 
-/// `Session-Expires` of a 2xx (RFC 4028 §4); what is no number of seconds, or below the 90 s that are the least,
-/// agrees on nothing.
+/// `Session-Expires` of a 2xx (RFC 4028 §4); what is no number of seconds, or below the 90 s that are the
+/// least, agrees on nothing.
 fn session_of(response: &Message) -> Option<Duration> {
     let value = response.header(Header::SessionExpires)?;
     let digits = value.split(|octet| *octet == b';').next()?.trim_ascii();

@@ -23,8 +23,18 @@ pub struct Settings {
     pub listen: Vec<std::net::SocketAddr>,
     /// Whether a 3xx is followed, and to which hosts beside peers and agents' phones (R8).
     pub redirects: Option<Vec<String>>,
-    /// Where a call goes when nothing else applies.
-    pub default_route: String,
+    /// Where a call goes when nothing else applies; never empty.
+    pub routes: Vec<crate::proxy::RouteTarget>,
+    /// After so long without any response to an INVITE the next target is tried, and after twice as long the
+    /// route is given up; zero leaves it to the transaction's own timer.
+    pub next_target_after: Duration,
+    /// How often the targets of the default route are asked by OPTIONS; zero is never.
+    pub probe_interval: Duration,
+    /// A phone without any response to an INVITE is given up after this; zero leaves it to the transaction's
+    /// own timer.
+    pub phone_silent: Duration,
+    /// A request longer than this goes over TCP where UDP was meant; zero is never.
+    pub tcp_above_bytes: usize,
     /// Who may send requests.
     pub peers: Vec<Peer>,
     /// Limits of a message.

@@ -3,12 +3,15 @@
 mod answering;
 mod dialogs;
 mod features;
+mod hops;
 mod identity;
+mod large;
 mod digest;
 mod lookups;
 mod offers;
 mod overload;
 mod people;
+mod phones;
 mod record_route;
 mod redirects;
 mod responses;

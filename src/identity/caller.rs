@@ -71,8 +71,8 @@ pub struct Caller {
     /// The display name as text: control characters removed, at most 64 characters. Untrusted; absent when
     /// restricted.
     pub display_name: Option<String>,
-    /// A trusted peer vouches for the number: by P-Asserted-Identity unless its `verstat` says that validation
-    /// failed, or by a `verstat` that passed. Never on the word of the message alone.
+    /// A trusted peer vouches for the number: by P-Asserted-Identity unless its `verstat` says that
+    /// validation failed, or by a `verstat` that passed. Never on the word of the message alone.
     pub asserted: bool,
     /// The first diverting number (`Diversion` or `History-Info`), shown as 転送元.
     pub diverted_by: Option<String>,

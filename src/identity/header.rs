@@ -13,7 +13,8 @@ pub(super) struct Address {
     /// The user part of a sip URI or the number of a tel URI: percent-decoded, without parameters and
     /// password.
     pub user: String,
-    /// The parameters of the user part, percent-decoded, with their semicolons; for tel URIs they are in `rest`.
+    /// The parameters of the user part, percent-decoded, with their semicolons; for tel URIs they are in
+    /// `rest`.
     pub user_params: String,
     /// The host, lower-case, without the port; empty in tel URIs.
     pub host: String,

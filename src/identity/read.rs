@@ -113,8 +113,8 @@ pub fn read_called(order: &[CalledSource], headers: &CalledHeaders<'_>, context:
     fallback.unwrap_or_else(|| canon("", context))
 }
 
-/// Who was called first: `Diversion` lists the latest first (RFC 5806 §4), `History-Info` the earliest (RFC 7044
-/// §5); its first entry is a diversion only when others follow.
+/// Who was called first: `Diversion` lists the latest first (RFC 5806 §4), `History-Info` the earliest (RFC
+/// 7044 §5); its first entry is a diversion only when others follow.
 fn first_diversion<'a>(headers: &CalledHeaders<'a>) -> Option<&'a [u8]> {
     list(&headers.diversion).last().copied().or_else(|| {
         let entries = list(&headers.history_info);

@@ -77,8 +77,8 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
     edit.finish()
 }
 
-/// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item 7);
-/// who answered is asserted to those who may know (RFC 3325 §5).
+/// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item
+/// 7); who answered is asserted to those who may know (RFC 3325 §5).
 pub fn forward_response(response: &Message, extra: &[(String, Bytes)], keep_identity: bool) -> Bytes {
     let mut edit = Edit::of(response);
     edit.remove_top(Header::Via);

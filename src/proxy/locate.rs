@@ -1,4 +1,5 @@
-//! RFC 3263 §4: which records a SIP host name is asked for, and in what order its servers are tried (RFC 2782).
+//! RFC 3263 §4: which records a SIP host name is asked for, and in what order its servers are tried (RFC
+//! 2782).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,9 +34,9 @@ pub enum Question {
 
 /// The question for a host name, its port and its protocol as far as the URI names them.
 ///
-/// A port that is written stands for "no SRV" (§4.2), a transport for "no NAPTR" (§4.1); TLS is asked by NAPTR
-/// in either case, since `sips:` names it by itself. A name without a dot is a machine of ours and offers no
-/// services.
+/// A port that is written stands for "no SRV" (§4.2), a transport for "no NAPTR" (§4.1); TLS is asked by
+/// NAPTR in either case, since `sips:` names it by itself. A name without a dot is a machine of ours and
+/// offers no services.
 pub fn question(host: &str, port: Option<u16>, protocol: Option<Protocol>) -> Question {
     let bare = host.trim_end_matches('.');
     if !is_host_name(bare) {
@@ -74,8 +75,8 @@ fn service_name(protocol: Protocol, host: &str) -> String {
     format!("{service}.{host}.")
 }
 
-/// Labels of letters, digits, hyphens and underscores; the last one no number, which some resolvers would take
-/// for a piece of an address (`127.1`, `.1`).
+/// Labels of letters, digits, hyphens and underscores; the last one no number, which some resolvers would
+/// take for a piece of an address (`127.1`, `.1`).
 fn is_host_name(bare: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

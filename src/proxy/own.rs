@@ -100,8 +100,8 @@ impl Name {
     }
 }
 
-/// Under which name somebody of this address family reaches us: the first name that is no address of the other
-/// family, then an address we listen on; for want of both, the advertised name all the same.
+/// Under which name somebody of this address family reaches us: the first name that is no address of the
+/// other family, then an address we listen on; for want of both, the advertised name all the same.
 fn host_for(names: &[Name], listen: &[SocketAddr], v6: bool) -> Name {
     let fits = |address: IpAddr| address.is_ipv6() == v6;
     let listened = listen

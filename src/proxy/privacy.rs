@@ -1,8 +1,8 @@
 //! RFC 3323 §4.2, RFC 3325 §9.3: what the Privacy header asks of a proxy at the edge of its trust domain.
 //!
-//! `id` is done: the assertion goes no further. `user` is done as far as a proxy may: the headers that tell of the
-//! caller and that no dialog needs go. From, Contact and Via cannot be hidden by who is no end of the call
-//! (RFC 3261 §16.6); where `critical` stands beside a wish for that, the request may not cross the edge.
+//! `id` is done: the assertion goes no further. `user` is done as far as a proxy may: the headers that tell
+//! of the caller and that no dialog needs go. From, Contact and Via cannot be hidden by who is no end of the
+//! call (RFC 3261 §16.6); where `critical` stands beside a wish for that, the request may not cross the edge.
 
 use crate::message::{Header, Message, NameAddr, Uri};
 
@@ -94,7 +94,8 @@ mod tests {
     fn request(from: &str, header: &str) -> Message {
         let line = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
         let text = format!(
-            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{line}From: {from};tag=1\r\n\
+            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{line}\
+             From: {from};tag=1\r\n\
              To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         );
         Message::parse(text.into_bytes().into(), &Limits::default()).unwrap()

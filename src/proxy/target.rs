@@ -37,8 +37,8 @@ pub enum NextHop {
 }
 
 impl NextHop {
-    /// The name that a TLS server there must prove to have: the one in the URI, whatever it leads to (RFC 5922
-    /// §4). An address proves itself.
+    /// The name that a TLS server there must prove to have: the one in the URI, whatever it leads to (RFC
+    /// 5922 §4). An address proves itself.
     pub fn server_name(&self) -> Option<Arc<str>> {
         match self {
             Self::Name { host, .. } => Some(Arc::from(host.as_str())),

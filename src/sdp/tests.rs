@@ -165,7 +165,7 @@ fn n51_what_cannot_be_agreed_on_has_its_reason() {
         ("RTP/AVP", "RTP/SAVP", Disagreement::Encrypted),
         ("RTP/AVP", "UDP/TLS/RTP/SAVPF", Disagreement::Encrypted),
         ("8 0 101", "18 97 101", Disagreement::NoCodec),
-        ("8 0 101", "256 008 00008", Disagreement::NoCodec),
+        ("8 0 101", "256 00008", Disagreement::NoCodec),
         ("c=IN IP4 198.51.100.7", "c=IN IP4 127.0.0.1", Disagreement::Target),
         ("c=IN IP4 198.51.100.7", "c=IN IP4 169.254.169.254", Disagreement::Target),
         ("c=IN IP4 198.51.100.7", "c=IN IP4 203.0.113.1", Disagreement::Target),

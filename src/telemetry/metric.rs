@@ -12,7 +12,8 @@ pub const MESSAGES: &str = "toritsugi_messages_total";
 /// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
 /// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`, `tls`, `tls_handshakes`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
-/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or too many).
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or
+/// too many).
 pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
@@ -34,9 +35,18 @@ pub const CLOSED_SOCKETS: &str = "toritsugi_closed_sockets_total";
 pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
 /// Names of next hops. Label `outcome`: `found`, `none`, `private`, `overloaded`.
 pub const NAMES: &str = "toritsugi_names_total";
-/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is closed).
+/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is
+/// closed).
 pub const PINGS: &str = "toritsugi_pings_total";
 
+/// What next hops did. Label `event`: `next_target`, `given_up`, `marked_down`, `route_down`, `probe`,
+/// `silent_phone`, `late_answer`, `large_over_tcp`.
+pub const NEXT_HOP_EVENTS: &str = "toritsugi_next_hop_events_total";
+
+/// Next hops whose health is known.
+pub const NEXT_HOPS: &str = "toritsugi_next_hops";
+/// Next hops that are marked down.
+pub const NEXT_HOPS_DOWN: &str = "toritsugi_next_hops_down";
 /// Transactions now.
 pub const TRANSACTIONS: &str = "toritsugi_transactions";
 /// Calls now.
@@ -85,7 +95,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 34] = [
+pub const ALL: [(Kind, &str, &str); 37] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -101,6 +111,9 @@ pub const ALL: [(Kind, &str, &str); 34] = [
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
     (Kind::Counter, DROPPED_LOG_LINES, "Log lines that were not written, by reason."),
+    (Kind::Counter, NEXT_HOP_EVENTS, "What next hops did, by event."),
+    (Kind::Gauge, NEXT_HOPS, "Next hops whose health is known."),
+    (Kind::Gauge, NEXT_HOPS_DOWN, "Next hops that are marked down."),
     (Kind::Counter, NAMES, "Names of next hops that were asked for, by outcome."),
     (Kind::Counter, PINGS, "SIP keep-alive pings, by event."),
     (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outbox::Outbox;
 use super::shared::Shared;
+use super::times::{Then, Times};
 use super::{
     Arrival, CertificateName, CloseReason, Flow, FlowId, Frame, Framer, Protocol, SendFailure,
     TransportSettings, socket,
@@ -30,9 +31,6 @@ const PONG: Bytes = Bytes::from_static(b"\r\n");
 
 /// RFC 5626 §3.5.1: a ping.
 const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
-
-/// How long a stream that cannot be framed waits for its 400 and its `close`.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
 
 /// How long the other side may take to see our end before the socket goes.
 const LINGER: Duration = Duration::from_secs(1);
@@ -47,13 +45,16 @@ pub(super) struct Connection {
     pub(super) remote: SocketAddr,
     pub(super) inbound: bool,
     pub(super) opened: Instant,
-    /// Over TLS, the name that was asked for; absent when it was an address, and for connections from outside.
+    /// Over TLS, the name that was asked for; absent when it was an address, and for connections from
+    /// outside.
     pub(super) server_name: Option<Arc<str>>,
     local: Cell<SocketAddr>,
     certificate: Cell<Option<CertificateName>>,
     /// What the client's verified certificate says.
     names: RefCell<Vec<String>>,
     known: Cell<bool>,
+    /// It was pinged, and no CRLF has come since.
+    awaits_pong: Cell<bool>,
     answers_pings: Cell<bool>,
     /// TLS holds octets that the socket has not taken yet.
     unflushed: Cell<bool>,
@@ -110,6 +111,7 @@ impl Connection {
             certificate: Cell::new(None),
             names: RefCell::default(),
             known: Cell::new(false),
+            awaits_pong: Cell::new(false),
             answers_pings: Cell::new(false),
             unflushed: Cell::new(false),
             local: Cell::new(SocketAddr::from(([0, 0, 0, 0], 0))),
@@ -209,10 +211,15 @@ impl Connection {
         self.outbox.borrow_mut().give_up()
     }
 
-    /// The configured interval less up to a fifth, differently for each connection, so that many do not ping at
-    /// once (RFC 5626 §4.4.1).
-    fn keep_alive(&self, settings: &TransportSettings) -> Duration {
+    /// The configured interval less up to a fifth, differently for each connection, so that many do not ping
+    /// at once (RFC 5626 §4.4.1).
+    pub(super) fn keep_alive(&self, settings: &TransportSettings) -> Duration {
         settings.keep_alive.mul_f64(1.0 - f64::from(self.id.low_octet()) / 1280.0)
+    }
+
+    /// Whether it has ever answered a ping.
+    pub(super) fn answers_pings(&self) -> bool {
+        self.answers_pings.get()
     }
 
     fn has_output(&self) -> bool {
@@ -335,6 +342,7 @@ where
                     Then::Close(why) => return why,
                     Then::Ping => {
                         times.pinged = Some(Instant::now());
+                        connection.awaits_pong.set(true);
                         if connection.enqueue(PING, None).is_ok() {
                             shared.count(|counts| counts.pings_sent += 1);
                         }
@@ -358,12 +366,16 @@ fn deliver(shared: &Shared, connection: &Connection, framer: &mut Framer) -> boo
                 shared.count(|counts| counts.received += 1);
                 shared.arrive(Arrival::Message { flow: connection.flow(), bytes });
             }
+            // Two answers in a row look like a ping: who owes us one is not pinging.
+            Frame::KeepAliveRequest | Frame::KeepAliveResponse if connection.awaits_pong.take() => {
+                connection.answers_pings.set(true);
+            }
             Frame::KeepAliveRequest => {
                 if connection.enqueue(PONG, None).is_ok() {
                     shared.count(|counts| counts.pings_answered += 1);
                 }
             }
-            Frame::KeepAliveResponse => connection.answers_pings.set(true),
+            Frame::KeepAliveResponse => {}
             Frame::Unusable { head, end_known } => {
                 shared.count(|counts| {
                     counts.unusable += 1;
@@ -404,104 +416,4 @@ where
     };
     // Whether the end was seen or the time is over: the socket goes now.
     let _ = timeout(LINGER, until_the_end).await;
-}
-
-/// What a limit of time asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    Close(CloseReason),
-    Ping,
-}
-
-/// When what last happened.
-struct Times {
-    active: Instant,
-    /// When the other side was last heard while it had been pinged.
-    ponged: Option<Instant>,
-    /// Since when a ping waits for its answer.
-    pinged: Option<Instant>,
-    /// Since when the queue has not moved; `None` while it is empty.
-    blocked: Option<Instant>,
-    broken: Option<Instant>,
-}
-
-impl Times {
-    fn new() -> Self {
-        Self { active: Instant::now(), ponged: None, pinged: None, blocked: None, broken: None }
-    }
-
-    fn note(&mut self, has_output: bool, is_broken: bool) {
-        if has_output {
-            self.blocked.get_or_insert_with(Instant::now);
-        } else {
-            self.blocked = None;
-        }
-        if is_broken {
-            self.broken.get_or_insert_with(Instant::now);
-        }
-    }
-
-    /// A ping and its answer keep nothing open that nobody uses: they are no activity.
-    fn wrote(&mut self) {
-        if self.pinged.is_none() {
-            self.active = Instant::now();
-        }
-        self.blocked = None;
-    }
-
-    fn read(&mut self) {
-        match self.pinged.take() {
-            Some(_) => self.ponged = Some(Instant::now()),
-            None => self.active = Instant::now(),
-        }
-    }
-
-    /// The first limit that will be reached if nothing happens.
-    fn deadline(
-        &self,
-        settings: &TransportSettings,
-        connection: &Connection,
-        message_started: Option<Instant>,
-    ) -> (Instant, Then) {
-        let silent = connection.inbound && !connection.is_proven() && self.broken.is_none();
-        let limits = [
-            (Some(self.active), settings.idle_timeout, CloseReason::Idle),
-            (self.blocked, settings.stuck_timeout, CloseReason::Stuck),
-            (self.broken, ANSWER_TIME, CloseReason::Unframeable),
-            (message_started, settings.stream_message_timeout, CloseReason::MessageTimeout),
-            (
-                silent.then_some(connection.opened),
-                settings.stream_message_timeout,
-                CloseReason::MessageTimeout,
-            ),
-        ];
-        let mut first = (self.active + settings.idle_timeout, Then::Close(CloseReason::Idle));
-        for (since, limit, why) in limits {
-            if let Some(since) = since
-                && since + limit < first.0
-            {
-                first = (since + limit, Then::Close(why));
-            }
-        }
-        let ping = self.next_ping(settings, connection);
-        ping.filter(|(at, _)| *at < first.0).unwrap_or(first)
-    }
-
-    /// Connections that we made are pinged (RFC 5626 §4.4.1). Whoever has answered once must go on answering;
-    /// who never has may not know pings, and the kernel's own probes must do.
-    fn next_ping(&self, settings: &TransportSettings, connection: &Connection) -> Option<(Instant, Then)> {
-        if connection.inbound || settings.keep_alive.is_zero() {
-            return None;
-        }
-        match self.pinged {
-            Some(pinged) if connection.answers_pings.get() => {
-                Some((pinged + settings.pong_timeout, Then::Close(CloseReason::NoPong)))
-            }
-            Some(pinged) => Some((pinged + settings.keep_alive, Then::Ping)),
-            None => {
-                let quiet_since = self.ponged.unwrap_or(self.active).max(self.active);
-                Some((quiet_since + connection.keep_alive(settings), Then::Ping))
-            }
-        }
-    }
 }

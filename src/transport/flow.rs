@@ -25,8 +25,8 @@ impl FlowId {
     }
 }
 
-/// A name that a certificate carries and an authority of ours has verified, as a digest: it is compared, never
-/// read.
+/// A name that a certificate carries and an authority of ours has verified, as a digest: it is compared,
+/// never read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CertificateName([u8; 16]);
 

@@ -1,8 +1,8 @@
 //! [io] RFC 3261 §18: sockets, flows and connections. Octets in, octets out; what they mean is not known
 //! here.
 //!
-//! Everything runs on the thread of the driver: UDP without a task, each TCP or TLS connection as a local task.
-//! Framing is pure.
+//! Everything runs on the thread of the driver: UDP without a task, each TCP or TLS connection as a local
+//! task. Framing is pure.
 
 mod accept;
 #[cfg(test)]
@@ -26,6 +26,7 @@ mod keep_alive_tests;
 mod tests;
 #[cfg(test)]
 mod tls_tests;
+mod times;
 mod tls;
 mod transports;
 mod udp;

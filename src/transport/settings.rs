@@ -24,7 +24,8 @@ pub struct TransportSettings {
     pub handshakes_per_peer: usize,
     /// TLS handshakes under way from outside in all; 256.
     pub handshakes: usize,
-    /// After this silence a connection that we made is pinged with CRLFs (RFC 5626 §3.5.1); zero: never; 100 s.
+    /// After this silence a connection that we made is pinged with CRLFs (RFC 5626 §3.5.1); zero: never; 100
+    /// s.
     pub keep_alive: Duration,
     /// For the answer to a ping, once the other side has answered one; 10 s (RFC 5626 §4.4.1).
     pub pong_timeout: Duration,

@@ -205,9 +205,9 @@ impl Shared {
     }
 
     /// Whether one more connection from `peer` may stay. At a limit the oldest one that never brought a
-    /// message makes room: a peer whose connections work cannot be crowded out by idle ones. Whoever still has
-    /// to show a certificate shares half of the connections with others like them, so that the other half is
-    /// the peers' (N32).
+    /// message makes room: a peer whose connections work cannot be crowded out by idle ones. Whoever still
+    /// has to show a certificate shares half of the connections with others like them, so that the other half
+    /// is the peers' (N32).
     pub(super) fn inbound_room(&self, peer: IpAddr, is_known: bool) -> bool {
         let registry = self.registry.borrow();
         let of_peer = registry.inbound_by_peer.get(&peer).copied().unwrap_or(0);

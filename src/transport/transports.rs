@@ -97,7 +97,8 @@ impl Transports {
         *self.shared.allow.borrow_mut() = allow;
     }
 
-    /// Which names in a client's verified certificate are peers' (N8). Such a client may connect from anywhere.
+    /// Which names in a client's verified certificate are peers' (N8). Such a client may connect from
+    /// anywhere.
     pub fn allow_named(&self, allow: Box<dyn Fn(&str) -> bool>) {
         *self.shared.allow_named.borrow_mut() = allow;
     }

@@ -202,6 +202,11 @@ impl People {
         }
     }
 
+    /// Agents whose screen was told of the call.
+    pub fn pops_of(&self, call: &CallId) -> usize {
+        self.cards.keys().filter(|(other, _)| other == call).count()
+    }
+
     pub fn on_record(&mut self, record: &CallRecord) {
         let before = self.records.insert(record.sip_call_id.clone(), record.clone());
         if before.is_some() {

@@ -437,8 +437,8 @@ fn late_uses(source: &Source) -> Vec<Fault> {
     faults
 }
 
-/// Every test that these pages name in a column `test` is a test of the house; a name that ends in `…` stands for
-/// those that begin so.
+/// Every test that these pages name in a column `test` is a test of the house; a name that ends in `…`
+/// stands for those that begin so.
 pub fn named_tests_exist(house: &House) -> Vec<Fault> {
     const PAGES: [&str; 2] = ["docs/RFC.md", "docs/SECURITY-TESTS.md"];
     let pages = house.texts.iter().filter(|(path, _)| PAGES.contains(&path.as_str()));

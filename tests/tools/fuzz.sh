@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # The order of what a stranger reaches first.
-targets=(message uri framing sdp engine number frame config)
+targets=(message uri digest framing sdp engine number frame config)
 seconds="${FUZZ_SECONDS:-60}"
 
 main() {

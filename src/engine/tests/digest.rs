@@ -124,6 +124,9 @@ fn n3_a_copy_of_a_request_is_refused_whenever_and_from_wherever_it_comes() {
     assert!(answers.iter().all(|answer| answer.status() == Some(407) && is_stale(answer)));
     for (n, wait) in [1, 60, 3600].into_iter().enumerate() {
         world.advance(Duration::from_secs(wait));
+        // The call that was let in is still tried, and given up in the end.
+        world.taken(PBX);
+        world.taken(HERE);
         world.receive(HERE, copy(20_000 + n));
         assert!(world.taken(HERE).iter().all(is_stale), "{wait} s later");
         world.receive(THERE, copy(30_000 + n));
@@ -133,9 +136,7 @@ fn n3_a_copy_of_a_request_is_refused_whenever_and_from_wherever_it_comes() {
             copy(40_000 + n).replacen("INVITE", "MESSAGE", 1).replace("1 INVITE", "1 MESSAGE"),
         );
         world.receive(HERE, copy(50_000 + n).replacen(URI, "sip:0388888888@192.0.2.1", 1));
-        let fresh: Vec<_> =
-            world.taken(PBX).into_iter().filter(|message| message.status().is_none()).collect();
-        assert!(fresh.iter().all(|message| message.method() == Method::Cancel), "{fresh:?}");
+        assert!(world.taken(PBX).is_empty(), "a copy came through");
     }
 }
 

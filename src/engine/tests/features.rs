@@ -37,8 +37,8 @@ fn d1_a_call_whose_bye_never_comes_is_closed_as_lost() {
     assert_eq!(world.status_of("a1").2, "wrap_up", "the agent is not held on a call that is gone");
 }
 
-/// RFC 4028 §10: a session that is not refreshed is over, even when its BYE is never seen; a refresh gives it the same
-/// time again.
+/// RFC 4028 §10: a session that is not refreshed is over, even when its BYE is never seen; a refresh gives it
+/// the same time again.
 #[test]
 fn d1_a_session_that_is_not_refreshed_ends_the_call() {
     let mut world = World::new();

@@ -42,11 +42,12 @@ fn i1_identity_of_a_trusted_peer_does_not_reach_a_phone_that_is_not_trusted() {
     assert_eq!(invite.header(Header::PPreferredIdentity), None);
 }
 
-/// RFC 3323: towards a phone that is not trusted, what tells of the caller goes; towards a trusted peer all stays,
-/// for a privacy service behind it.
+/// RFC 3323: towards a phone that is not trusted, what tells of the caller goes; towards a trusted peer all
+/// stays, for a privacy service behind it.
 #[test]
 fn i2_privacy_user_takes_the_telling_headers_away_at_the_edge() {
-    let telling = "Privacy: user;id\r\nSubject: s\r\nCall-Info: <http://x>\r\nOrganization: o\r\nUser-Agent: u\r\n\
+    let telling = "Privacy: user;id\r\nSubject: s\r\nCall-Info: <http://x>\r\nOrganization: o\r\n\
+                   User-Agent: u\r\n\
                    Reply-To: <sip:r@x>\r\nIn-Reply-To: i\r\n";
     let names: [&[u8]; 6] =
         [b"Subject", b"Call-Info", b"Organization", b"User-Agent", b"Reply-To", b"In-Reply-To"];
@@ -69,8 +70,8 @@ fn i2_privacy_user_takes_the_telling_headers_away_at_the_edge() {
     assert!(invite.header(Header::PAssertedIdentity).is_some());
 }
 
-/// RFC 3323 §5: a privacy that the caller insists on and that cannot be given is a refusal, but only where the
-/// trust domain ends; and no agent's phone rests for it.
+/// RFC 3323 §5: a privacy that the caller insists on and that cannot be given is a refusal, but only where
+/// the trust domain ends; and no agent's phone rests for it.
 #[test]
 fn i2_a_critical_privacy_that_cannot_be_given_stays_within_the_trust_domain() {
     let mut world = World::new();
@@ -115,8 +116,8 @@ fn i3_diversion_and_history_info_pass_and_the_first_called_number_can_be_the_lin
     );
 }
 
-/// RFC 8224: the signature covers To, From, Date and the body's fingerprints; a verifier behind us must find every
-/// octet of them.
+/// RFC 8224: the signature covers To, From, Date and the body's fingerprints; a verifier behind us must find
+/// every octet of them.
 #[test]
 fn i4_identity_and_all_it_signs_pass_octet_for_octet() {
     let long = format!(

@@ -124,6 +124,26 @@ fn live_calls_carry_their_traces() {
     assert_eq!(world.ask(Request::LiveCall(CallId::new("c-none"))).unwrap_err().code, ErrorCode::NotFound);
 }
 
+#[test]
+fn i6_who_comes_back_into_the_directory_while_talking_is_not_free() {
+    let (mut world, _) = offered();
+    let invite = invites(world.taken(PHONE_1)).remove(0);
+    world.reply(PHONE_1, &invite, 180, "phone");
+    world.advance(Duration::from_secs(11));
+    let gone = AgentId::new("a1");
+    world.directory(|people| _ = people.agents.remove(&gone));
+    // The answer crosses the CANCEL: the caller talks to somebody who is not in the directory.
+    world.reply(PHONE_1, &invite, 200, "phone");
+    world.screen("a1");
+    world.directory(|_| {});
+    assert_eq!(world.status_of("a1").2, "on_call");
+    let ok = world.taken(CARRIER).pop().unwrap();
+    world.receive(CARRIER, within_dialog("BYE", 2, &ok));
+    let bye = world.taken(PHONE_1).pop().unwrap();
+    world.reply(PHONE_1, &bye, 200, "phone");
+    assert_eq!(world.status_of("a1").2, "wrap_up", "the record of that call is still to be written");
+}
+
 fn offered() -> (World, CallId) {
     let mut world = World::new();
     world.invite_unknown("one");

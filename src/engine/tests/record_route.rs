@@ -1,4 +1,5 @@
-//! RFC 5658: two Record-Route values where transport or address family changes, and requests that follow them.
+//! RFC 5658: two Record-Route values where transport or address family changes, and requests that follow
+//! them.
 
 use super::world::{CARRIER, LINE, PHONE_1, US, World, address, invite_text, within_dialog};
 use crate::message::{Header, Message, Method};

@@ -19,8 +19,8 @@ fn r2_provisionals_go_up_at_once_and_a_received_100_does_not() {
     }
 }
 
-/// Deliberate recursion: the caller asked for the line, and an agent's 603 means "not me". RFC 3261 §16.7 item
-/// 5 would end the search; toritsugi acts for the line there.
+/// Deliberate recursion: the caller asked for the line, and an agent's 603 means "not me". RFC 3261 §16.7
+/// item 5 would end the search; toritsugi acts for the line there.
 #[test]
 fn r3_an_agents_603_sends_the_call_to_the_next_agent() {
     let mut world = World::new();
@@ -82,8 +82,8 @@ fn r4_a_503_of_the_only_branch_goes_up_as_500() {
     assert_eq!(world.statuses(), [100, 500]);
 }
 
-/// An unmatched CANCEL cannot be forwarded to the target of its INVITE: presence decided that and has changed.
-/// 481 says that nothing was cancelled.
+/// An unmatched CANCEL cannot be forwarded to the target of its INVITE: presence decided that and has
+/// changed. 481 says that nothing was cancelled.
 #[test]
 fn r6_a_cancel_that_matches_nothing_gets_481_and_goes_nowhere() {
     let mut world = World::new();
@@ -107,8 +107,8 @@ fn r6_a_cancel_is_answered_200_and_passed_on_with_the_branch_of_its_invite() {
     assert_eq!(world.statuses(), [487]);
 }
 
-/// RFC 3261 §16.11: what is forwarded without a transaction always takes the same way; the ACK to a 2xx is all
-/// there is, and its repeats carry the same branch.
+/// RFC 3261 §16.11: what is forwarded without a transaction always takes the same way; the ACK to a 2xx is
+/// all there is, and its repeats carry the same branch.
 #[test]
 fn r10_only_the_ack_to_a_2xx_is_stateless_and_each_repeat_is_the_same() {
     let mut world = World::new();

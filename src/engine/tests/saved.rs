@@ -41,7 +41,10 @@ fn timers_fire_after_the_state_was_read_back() {
 /// stayed for ever.
 #[test]
 fn a_name_that_was_asked_for_is_asked_for_again_after_the_state_was_read_back() {
-    let mut world = World::with(|settings| settings.default_route = "sip:pbx.example".to_owned(), |_| {});
+    let mut world = World::with(
+        |settings| settings.routes = vec![crate::proxy::RouteTarget::only("sip:pbx.example")],
+        |_| {},
+    );
     world.receive(CARRIER, invite_text("one", "<sip:+819012345678@carrier.example>", "0399999999"));
     assert_eq!(world.names, ["pbx.example"]);
     world.reborn();

@@ -95,7 +95,7 @@ fn v10_after_timer_c_the_branch_is_cancelled_and_its_answer_goes_up() {
 /// With a 100 alone, RFC 3261 §16.8 asks for CANCEL too; with nothing at all Timer B has ended the branch.
 #[test]
 fn v10_a_branch_that_never_answered_ends_as_408() {
-    let mut world = World::new();
+    let mut world = World::with(|settings| settings.next_target_after = Duration::ZERO, |_| {});
     world.receive(CARRIER, invite_text("one", CALLER, ELSEWHERE));
     world.advance(Duration::from_secs(31));
     assert_eq!(world.statuses(), [100]);

@@ -11,12 +11,13 @@ use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
     Answer, Datagram, DigestSettings, Engine, Input, LookupToken, Output, OverloadSettings, Peer, Refusal,
-    ReplyToken, Request, Saved, Settings,
+    ReplyToken, Request, ResolveToken, Saved, Settings,
 };
 use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
+use crate::proxy::RouteTarget;
 use crate::routing::{Agent, Directory, Line};
 use crate::transaction::TimerSettings;
 use crate::transport::{Flow, Protocol};
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
     pub order: Vec<String>,
+    /// Names that are waited for: token, port, protocol.
+    pub asked_names: Vec<(ResolveToken, Option<u16>, Option<Protocol>)>,
     replies: BTreeMap<ReplyToken, Result<Answer, Refusal>>,
     asked: u64,
 }
@@ -79,8 +82,9 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
-            names: Vec::new(),
+            asked_names: Vec::new(),
             order: Vec::new(),
+            names: Vec::new(),
             replies: BTreeMap::new(),
             asked: 0,
         }
@@ -93,12 +97,19 @@ impl World {
 
     /// The same, into another directory.
     pub fn reborn_with(&mut self, directory: impl FnOnce(&mut Directory)) {
+        self.reborn_as(|_| {}, directory);
+    }
+
+    /// The same, with other settings and into another directory.
+    pub fn reborn_as(&mut self, change: impl FnOnce(&mut Settings), directory: impl FnOnce(&mut Directory)) {
         let written = serde_json::to_string(&self.engine.save()).unwrap();
         let saved: Saved = serde_json::from_str(&written).unwrap();
+        let mut settings = plain_settings();
+        change(&mut settings);
         let mut people = plain_directory();
         directory(&mut people);
-        let settings = Arc::new(plain_settings());
-        self.engine = Engine::restore(saved, settings, Arc::new(people), [9; 32], [8; 32], self.now);
+        let (settings, people) = (Arc::new(settings), Arc::new(people));
+        self.engine = Engine::restore(saved, settings, people, [9; 32], [8; 32], self.now);
         self.collect();
     }
 
@@ -199,6 +210,13 @@ impl World {
         (document.status, document.reason, document.state)
     }
 
+    /// The directory is read again, changed like this from the plain one.
+    pub fn directory(&mut self, change: impl FnOnce(&mut Directory)) {
+        let mut people = plain_directory();
+        change(&mut people);
+        self.input(Input::Directory(Arc::new(people)));
+    }
+
     pub fn screen(&mut self, agent: &str) {
         self.input(Input::Screens(AgentId::new(agent), true));
     }
@@ -249,7 +267,10 @@ impl World {
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
                 Output::Record(record) => self.records.push(*record),
-                Output::Resolve { host, .. } => self.names.push(host),
+                Output::Resolve { token, host, port, protocol } => {
+                    self.asked_names.push((token, port, protocol));
+                    self.names.push(host);
+                }
                 Output::NoticeAcknowledged { .. } => {}
             }
         }
@@ -417,7 +438,11 @@ fn plain_settings() -> Settings {
         tls_port: Some(5061),
         redirects: None,
         listen: vec![address(US)],
-        default_route: format!("sip:{PBX}"),
+        routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
+        next_target_after: Duration::from_secs(2),
+        probe_interval: Duration::ZERO,
+        phone_silent: Duration::from_secs(2),
+        tcp_above_bytes: 1300,
         peers: vec![
             peer("carrier", &["192.0.2.10/32"], true),
             peer("pbx", &["192.0.2.20/32"], true),

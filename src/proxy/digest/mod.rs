@@ -14,6 +14,12 @@ pub use nonce::{Nonce, NonceFault, Nonces};
 pub use password::Password;
 pub use uses::Uses;
 
+/// The challenge to be met, as a header value (RFC 7616 §3.3). It is the same for everybody (N10).
+pub fn challenge(realm: &str, nonce: &str, algorithm: Algorithm, stale: bool) -> String {
+    let stale = if stale { ",stale=true" } else { "" };
+    format!("Digest realm=\"{realm}\",nonce=\"{nonce}\",algorithm={},qop=\"auth\"{stale}", algorithm.as_str())
+}
+
 #[cfg(test)]
 pub mod testing {
     //! What a client does, for tests: we never do.
@@ -24,10 +30,4 @@ pub mod testing {
     pub fn answer_of(credentials: &Credentials<'_>, password: &str, method: &[u8]) -> String {
         Password::of(credentials.username, credentials.realm, password).proof(credentials, method)
     }
-}
-
-/// The challenge to be met, as a header value (RFC 7616 §3.3). It is the same for everybody (N10).
-pub fn challenge(realm: &str, nonce: &str, algorithm: Algorithm, stale: bool) -> String {
-    let stale = if stale { ",stale=true" } else { "" };
-    format!("Digest realm=\"{realm}\",nonce=\"{nonce}\",algorithm={},qop=\"auth\"{stale}", algorithm.as_str())
 }

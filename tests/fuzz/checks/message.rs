@@ -2,7 +2,9 @@
 //! may change it (I22).
 
 use bytes::Bytes;
-use toritsugi::identity::{CalledSource, CallerHeaders, TrunkContext, read_called, read_caller};
+use toritsugi::identity::{
+    CalledHeaders, CalledSource, CallerHeaders, TrunkContext, read_called, read_caller,
+};
 use toritsugi::message::{
     Edit, Fault, Header, Kind, Limits, Message, Method, ack_for, cancel_for, fault_response_to, response,
 };
@@ -97,14 +99,20 @@ fn who_calls_can_be_read(message: &Message) {
             assert!(!text.bytes().any(|octet| octet.is_ascii_digit()), "a restricted caller has digits");
         }
     }
-    let to = message.header(Header::To).unwrap_or_default();
-    let called = message.header_named(b"P-Called-Party-ID");
-    let _ = read_called(&CalledSource::DEFAULT_ORDER, called, to, message.request_uri(), &context);
+    let called = CalledHeaders {
+        p_called_party_id: message.header_named(b"P-Called-Party-ID"),
+        to: message.header(Header::To).unwrap_or_default(),
+        request_uri: message.request_uri(),
+        diversion: asked.diversion.clone(),
+        history_info: asked.history_info.clone(),
+    };
+    let _ = read_called(&CalledSource::DEFAULT_ORDER, &called, &context);
 }
 
 /// What the proxy writes for the next hop (RFC 3261 §16.6).
 fn request_goes_on(request: &Message) {
-    let own = Own::new("192.0.2.1", 5060, vec!["192.0.2.1:5060".parse().expect("an address")]);
+    let advertise = ("192.0.2.1".to_owned(), 5060);
+    let own = Own::new(&advertise, &[], None, vec!["192.0.2.1:5060".parse().expect("an address")]);
     let validated = validate(request, &own, &|_| false);
     let own_routes = plan_route(request, &own).map_or(0, |plan| plan.own_routes);
     let forward = Forward {
@@ -117,7 +125,9 @@ fn request_goes_on(request: &Message) {
         protocol: Protocol::Udp,
         sent_by: "192.0.2.1:5060",
         branch: "z9hG4bKours",
+        max_breadth: None,
         keep_identity: true,
+        hide_user: false,
     };
     let sent = read_again(forward_request(&forward), "a forwarded request");
     assert_eq!(sent.request_uri(), b"sip:agent@198.51.100.7");
@@ -174,7 +184,7 @@ fn answers_are_messages(received: &Message, sent: &Message) {
 /// RFC 3261 §16.7 items 3 and 9: our Via goes, nothing else.
 fn response_goes_on(response: &Message) {
     let vias = response.values(Header::Via).count();
-    let up = forward_response(response, &[]);
+    let up = forward_response(response, &[], true);
     if vias < 2 {
         return;
     }

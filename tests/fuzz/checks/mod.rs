@@ -2,6 +2,7 @@
 //! corpus and by `fuzz/fuzz_targets/` with what libFuzzer makes of it. A check fails by panicking.
 
 pub mod config;
+pub mod digest;
 pub mod engine;
 pub mod frame;
 pub mod framing;

@@ -77,6 +77,8 @@ pub struct World {
     emergencies: usize,
     records: BTreeMap<CallId, usize>,
     begun_before: u64,
+    /// Each life has randomness of its own.
+    lives: u8,
     asked: u64,
     replies: u64,
 }
@@ -118,6 +120,7 @@ impl World {
             emergencies: 0,
             records: BTreeMap::new(),
             begun_before: 0,
+            lives: 0,
             asked: 0,
             replies: 0,
         }
@@ -201,7 +204,8 @@ impl World {
             count[2] += 1;
             count[3] += bytes.len();
         }
-        let flow = Flow { protocol: Protocol::Udp, local: address(US), remote, connection: None };
+        let flow =
+            Flow { protocol: Protocol::Udp, local: address(US), remote, connection: None, certificate: None };
         self.input(Input::Received { flow, bytes });
     }
 
@@ -302,13 +306,17 @@ impl World {
 
     /// The process dies and another one goes on; written out, read back and written out, it is the same.
     pub fn reborn(&mut self) {
+        self.lives += 1;
         self.begun_before += self.engine.counters().calls_begun;
+        // So that the engine's clock is ours.
+        self.engine.handle_timeout(self.now);
+        self.collect();
         let written = serde_json::to_string(&self.engine.save()).expect("plain data");
         let saved: Saved = serde_json::from_str(&written).expect("what was written");
         let (settings, directory) = (Arc::clone(&SETTINGS), Arc::clone(&DIRECTORY));
-        self.engine = Engine::restore(saved, settings, directory, [9; 32], [8; 32], self.now);
+        self.engine = Engine::restore(saved, settings, directory, [9; 32], [100 + self.lives; 32], self.now);
         let again = serde_json::to_string(&self.engine.save()).expect("plain data");
-        assert_eq!(again, written, "state is lost or made up by a restart");
+        assert!(again == written, "state is lost or made up by a restart:\n{written}\n{again}");
         self.draining = false;
         // Names that something waits for are asked again.
         self.resolves.clear();
