@@ -295,7 +295,11 @@ impl Engine {
         }
         let agent_of = |phase: &Phase| match phase {
             Phase::Answered(conversation) => conversation.agent.clone(),
-            Phase::Deciding(_) | Phase::Offered(..) | Phase::DefaultRouted(_) | Phase::Over(_) => None,
+            Phase::Deciding(_)
+            | Phase::Offered(..)
+            | Phase::DefaultRouted(_)
+            | Phase::Abandoned(_)
+            | Phase::Over(_) => None,
         };
         let talking: Vec<(AgentId, CallId)> = self
             .tables
