@@ -342,7 +342,9 @@ impl Bench {
         // Past libtest's capture: the table is the record of the run.
         let _ = std::io::stderr().write_all(table.as_bytes());
         assert!(violations.is_empty(), "{over}:\n{}", violations.join("\n"));
-        self.guard.end(&[sign::MALFORMED]);
+        // Over UDP the server is started anew on the way, and its figures with it.
+        let signs: &[_] = if over == "TCP" { &[sign::MALFORMED] } else { &[] };
+        self.guard.end(signs);
     }
 }
 
