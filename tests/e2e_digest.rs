@@ -1,13 +1,11 @@
 //! A branch without a fixed address calls with a password, and nothing it has sent can be used twice.
 
-#[path = "support/field.rs"]
-mod field;
 mod support;
 
 use std::time::Duration;
 
-use field::{Field, Words, status_of};
 use md5::{Digest, Md5};
+use support::field::{Field, Words, status_of};
 use support::needs::needs;
 use support::sipp::{Outcome, Sipp};
 use support::site::Site;

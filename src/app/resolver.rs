@@ -256,29 +256,29 @@ impl Resolver {
 
     async fn naptr(&self, host: &str, until: Deadline) -> Found<Naptr> {
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-        let read = |data: &RData| match data {
-            RData::NAPTR(record) => Some(Naptr {
+        let read = |data: &RData| {
+            let RData::NAPTR(record) = data else { return None };
+            Some(Naptr {
                 order: record.order,
                 preference: record.preference,
                 flags: text(&record.flags),
                 service: text(&record.services),
                 replacement: record.replacement.to_ascii(),
-            }),
-            _ => None,
+            })
         };
         self.records(&format!("{host}."), RecordType::NAPTR, until, read).await
     }
 
     async fn services(&self, name: &str, until: Deadline) -> Found<Srv> {
-        let read = |data: &RData| match data {
+        let read = |data: &RData| {
+            let RData::SRV(record) = data else { return None };
             // A target of "." says that there is no such service (RFC 2782).
-            RData::SRV(record) if !record.target.is_root() && record.port != 0 => Some(Srv {
+            (!record.target.is_root() && record.port != 0).then(|| Srv {
                 priority: record.priority,
                 weight: record.weight,
                 port: record.port,
                 target: record.target.to_ascii(),
-            }),
-            _ => None,
+            })
         };
         self.records(name, RecordType::SRV, until, read).await
     }

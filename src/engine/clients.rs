@@ -6,6 +6,7 @@ use bytes::Bytes;
 use slotmap::{Key, KeyData};
 
 use super::Engine;
+use super::context::BranchState;
 use super::input::{Datagram, Output, SendToken};
 use super::tables::{BranchRef, Client, ClientKey, ClientMachine, Destination, RunningTimers};
 use super::timers::Alarm;
@@ -97,8 +98,13 @@ impl Engine {
             }
         };
         self.do_client_actions(client, actions, Some(Arc::new(message)));
-        // After a final response nothing is made of the request any more: the ACK, if any, has been.
-        if let Some(entry) = self.tables.clients.get_mut(client).filter(|_| status >= 200) {
+        // After a final response nothing is made of the request any more: the ACK, if any, has been. Only of a
+        // branch that was given up each further 2xx is acknowledged from here.
+        let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
+        let given_up = branch
+            .and_then(|branch| self.branch(branch))
+            .is_some_and(|branch| matches!(branch.state, BranchState::Disowned(..)));
+        if let Some(entry) = self.tables.clients.get_mut(client).filter(|_| status >= 200 && !given_up) {
             entry.request = Bytes::new();
         }
     }

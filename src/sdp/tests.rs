@@ -19,7 +19,8 @@ fn local() -> SocketAddr {
 
 fn agree_to(text: &str, direction: Direction) -> Result<Agreed, Disagreement> {
     let rules = TargetRules { own: vec![local().ip()], loopback: false };
-    agree(&parse(text).unwrap(), Wish { direction, rules: &rules })
+    let offer = parse(text).unwrap_or_else(|fault| panic!("{fault:?}"));
+    agree(&offer, Wish { direction, rules: &rules })
 }
 
 fn text(bytes: &bytes::Bytes) -> String {

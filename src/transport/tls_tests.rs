@@ -91,10 +91,10 @@ async fn sent(
     client.send(to(address(server), name, "a"));
     tokio::select! {
         (flow, _) = message(server) => Ok(flow),
-        arrival = client.next() => match arrival {
-            Arrival::SendFailed { token: 7, why, .. } => Err(why),
-            other => panic!("neither sent nor failed: {other:?}"),
-        },
+        arrival = client.next() => {
+            let Arrival::SendFailed { token: 7, why, .. } = arrival else { panic!("neither sent nor failed: {arrival:?}") };
+            Err(why)
+        }
     }
 }
 

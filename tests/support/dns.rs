@@ -16,10 +16,13 @@ const AAAA: u16 = 28;
 const SRV: u16 = 33;
 const NAPTR: u16 = 35;
 
+/// Time to live and data.
+type Record = (u32, Vec<u8>);
+
 /// What is known of names. Names are written without the final dot.
 #[derive(Clone, Default)]
 pub struct Zone {
-    records: BTreeMap<(String, u16), Vec<(u32, Vec<u8>)>>,
+    records: BTreeMap<(String, u16), Vec<Record>>,
     silent: BTreeSet<String>,
 }
 
