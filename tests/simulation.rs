@@ -1,6 +1,6 @@
 //! The engine in a world of its own: a virtual clock, a bad network, callers, phones and agents of many
-//! habits, all from one seed. What must always hold is judged after every step. `docs/SIMULATION.md` tells the
-//! rules, the budgets and how a failure is seen again.
+//! habits, all from one seed. What must always hold is judged after every step. `docs/SIMULATION.md` tells
+//! the rules, the budgets and how a failure is seen again.
 
 #![expect(clippy::print_stdout, reason = "seeds and ladders are what a failed run leaves behind")]
 #![expect(
@@ -56,8 +56,8 @@ struct Budget {
     poor: usize,
 }
 
-/// The whole budget is for an optimised build (`TORITSUGI_SIM_FULL`, as `make test` does); a plain `cargo test`
-/// takes a sample.
+/// The whole budget is for an optimised build (`TORITSUGI_SIM_FULL`, as `make test` does); a plain `cargo
+/// test` takes a sample.
 fn budget() -> Budget {
     if number("TORITSUGI_SIM_FULL").is_some() {
         Budget { fixed: 45_000, quiet: 5_000, new: 50_000, poor: 20_000 }

@@ -76,10 +76,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     }
     let health = Health::new();
     let (storage, directory, statuses, version) = open_storage(config, &health).await;
-    let http = TcpListener::bind(config.http.listen).await.map_err(|error| {
-        Failure::of(format!("[http] listen {}: cannot listen: {error}", config.http.listen))
-    })?;
-    let http_address = http.local_addr().map_err(|error| Failure::of(error.to_string()))?;
+    let (http, http_address) = listen_http(config.http.listen).await?;
     let stop_http = CancellationToken::new();
     start_metrics(config, &stop_http).await?;
 
@@ -141,6 +138,14 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         writer,
         stop_http,
     })
+}
+
+async fn listen_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::of(format!("[http] listen {address}: cannot listen: {error}")))?;
+    let listening = bound.local_addr().map_err(|error| Failure::of(error.to_string()))?;
+    Ok((bound, listening))
 }
 
 impl Running {

@@ -10,27 +10,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::CALLS, "outcome", "abandoned", counters.abandoned);
     count(metric::CALLS, "outcome", "rejected", counters.rejected);
     count(metric::CALLS, "outcome", "lost", counters.lost);
-    count(metric::REFUSED_REQUESTS, "reason", "not_a_peer", counters.strangers);
-    count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
-    count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
-    count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
-    count(metric::REFUSED_REQUESTS, "reason", "unmatched_cancel", counters.unmatched_cancels);
-    count(metric::REFUSED_REQUESTS, "reason", "invalid", counters.invalid);
-    count(metric::REFUSED_REQUESTS, "reason", "loop", counters.loops);
-    count(metric::REFUSED_REQUESTS, "reason", "too_many_hops", counters.too_many_hops);
-    count(metric::CORRECTED_REQUESTS, "what", "route", counters.routes_removed);
-    count(metric::CORRECTED_REQUESTS, "what", "identity", counters.identities_removed);
-    count(metric::CORRECTED_REQUESTS, "what", "source", counters.claimed_sources);
-    count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
-    count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
-    count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
-    count(metric::REFUSED_REQUESTS, "reason", "challenged", counters.challenged);
-    count(metric::REFUSED_REQUESTS, "reason", "wrong_password", counters.auth_failed);
-    count(metric::REFUSED_REQUESTS, "reason", "unusable_credentials", counters.auth_unusable);
-    count(metric::REFUSED_REQUESTS, "reason", "stale_nonce", counters.auth_stale);
-    count(metric::REFUSED_REQUESTS, "reason", "replayed", counters.auth_replayed);
-    count(metric::REFUSED_REQUESTS, "reason", "too_many_tries", counters.auth_held_back);
-    count(metric::REFUSED_REQUESTS, "reason", "not_their_name", counters.auth_forbidden);
+    publish_refused(counters);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);
@@ -77,8 +57,33 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::ANSWER, samples.answer);
 }
 
-/// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in the
-/// log, so that a flood of connections or noise is one line a second.
+/// What was not taken, or not as it came.
+fn publish_refused(counters: &Counters) {
+    count(metric::REFUSED_REQUESTS, "reason", "not_a_peer", counters.strangers);
+    count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
+    count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
+    count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::REFUSED_REQUESTS, "reason", "unmatched_cancel", counters.unmatched_cancels);
+    count(metric::REFUSED_REQUESTS, "reason", "invalid", counters.invalid);
+    count(metric::REFUSED_REQUESTS, "reason", "loop", counters.loops);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_hops", counters.too_many_hops);
+    count(metric::CORRECTED_REQUESTS, "what", "route", counters.routes_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "identity", counters.identities_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "source", counters.claimed_sources);
+    count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
+    count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
+    count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
+    count(metric::REFUSED_REQUESTS, "reason", "challenged", counters.challenged);
+    count(metric::REFUSED_REQUESTS, "reason", "wrong_password", counters.auth_failed);
+    count(metric::REFUSED_REQUESTS, "reason", "unusable_credentials", counters.auth_unusable);
+    count(metric::REFUSED_REQUESTS, "reason", "stale_nonce", counters.auth_stale);
+    count(metric::REFUSED_REQUESTS, "reason", "replayed", counters.auth_replayed);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_tries", counters.auth_held_back);
+    count(metric::REFUSED_REQUESTS, "reason", "not_their_name", counters.auth_forbidden);
+}
+
+/// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in
+/// the log, so that a flood of connections or noise is one line a second.
 pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Gauges) {
     metrics::gauge!(metric::CONNECTIONS, "direction" => "in").set(wide(now.inbound_connections));
     metrics::gauge!(metric::CONNECTIONS, "direction" => "out").set(wide(now.outbound_connections));

@@ -498,7 +498,8 @@ impl Engine {
         self.respond_status(server, status, &[]);
     }
 
-    /// Every way is dead, and not one bad branch: the caller's side may try another proxy, and later again (F8).
+    /// Every way is dead, and not one bad branch: the caller's side may try another proxy, and later again
+    /// (F8).
     fn answer_route_down(&mut self, context: ContextKey) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
         let server = entry.server;

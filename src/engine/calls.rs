@@ -339,8 +339,8 @@ fn is_short(uri: Option<&[u8]>) -> bool {
     uri.and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
 }
 
-/// RFC 3261 §19.1.1: a Request-URI has no headers; in a contact they would become headers of the phone's choice
-/// (N25).
+/// RFC 3261 §19.1.1: a Request-URI has no headers; in a contact they would become headers of the phone's
+/// choice (N25).
 fn without_headers(contact: &str) -> &str {
     let headers = Uri::parse(contact.as_bytes()).ok().and_then(|uri| uri.headers);
     headers.and_then(|headers| contact.get(..contact.len() - headers.len() - 1)).unwrap_or(contact)

@@ -98,8 +98,8 @@ impl Engine {
             }
         };
         self.do_client_actions(client, actions, Some(Arc::new(message)));
-        // After a final response nothing is made of the request any more: the ACK, if any, has been. Only of a
-        // branch that was given up each further 2xx is acknowledged from here.
+        // After a final response nothing is made of the request any more: the ACK, if any, has been. Only of
+        // a branch that was given up each further 2xx is acknowledged from here.
         let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
         let given_up = branch
             .and_then(|branch| self.branch(branch))

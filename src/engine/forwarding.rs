@@ -137,9 +137,9 @@ impl Engine {
         values
     }
 
-    /// Whether what is sent there stays within the trust domain (RFC 3325 §2). P-Asserted-Identity goes from a
-    /// trusted peer to a trusted peer and nowhere else (§5, §7). Over TLS the name that the other side proves
-    /// counts before its address.
+    /// Whether what is sent there stays within the trust domain (RFC 3325 §2). P-Asserted-Identity goes from
+    /// a trusted peer to a trusted peer and nowhere else (§5, §7). Over TLS the name that the other side
+    /// proves counts before its address.
     pub(super) fn is_trusted(&self, protocol: Protocol, to: IpAddr, name: Option<&str>) -> bool {
         let named = name.filter(|_| protocol == Protocol::Tls);
         let peer = named

@@ -144,7 +144,8 @@ impl Engine {
         };
         let Some(cookie) = self.cookie_of(&message, plan.cookie.as_deref()) else {
             self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
-            // A way that never led through us is no dialog of ours but a Route somebody wrote themselves (N18).
+            // A way that never led through us is no dialog of ours but a Route somebody wrote themselves
+            // (N18).
             let foreign = plan.own_routes == 0 && plan.next_route.is_some();
             return self.respond_status(server, if foreign { 403 } else { 481 }, &[]);
         };

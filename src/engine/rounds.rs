@@ -1,8 +1,8 @@
 //! Calls that come round again: as spirals with our own Vias in them, and anew out of the default route (N30,
 //! N31).
 //!
-//! RFC 5393 §4.2 finds a request that comes back on the same way, and Max-Forwards ends one that comes back on
-//! another, after seventy. A back-to-back agent that does not copy Max-Forwards (RFC 7332) leaves neither.
+//! RFC 5393 §4.2 finds a request that comes back on the same way, and Max-Forwards ends one that comes back
+//! on another, after seventy. A back-to-back agent that does not copy Max-Forwards (RFC 7332) leaves neither.
 //! What it cannot hide is that it sends us, out of the default route, a call of the same two numbers that we
 //! have just sent there and are still waiting for.
 

@@ -168,8 +168,8 @@ impl Auth {
 }
 
 impl Settings {
-    /// The index of the peer that a flow is: by the certificate that was shown on it, otherwise by its address
-    /// (N8).
+    /// The index of the peer that a flow is: by the certificate that was shown on it, otherwise by its
+    /// address (N8).
     pub fn peer_at(&self, flow: &Flow) -> Option<usize> {
         flow.certificate
             .and_then(|shown| self.peer_with_certificate(shown))

@@ -44,8 +44,8 @@ pub struct Line {
     pub assigned_first: bool,
 }
 
-/// Agents, lines and working hours, as last read from the database. Ordered maps: one directory always decides
-/// the same.
+/// Agents, lines and working hours, as last read from the database. Ordered maps: one directory always
+/// decides the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// By id.

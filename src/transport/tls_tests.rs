@@ -92,7 +92,9 @@ async fn sent(
     tokio::select! {
         (flow, _) = message(server) => Ok(flow),
         arrival = client.next() => {
-            let Arrival::SendFailed { token: 7, why, .. } = arrival else { panic!("neither sent nor failed: {arrival:?}") };
+            let Arrival::SendFailed { token: 7, why, .. } = arrival else {
+                panic!("neither sent nor failed: {arrival:?}")
+            };
             Err(why)
         }
     }

@@ -142,7 +142,7 @@ fn break_off(uri: &str, n: usize, source: IpAddr, to: SocketAddr) {
     let mut words = Words::new("INVITE", uri, local);
     "TCP".clone_into(&mut words.protocol);
     let text = words.text();
-    let length = if n % 3 == 0 { text.len() / 2 } else { text.len() };
+    let length = if n.is_multiple_of(3) { text.len() / 2 } else { text.len() };
     socket.send(&text.as_bytes()[..length]).expect("the kernel takes it");
     // Zero seconds of lingering: the kernel sends RST.
     socket.set_linger(Some(Duration::ZERO)).expect("Linux lingers");

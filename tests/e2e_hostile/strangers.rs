@@ -82,7 +82,8 @@ fn n8_the_address_of_a_peer_alone_touches_no_call_of_others() {
         }
     }
     let mut bye = up.words.clone();
-    ("BYE".clone_into(&mut bye.method), "TCP".clone_into(&mut bye.protocol));
+    "BYE".clone_into(&mut bye.method);
+    "TCP".clone_into(&mut bye.protocol);
     let mut stream = Stream::connect(guard.field.site.net.ip(host::TRUNK), guard.field.site.sip())
         .expect("a peer may connect");
     stream.send(bye.text().as_bytes());

@@ -331,8 +331,8 @@ impl Party {
         response(&server.request, status, None, tag, &extra)
     }
 
-    /// Says something that contradicts what it said: the proxy must not be led astray, and nobody must hear of
-    /// it who may not.
+    /// Says something that contradicts what it said: the proxy must not be led astray, and nobody must hear
+    /// of it who may not.
     pub(super) fn lie(&mut self, hand: &mut Hand<'_>, index: usize) {
         let status = hand.random.pick(&[100, 180, 199, 200, 202, 486, 487, 503, 603, 699]);
         let told = self.response_of(index, status);

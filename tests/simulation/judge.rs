@@ -161,8 +161,8 @@ impl Judge {
                 self.byes.insert((call.clone(), tag.to_vec()));
             }
         }
-        // With its tables full the node refuses without keeping a transaction: the same INVITE may be taken when
-        // it comes again (docs/SIMULATION.md).
+        // With its tables full the node refuses without keeping a transaction: the same INVITE may be taken
+        // when it comes again (docs/SIMULATION.md).
         let refused = |asked: &Asked| asked.last == Some(503) && !asked.provisional;
         if key.1 == Method::Invite && self.asked.get(&key).is_some_and(refused) {
             self.asked.remove(&key);
@@ -211,7 +211,7 @@ impl Judge {
             Some(_) => {}
         }
         if to == super::house::stranger() {
-            self.to_stranger(&call, &message);
+            self.judge_stranger(&call, &message);
             return None;
         }
         self.last_activity.insert(call.clone(), now);
@@ -229,7 +229,7 @@ impl Judge {
     }
 
     /// Whoever is no peer gets at most what they sent, and only a refusal (I14, N28).
-    fn to_stranger(&mut self, call: &str, message: &Message) {
+    fn judge_stranger(&mut self, call: &str, message: &Message) {
         let octets = message.bytes().len();
         if message.status().is_none_or(|status| !(400..700).contains(&status)) {
             self.breach("I13", call, "more than a refusal goes to a stranger".to_owned());
@@ -307,7 +307,7 @@ impl Judge {
             (Method::Cancel, 1) => self.cancel_out(now, to, protocol, message, call),
             (Method::Ack, 1) => self.ack_out(to, protocol, message, call),
             (_, 0 | 1) => self.breach("I5", call, format!("a {:?} of our own making", key.1)),
-            (_, _) => self.forwarded(now, to, protocol, message, &vias[1].to_vec(), call),
+            (_, _) => self.forwarded(now, to, protocol, message, vias[1], call),
         }
     }
 
@@ -463,8 +463,8 @@ impl Judge {
         }
     }
 
-    /// I4: who lost is cancelled within the step, or within the step in which it begins to ring: everybody once
-    /// the caller has a final answer or gave up, and always everybody but the last one asked.
+    /// I4: who lost is cancelled within the step, or within the step in which it begins to ring: everybody
+    /// once the caller has a final answer or gave up, and always everybody but the last one asked.
     fn look_at_branches(&mut self, key: &Key) {
         let Some(asked) = self.asked.get(key) else { return };
         let settled = asked.cancelled || asked.last.is_some();

@@ -63,8 +63,8 @@ impl World {
         let live = self.judge.last_activity.values().filter(|at| **at >= floor).count();
         let calls = live.max(gauges.calls);
         let limit = self.settings.calls.max(1) + house::AGENTS;
-        // A transaction has at most two timers at a time, a branch two more, a call four of its own. A call that
-        // was offered to everybody and cancelled everywhere has the most.
+        // A transaction has at most two timers at a time, a branch two more, a call four of its own. A call
+        // that was offered to everybody and cancelled everywhere has the most.
         let owned = 2 * gauges.server_transactions + 4 * gauges.client_transactions + 4 * gauges.calls;
         let plain = self.swarm.reliable + self.swarm.re_invites == 0;
         let spare = 1 + house::AGENTS;

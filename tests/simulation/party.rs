@@ -107,8 +107,8 @@ pub(super) struct Server {
     pub(super) until: u64,
     pub(super) stubborn: bool,
     pub(super) dialog: Option<usize>,
-    /// Another place that the INVITE was forked to behind this address: it has a tag of its own, and no say in
-    /// a refusal.
+    /// Another place that the INVITE was forked to behind this address: it has a tag of its own, and no say
+    /// in a refusal.
     pub(super) fork: bool,
     /// The reliable provisional response that is not acknowledged yet, and how long until its next repeat.
     pub(super) reliable: Option<(Bytes, u64)>,

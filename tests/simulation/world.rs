@@ -303,13 +303,13 @@ impl World {
         act(&mut self.parties[party], &mut hand);
         for act in hand.acts {
             match act {
-                Act::Send(bytes) => self.from_party(party, &bytes),
+                Act::Send(bytes) => self.party_sends(party, &bytes),
                 Act::Wake(after, wake) => self.later(after, Happening::Wake(party, wake)),
             }
         }
     }
 
-    fn from_party(&mut self, party: usize, bytes: &Bytes) {
+    fn party_sends(&mut self, party: usize, bytes: &Bytes) {
         if self.parties[party].protocol != Protocol::Udp {
             let delay = self.stream(party, true);
             return self.later(delay, Happening::ToEngine(party, bytes.clone()));

@@ -156,7 +156,8 @@ fn overload(world: &mut World) {
 /// A server that takes its time for each message, callers and a PBX, in virtual time.
 ///
 /// The costs are in proportion as they are by order: a message in or out is a system call, the way of a call
-/// is a decision, a look-up and a card, its record a row. All are five times as long, so that there are fewer.
+/// is a decision, a look-up and a card, its record a row. All are five times as long, so that there are
+/// fewer.
 struct Load {
     world: World,
     queue: BTreeMap<(u64, u64), (&'static str, Bytes)>,

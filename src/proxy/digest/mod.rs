@@ -1,4 +1,5 @@
-//! [pure] RFC 3261 §22.3, RFC 7616 §3 and RFC 8760 §2: peers that are known by a password and not by an address.
+//! [pure] RFC 3261 §22.3, RFC 7616 §3 and RFC 8760 §2: peers that are known by a password and not by an
+//! address.
 //!
 //! We only ever check credentials. Nothing here makes any: a challenge of somebody else is passed on (N7).
 
