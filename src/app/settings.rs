@@ -74,6 +74,7 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
         digest,
         overload: OverloadSettings {
             lag: config.sip.limits.lag,
+            spared_per_s: config.sip.limits.spared_per_s,
             peer_share_percent: config.sip.limits.peer_share_percent,
             held_octets: config.sip.limits.held_octets,
         },

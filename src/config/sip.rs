@@ -102,6 +102,8 @@ pub struct Limits {
     pub held_octets: usize,
     /// A queue that stands for longer than this is overload; zero: it is not looked at.
     pub lag: Duration,
+    /// New requests a second of one peer that no standing queue refuses.
+    pub spared_per_s: u32,
 }
 
 /// `[sip.tls]`.
@@ -296,6 +298,7 @@ impl Limits {
             peer_share_percent: section.number("peer_share_percent", 1..=100, default.peer_share_percent),
             held_octets: section.number("held_octets", 1_048_576..=68_719_476_736, default.held_octets),
             lag: section.millis("lag_ms", 0..=10_000, default.lag),
+            spared_per_s: section.number("spared_per_s", 0..=100_000, default.spared_per_s),
         };
         section.refuse_unknown_keys();
         limits
@@ -322,6 +325,7 @@ impl Default for Limits {
             peer_share_percent: 75,
             held_octets: 268_435_456,
             lag: Duration::from_millis(20),
+            spared_per_s: 32,
         }
     }
 }

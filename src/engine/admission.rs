@@ -59,6 +59,8 @@ pub(super) struct Admission {
     /// How far behind we are.
     pub pressure: Pressure,
     rates: BTreeMap<usize, Rate>,
+    /// What each peer is let in whatever the load.
+    spared: BTreeMap<usize, Rate>,
     refused: VecDeque<TransactionKey>,
 }
 
@@ -66,6 +68,7 @@ impl Admission {
     /// A reload: rates are counted anew, since the peers may be others.
     pub fn reload(&mut self) {
         self.rates.clear();
+        self.spared.clear();
     }
 
     /// How many refusals are remembered.
@@ -151,7 +154,10 @@ impl Engine {
     fn has_room(&mut self, peer: usize, priority: Priority, message: &Message) -> bool {
         let now = self.now.moment;
         let level = self.admission.pressure.level(self.settings.overload.lag, now);
-        if priority.is_shed_at(level) {
+        // A queue that others fill, strangers above all, becomes no shorter by refusing those who send little.
+        let per_s = self.settings.overload.spared_per_s;
+        let mut spared = || per_s > 0 && self.admission.spared.entry(peer).or_default().allow(now, per_s);
+        if priority.is_shed_at(level) && !spared() {
             self.admission.pressure.shed(level, now);
             return false;
         }

@@ -112,6 +112,8 @@ impl Default for DigestSettings {
 pub struct OverloadSettings {
     /// A queue that stands for longer than this is overload; zero: it is not looked at.
     pub lag: Duration,
+    /// New requests a second of one peer that no standing queue refuses: such a load is not theirs.
+    pub spared_per_s: u32,
     /// Percent of the transactions that one peer may hold, when there are several.
     pub peer_share_percent: usize,
     /// Octets of requests that are held; above: 503.
@@ -120,7 +122,12 @@ pub struct OverloadSettings {
 
 impl Default for OverloadSettings {
     fn default() -> Self {
-        Self { lag: Duration::from_millis(20), peer_share_percent: 75, held_octets: 268_435_456 }
+        Self {
+            lag: Duration::from_millis(20),
+            spared_per_s: 32,
+            peer_share_percent: 75,
+            held_octets: 268_435_456,
+        }
     }
 }
 

@@ -76,6 +76,9 @@ pub struct Judge {
     sent: HashMap<Key, Sent>,
     /// First final status of each call, with the To-tag of its first 2xx.
     pub finals: BTreeMap<String, (u16, Vec<u8>)>,
+    /// Answers of branches that were given up: acknowledged by the engine itself, by call and To-tag, and
+    /// whether it has ended them too.
+    late: BTreeMap<(String, Vec<u8>), bool>,
     /// Calls whose caller sent CANCEL.
     pub cancels: BTreeSet<String>,
     /// Dialogs (by the callee's tag) in which a BYE came in.
@@ -306,6 +309,9 @@ impl Judge {
         match (key.1, vias.len()) {
             (Method::Cancel, 1) => self.cancel_out(now, to, protocol, message, call),
             (Method::Ack, 1) => self.ack_out(to, protocol, message, call),
+            (Method::Bye, 1) => self.own_bye(now, to, protocol, message, call),
+            // Is the silent target of the default route alive? (F7)
+            (Method::Options, 1) => self.note_sent(now, to, protocol, message, key, None),
             (_, 0 | 1) => self.breach("I5", call, format!("a {:?} of our own making", key.1)),
             (_, _) => self.forwarded(now, to, protocol, message, vias[1], call),
         }
@@ -339,7 +345,11 @@ impl Judge {
         if self.owed_ack.as_ref().is_some_and(|(_, owed)| *owed == branch) {
             self.owed_ack = None;
         }
-        let fault = match self.sent.get(&(branch, Method::Invite)) {
+        let of = (branch, Method::Invite);
+        if !self.sent.contains_key(&of) && self.is_late_answer(message, call) {
+            return;
+        }
+        let fault = match self.sent.get(&of) {
             None => Some("an ACK whose branch is no INVITE's".to_owned()),
             Some(invite) if (invite.to, invite.protocol) != (to, protocol) => {
                 Some(format!("the ACK goes to {to}, not {}", invite.to))
@@ -352,6 +362,34 @@ impl Judge {
         if let Some(what) = fault {
             self.breach("I5", call, what);
         }
+    }
+
+    /// I3: a 2xx of a branch that was given up is acknowledged here, each time it comes. It must have been given
+    /// up: the caller has another answer, has gone, or somebody else was asked after it.
+    fn is_late_answer(&mut self, ack: &Message, call: &str) -> bool {
+        let answer = (call.to_owned(), ack.to_tag().unwrap_or_default().to_vec());
+        if self.late.contains_key(&answer) {
+            self.owed.take_if(|(_, tag, _)| *tag == answer.1);
+            return true;
+        }
+        let Some((_, _, up)) = self.owed.take_if(|(_, tag, _)| *tag == answer.1) else { return false };
+        let given_up = self
+            .asked
+            .get(&up)
+            .is_some_and(|asked| asked.cancelled || asked.last.is_some() || asked.branches.len() > 1);
+        self.late.insert(answer, false);
+        given_up
+    }
+
+    /// I4: what was answered too late is ended, once.
+    fn own_bye(&mut self, now: u64, to: SocketAddr, protocol: Protocol, message: &Message, call: &str) {
+        let answer = (call.to_owned(), message.to_tag().unwrap_or_default().to_vec());
+        match self.late.get_mut(&answer) {
+            Some(ended) if !*ended => *ended = true,
+            Some(_) => self.breach("I4", call, "a late answer is ended twice".to_owned()),
+            None => self.breach("I5", call, "a BYE of our own making".to_owned()),
+        }
+        self.note_sent(now, to, protocol, message, key_of(message), None);
     }
 
     fn note_sent(
@@ -455,6 +493,11 @@ impl Judge {
             self.look_at_branches(&key);
         }
         self.touched = touched;
+        let going_on = self.late.iter().find(|(_, ended)| !**ended).map(|(answer, _)| answer.clone());
+        if let Some((call, tag)) = going_on {
+            self.breach("I4", &call, format!("the late answer of {} is not ended", text(&tag)));
+            self.late.insert((call, tag), true);
+        }
         if let Some((call, branch)) = self.owed_ack.take() {
             self.breach("I5", &call, format!("the refusal of {} was not acknowledged", text(&branch)));
         }

@@ -111,6 +111,12 @@ impl World {
             let crossed = self.judge.cancels.contains(call)
                 && record.end_reason == Some(EndReason::Abandoned)
                 && told.is_some_and(|status| (200..300).contains(&status));
+            let unasked = record.end_reason == Some(EndReason::Abandoned)
+                && record.answered_at.is_some()
+                && !self.judge.cancels.contains(call);
+            if unasked {
+                faults.push(("I10", call.clone(), "answered and abandoned without a CANCEL".to_owned()));
+            }
             if record.status != told && !crossed {
                 let what = format!(
                     "the record says {:?} {:?}, the caller was told {told:?}",

@@ -224,7 +224,9 @@ impl People {
         let answered = record.answered_at.is_some();
         let may = match record.end_reason {
             Some(EndReason::Completed | EndReason::Lost) => answered,
-            Some(EndReason::Abandoned | EndReason::Rejected) => !answered,
+            // An answer that crossed the CANCEL (D10); the records are held against what the caller did.
+            Some(EndReason::Abandoned) => true,
+            Some(EndReason::Rejected) => !answered,
             None => false,
         };
         if !may {

@@ -85,7 +85,7 @@ fn n40_requests_are_held_up_to_so_many_octets() {
 
 #[test]
 fn f24_ack_cancel_and_bye_are_never_shed() {
-    let mut world = World::with(|settings| settings.peers[0].trust_identity = true, |_| {});
+    let mut world = World::with(|settings| settings.overload.spared_per_s = 0, |_| {});
     world.receive(CARRIER, invite_text("up", CALLER, OUTSIDE));
     let up = world.one(PBX);
     let contact: &[(&str, &[u8])] = &[("Contact", b"<sip:pbx@192.0.2.20:5060>")];
@@ -109,9 +109,20 @@ fn f24_ack_cancel_and_bye_are_never_shed() {
     assert!(!world.statuses().contains(&503));
 }
 
+/// The queue is of others' making: strangers', or another trunk's.
+#[test]
+fn n27_who_sends_little_is_not_refused_for_the_load_of_others() {
+    let mut world = World::with(|settings| settings.overload.spared_per_s = 2, |_| {});
+    overload(&mut world);
+    for (call, expected) in [("one", 100), ("two", 100), ("three", 503)] {
+        world.receive(CARRIER, invite_text(call, CALLER, OUTSIDE));
+        assert_eq!(world.statuses(), [expected], "{call}");
+    }
+}
+
 #[test]
 fn f24_the_rest_is_shed_before_trusted_trunks() {
-    let mut world = World::new();
+    let mut world = World::with(|settings| settings.overload.spared_per_s = 0, |_| {});
     world.input(Input::Lag(Duration::from_millis(30)));
     world.advance(Duration::from_millis(150));
     world.input(Input::Lag(Duration::from_millis(180)));
