@@ -92,10 +92,10 @@ impl Engine {
         up.into()
     }
 
-    /// How long a branch with this aim may be silent in all: a phone three seconds by default, a route four.
+    /// How long a branch with this aim may be silent in all: a phone 2.8 s by default (F9), a route four.
     pub(super) fn silence_limit(&self, aim: &Aim) -> Duration {
         match aim {
-            Aim::Agent(_) => self.settings.phone_silent * 3 / 2,
+            Aim::Agent(_) => self.settings.phone_silent * 7 / 5,
             Aim::DefaultRoute | Aim::Dialog => self.settings.next_target_after * 2,
         }
     }
@@ -129,14 +129,7 @@ impl Engine {
                 self.give_up(branch);
                 self.next_target(branch);
             }
-            (BranchState::Trying(_), Aim::Agent(_)) => {
-                self.counters.silent_phones += 1;
-                self.give_up(branch);
-                if !self.follow_redirect(branch) {
-                    self.on_branch_failed(branch, 408);
-                    self.finish_context(branch.context);
-                }
-            }
+            (BranchState::Trying(_), Aim::Agent(_)) => self.phone_silent(branch),
             (BranchState::Trying(_), Aim::DefaultRoute) => self.route_silent(branch),
             (BranchState::Trying(_), Aim::Dialog)
             | (
@@ -151,15 +144,29 @@ impl Engine {
         }
     }
 
-    /// The last target of a route is silent. Loss alone can do that, so before the call is refused the target
-    /// is asked by a probe as well, until the time of the route is over.
-    fn route_silent(&mut self, branch: BranchRef) {
-        let Some(target) = self.target_of(branch) else { return };
-        let Some((began, until)) = self.branch(branch).map(|entry| (entry.began, entry.until)) else {
+    /// A phone is silent: it is dead, and its agent is not.
+    fn phone_silent(&mut self, branch: BranchRef) {
+        if self.may_be_alive(branch) {
             return;
+        }
+        self.counters.silent_phones += 1;
+        self.give_up(branch);
+        if !self.follow_redirect(branch) {
+            self.on_branch_failed(branch, 408);
+            self.finish_context(branch.context);
+        }
+    }
+
+    /// Loss alone can make a target silent: before it is given up it is asked by a probe as well, until the
+    /// time of the branch is over. One that has answered anything since the branch began is alive, and only
+    /// Timer B counts.
+    fn may_be_alive(&mut self, branch: BranchRef) -> bool {
+        let Some(target) = self.target_of(branch) else { return false };
+        let Some((began, until)) = self.branch(branch).map(|entry| (entry.began, entry.until)) else {
+            return false;
         };
         if self.hops.heard_since(target, began) {
-            return;
+            return true;
         }
         if self.now.moment < until {
             let name = self.branch(branch).and_then(|entry| entry.server_name.clone());
@@ -168,6 +175,14 @@ impl Engine {
             if let Some(entry) = self.branch_mut(branch) {
                 entry.timer = Some(handle);
             }
+            return true;
+        }
+        false
+    }
+
+    /// The last target of a route is silent.
+    fn route_silent(&mut self, branch: BranchRef) {
+        if self.may_be_alive(branch) {
             return;
         }
         self.give_up(branch);

@@ -196,7 +196,13 @@ impl People {
             "reserved" | "ringing" => "offered",
             other => other,
         };
-        if told != state {
+        // Answered in the moment the caller gave up: on call until the BYE, without a card (D10).
+        let crossed = state == "on_call"
+            && document.call.as_ref().is_some_and(|call| {
+                let card = self.cards.get(&(call.clone(), document.agent.clone()));
+                card.is_some_and(|card| !matches!(card.pop, Pop::Offered | Pop::Talking))
+            });
+        if told != state && !(crossed && told == "idle") {
             let what = format!("{} is {state}, and by what was told {told}", document.agent);
             self.faults.push(("I6", CallId::new(""), what));
         }

@@ -9,11 +9,33 @@ use crate::message::{Message, Method};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// After this a phone that says nothing is given up.
+const SILENT: Duration = Duration::from_millis(2800);
+
+/// Loss can take the INVITE, its repetitions and their answers; a probe is asked and answered beside them.
 #[test]
-fn f9_a_silent_phone_costs_two_seconds_and_rests_while_its_agent_stays_available() {
+fn f9_a_phone_that_answers_the_probe_is_alive_and_its_invite_goes_on() {
     let mut world = World::new();
     world.invite_unknown("one");
     world.advance(SECOND * 2);
+    let sent = world.taken(PHONE_1);
+    let probe = sent.iter().find(|message| message.method() == Method::Options).expect("a probe");
+    world.reply(PHONE_1, probe, 200, "probe");
+    world.advance(SECOND * 2);
+    assert!(invites(world.taken(PHONE_2)).is_empty(), "nobody else is asked");
+    let again = invites(world.taken(PHONE_1)).pop().expect("the INVITE is repeated");
+    world.reply(PHONE_1, &again, 200, "phone");
+    assert_eq!(world.statuses(), [100, 200]);
+    assert_eq!(world.engine.counters().silent_phones, 0);
+}
+
+#[test]
+fn f9_a_silent_phone_costs_less_than_three_seconds_and_rests_while_its_agent_stays_available() {
+    let mut world = World::new();
+    world.invite_unknown("one");
+    world.advance(SECOND * 2);
+    assert!(invites(world.taken(PHONE_2)).is_empty(), "it is asked once more");
+    world.advance(SILENT - SECOND * 2);
     let silent = world.taken(PHONE_1).remove(0);
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1, "the next agent");
     assert_eq!(world.status_of("a1"), ("available".to_owned(), None, "idle".to_owned()));
@@ -85,7 +107,7 @@ fn f9_an_agent_who_moves_to_another_phone_is_asked_again() {
 fn f9_a_silent_phone_that_answers_late_is_ended() {
     let mut world = World::new();
     world.invite_unknown("one");
-    world.advance(SECOND * 2);
+    world.advance(SILENT);
     let silent = world.taken(PHONE_1).remove(0);
     let second = world.one(PHONE_2);
     world.reply(PHONE_2, &second, 180, "b");
