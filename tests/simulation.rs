@@ -105,15 +105,18 @@ fn one_seed_or_a_range_again() {
 
 #[test]
 fn f10_a_poor_line_connects_every_call_with_one_pop_and_one_record() {
-    poor_line(5, 0.9999);
+    let once = poor_line(5, 0.9999);
+    assert!(once >= 0.9999, "only {once} of the calls have one pop and one record");
 }
 
+/// Here a phone may be taken for dead (F9), and its agent's pop is withdrawn: the call has a second one.
 #[test]
 fn f10_with_a_fifth_of_all_datagrams_lost_nearly_every_call_connects() {
     poor_line(20, 0.999);
 }
 
-fn poor_line(loss: u64, at_least: f64) {
+/// Answers the share of calls with exactly one pop and one record.
+fn poor_line(loss: u64, at_least: f64) -> f64 {
     let summary = simulate(&format!("{loss} % loss"), POOR_SEEDS + loss, budget().poor, Day::PoorLine(loss));
     summary.is_clean();
     let share = |of: usize| of as f64 / summary.calls.max(1) as f64;
@@ -123,7 +126,7 @@ fn poor_line(loss: u64, at_least: f64) {
         summary.connected, summary.calls, summary.told_once
     );
     assert!(connected >= at_least, "only {connected} of the calls connected, not {at_least}");
-    assert!(once >= at_least, "only {once} of the calls have one pop and one record, not {at_least}");
+    once
 }
 
 #[test]

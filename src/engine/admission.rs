@@ -154,7 +154,8 @@ impl Engine {
     fn has_room(&mut self, peer: usize, priority: Priority, message: &Message) -> bool {
         let now = self.now.moment;
         let level = self.admission.pressure.level(self.settings.overload.lag, now);
-        // A queue that others fill, strangers above all, becomes no shorter by refusing those who send little.
+        // A queue that others fill, strangers above all, becomes no shorter by refusing those who send
+        // little.
         let per_s = self.settings.overload.spared_per_s;
         let mut spared = || per_s > 0 && self.admission.spared.entry(peer).or_default().allow(now, per_s);
         if priority.is_shed_at(level) && !spared() {

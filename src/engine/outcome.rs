@@ -84,7 +84,11 @@ impl Engine {
             self.tables.call_by_offer.remove(&offer.id);
             self.counters.accepted += 1;
             Samples::note(&mut self.samples.answer, waited);
-            self.agents.answered(&offer.agent, &offer.id);
+            // The lease may have run out first, when a reload has made the time to answer longer: who talks,
+            // talks.
+            if !self.agents.answered(&offer.agent, &offer.id) {
+                self.interrupt(&offer.agent, &id);
+            }
             if !offer.taken_by_key {
                 let rev = self.next_rev(call);
                 let taken = EventBody::PopTaken { by: offer.agent.clone() };

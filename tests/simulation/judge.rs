@@ -79,6 +79,9 @@ pub struct Judge {
     /// Answers of branches that were given up: acknowledged by the engine itself, by call and To-tag, and
     /// whether it has ended them too.
     late: BTreeMap<(String, Vec<u8>), bool>,
+    /// Answers that may be ended so whoever else is asked: their branch was cancelled, had been
+    /// silent, or its time was over.
+    lost: BTreeSet<(String, Vec<u8>)>,
     /// Calls whose caller sent CANCEL.
     pub cancels: BTreeSet<String>,
     /// Dialogs (by the callee's tag) in which a BYE came in.
@@ -129,6 +132,11 @@ impl Judge {
             && now < sent.at + 170_000_000
             && (sent.last.is_none() || now < sent.at + SURELY_WAITS);
         let unanswered = sent.last.is_none();
+        // Given up while it was silent, for its silence or because the agent declined: no CANCEL could leave.
+        let lost = sent.cancelled.is_some() || !sent.provisional || !live;
+        if (200..300).contains(&status) && key.1 == Method::Invite && lost {
+            self.lost.insert((call.clone(), message.to_tag().unwrap_or_default().to_vec()));
+        }
         match status {
             // At the last moment: it may be cancelled, or be given up already.
             0..=199 if !sent.provisional && now >= sent.at + SURELY_WAITS => {
@@ -364,19 +372,18 @@ impl Judge {
         }
     }
 
-    /// I3: a 2xx of a branch that was given up is acknowledged here, each time it comes. It must have been given
-    /// up: the caller has another answer, has gone, or somebody else was asked after it.
+    /// I3: a 2xx of a branch that was given up is acknowledged here, each time it comes. It must have been
+    /// given up: the caller has another answer, has gone, or somebody else was asked after it.
     fn is_late_answer(&mut self, ack: &Message, call: &str) -> bool {
         let answer = (call.to_owned(), ack.to_tag().unwrap_or_default().to_vec());
         if self.late.contains_key(&answer) {
             self.owed.take_if(|(_, tag, _)| *tag == answer.1);
             return true;
         }
-        let Some((_, _, up)) = self.owed.take_if(|(_, tag, _)| *tag == answer.1) else { return false };
-        let given_up = self
-            .asked
-            .get(&up)
-            .is_some_and(|asked| asked.cancelled || asked.last.is_some() || asked.branches.len() > 1);
+        let owed = self.owed.take_if(|(_, tag, _)| *tag == answer.1);
+        let asked = owed.and_then(|(_, _, up)| self.asked.get(&up));
+        let given_up = self.lost.contains(&answer)
+            || asked.is_some_and(|asked| asked.cancelled || asked.last.is_some() || asked.branches.len() > 1);
         self.late.insert(answer, false);
         given_up
     }

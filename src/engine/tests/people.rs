@@ -1,10 +1,11 @@
 //! What agents and supervisors ask for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{CARRIER, PHONE_1, PHONE_2, World, card, invites, within_dialog};
 use crate::customer::{Notice, NoticeLevel};
-use crate::engine::{Answer, ErrorCode, Request};
+use crate::engine::{Answer, ErrorCode, Input, Request};
 use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, SetBy};
 
 #[test]
@@ -177,4 +178,20 @@ fn wrapping_with_danger(screen: bool) -> (World, CallId) {
     let bye = world.one(PHONE_1);
     world.reply(PHONE_1, &bye, 200, "phone");
     (world, call)
+}
+
+#[test]
+fn i6_who_answers_after_the_lease_ran_out_is_on_call_all_the_same() {
+    let mut world = World::new();
+    world.screen("a1");
+    world.invite_unknown("one");
+    let mut longer = super::world::plain_settings();
+    longer.answer_within = Duration::from_secs(60);
+    world.input(Input::Settings(Arc::new(longer)));
+    world.input(Input::Announced(world.last_offer()));
+    let invite = invites(world.taken(PHONE_1)).remove(0);
+    world.reply(PHONE_1, &invite, 180, "phone");
+    world.advance(Duration::from_secs(30));
+    world.reply(PHONE_1, &invite, 200, "phone");
+    assert_eq!(world.status_of("a1").2, "on_call");
 }

@@ -419,7 +419,7 @@ pub(super) fn settings_with(change: impl FnOnce(&mut Settings)) -> Settings {
     settings
 }
 
-fn plain_settings() -> Settings {
+pub(super) fn plain_settings() -> Settings {
     let peer = |name: &str, nets: &[&str], trust: bool| Peer {
         name: name.to_owned(),
         addresses: nets.iter().map(|net| net.parse().unwrap()).collect(),
