@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -173,6 +174,8 @@ pub struct Offer {
     pub began: Moment,
     /// When it stops being an offer.
     pub expires_at: Timestamp,
+    /// How long the phone may ring. A reload does not change it: the lease was taken for this time.
+    pub answer_within: Duration,
     /// The agent pressed "I take it": the phone's answer is awaited.
     pub taken_by_key: bool,
     /// Ends the offer when the phone is not answered in time.

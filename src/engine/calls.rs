@@ -192,6 +192,7 @@ impl Engine {
                 progress: Progress::Announcing,
                 pop: Arc::clone(&pop),
                 expires_at,
+                answer_within: self.settings.answer_within,
                 taken_by_key: false,
                 began: self.now.moment,
                 timer: None,
@@ -238,6 +239,7 @@ impl Engine {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Phase::Offered(context, offer) = &mut entry.phase else { return };
         let (context, id, agent) = (*context, offer.id.clone(), offer.agent.clone());
+        let answer_within = offer.answer_within;
         if let Some(handle) = offer.timer.take() {
             self.timers.cancel(handle);
         }
@@ -245,7 +247,7 @@ impl Engine {
             self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
             return self.decide_next(call);
         };
-        let after = self.now.moment + self.settings.answer_within;
+        let after = self.now.moment + answer_within;
         let handle = self.timers.insert(after, Alarm::AnswerWithin(call, id.clone()));
         self.set_offer_timer(call, handle);
         self.agents.ringing(&agent, &id);

@@ -181,7 +181,7 @@ fn wrapping_with_danger(screen: bool) -> (World, CallId) {
 }
 
 #[test]
-fn i6_who_answers_after_the_lease_ran_out_is_on_call_all_the_same() {
+fn i6_a_reload_leaves_an_offer_the_time_its_lease_was_taken_for() {
     let mut world = World::new();
     world.screen("a1");
     world.invite_unknown("one");
@@ -191,7 +191,8 @@ fn i6_who_answers_after_the_lease_ran_out_is_on_call_all_the_same() {
     world.input(Input::Announced(world.last_offer()));
     let invite = invites(world.taken(PHONE_1)).remove(0);
     world.reply(PHONE_1, &invite, 180, "phone");
-    world.advance(Duration::from_secs(30));
+    world.advance(Duration::from_millis(9_900));
+    assert_eq!(world.status_of("a1").2, "ringing");
     world.reply(PHONE_1, &invite, 200, "phone");
     assert_eq!(world.status_of("a1").2, "on_call");
 }
