@@ -238,6 +238,8 @@ pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
     let peers = Arc::clone(settings);
     transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
     let peers = Arc::clone(settings);
+    transports.allow_proving(Box::new(move |address| peers.may_prove(address)));
+    let peers = Arc::clone(settings);
     transports
         .allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
 }

@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use support::field::{Field, Words, status_of};
+use support::field::{Field, PATIENCE, Stream, Words, status_in, status_of};
+use support::log::poll;
 use support::needs::needs;
 use support::sipp::{Outcome, Sipp};
 use support::site::Site;
@@ -71,6 +72,18 @@ fn n3_a_call_that_was_let_in_opens_nothing_a_second_time() {
         assert!(again.contains("stale=true"), "{again}");
     }
     assert_eq!(invites(&field), before, "a copy came through");
+}
+
+/// Its address is no peer's, and the connection is not closed for that: the password comes in the request.
+#[test]
+fn a_branch_with_a_password_is_asked_for_it_over_tcp_too() {
+    let field = Field::open(CONFIGURATION);
+    let from = field.site.net.at(BRANCH, 5060);
+    let mut stream = Stream::connect(from.ip(), field.site.sip()).expect("it listens");
+    let words = Words::new("INVITE", &field.uri(OUTSIDE), from);
+    stream.send(words.text().replace("SIP/2.0/UDP", "SIP/2.0/TCP").as_bytes());
+    let asked = poll(PATIENCE, || stream.poll().into_iter().map(|answer| status_in(&answer)).next());
+    assert_eq!((asked, stream.ended), (Some(407), false));
 }
 
 fn credentials(challenge: &str, uri: &str, password: &str, count: u32) -> String {

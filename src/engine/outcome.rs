@@ -84,8 +84,7 @@ impl Engine {
             self.tables.call_by_offer.remove(&offer.id);
             self.counters.accepted += 1;
             Samples::note(&mut self.samples.answer, waited);
-            // The lease may have run out first, when a reload has made the time to answer longer: who talks,
-            // talks.
+            // The lease is a net and not the truth: whoever talks is on call, also when it is gone.
             if !self.agents.answered(&offer.agent, &offer.id) {
                 self.interrupt(&offer.agent, &id);
             }

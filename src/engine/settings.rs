@@ -224,11 +224,6 @@ impl Settings {
         [Algorithm::Sha256, Algorithm::Md5].into_iter().filter(takes)
     }
 
-    /// Whether a connection from this address may be opened.
-    pub fn may_connect(&self, address: IpAddr) -> bool {
-        self.peer_of(address).is_some() || self.may_prove(address)
-    }
-
     /// The index of the peer that has this user name and may prove itself from this address.
     pub fn peer_with_username(&self, username: &str, address: IpAddr) -> Option<usize> {
         self.digest_peers(address).find(|(_, auth)| auth.username == username).map(|(index, _)| index)

@@ -31,9 +31,10 @@ pub(super) async fn accept(shared: Rc<Shared>, protocol: Protocol, listener: Tcp
 
 fn admit(shared: &Rc<Shared>, protocol: Protocol, stream: TcpStream, remote: SocketAddr) {
     let is_known = (shared.allow.borrow())(remote.ip());
+    let may_prove = (shared.allow_proving.borrow())(remote.ip());
     let tls = shared.tls.borrow().clone().filter(|_| protocol == Protocol::Tls);
-    // Who has an address that is no peer's may still have a peer's certificate.
-    if !is_known && !tls.as_ref().is_some_and(|tls| tls.asks_clients()) {
+    // Who has an address that is no peer's may still have a peer's password or certificate.
+    if !is_known && !may_prove && !tls.as_ref().is_some_and(|tls| tls.asks_clients()) {
         shared.count(|counts| counts.strangers_refused += 1);
     } else if !shared.inbound_room(remote.ip(), is_known) {
         shared.count(|counts| counts.connections_refused += 1);
@@ -83,7 +84,8 @@ async fn serve_tls(shared: Rc<Shared>, connection: Rc<Connection>, stream: TcpSt
     shared.remove(&connection, SendFailure::TlsFailed);
 }
 
-/// Notes which peer the certificate names. `false` when neither it nor the address is a peer's.
+/// Notes which peer the certificate names. `false` when neither it nor the address is a peer's, and nobody
+/// may prove a password from there.
 fn is_welcome(shared: &Shared, connection: &Connection, stream: &TlsStream<TcpStream>) -> bool {
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let names = certificates.first().map(names_of).unwrap_or_default();
@@ -93,5 +95,5 @@ fn is_welcome(shared: &Shared, connection: &Connection, stream: &TlsStream<TcpSt
         shared.make_known(connection);
     }
     connection.set_names(names);
-    connection.is_known()
+    connection.is_known() || (shared.allow_proving.borrow())(connection.remote.ip())
 }

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     /// Where reads land; one for all connections, since none keeps it across an await.
     pub(super) scratch: RefCell<Box<[u8]>>,
     pub(super) allow: RefCell<Allow>,
+    /// Who may come in to prove themselves by a password.
+    pub(super) allow_proving: RefCell<Allow>,
     pub(super) allow_named: RefCell<AllowNamed>,
     pub(super) tls: RefCell<Option<Rc<Tls>>>,
     origin: Instant,
@@ -66,6 +68,7 @@ impl Shared {
             space: Notify::new(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()),
             allow: RefCell::new(Box::new(|_| false)),
+            allow_proving: RefCell::new(Box::new(|_| false)),
             allow_named: RefCell::new(Box::new(|_| false)),
             tls: RefCell::new(None),
             origin: Instant::now(),

@@ -130,11 +130,7 @@ fn hours(row: &Row<'_>, findings: &mut Findings) -> Option<Option<(Time, Time)>>
 /// Hours and minutes; 24:00 is midnight.
 fn time(cell: &str) -> Option<Time> {
     let (hour, minute) = cell.split_once(':')?;
-    let plain = |text: &str| matches!(text.len(), 1 | 2) && text.bytes().all(|octet| octet.is_ascii_digit());
-    if !plain(hour) || !plain(minute) {
-        return None;
-    }
-    let (hour, minute): (i8, i8) = (hour.parse().ok()?, minute.parse().ok()?);
+    let (hour, minute) = (cells::digits(hour)?, cells::digits(minute)?);
     if (hour, minute) == (24, 0) { Some(Time::midnight()) } else { Time::new(hour, minute, 0, 0).ok() }
 }
 
