@@ -4,7 +4,7 @@ CARGO ?= cargo
 NPM ?= npm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test web build fmt lint e2e bench clean
+.PHONY: help demo test web build fmt lint e2e fuzz bench clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ lint: web/node_modules/.installed ## formatting, clippy, types of the page
 
 e2e: ## only the tests with real parts: SIPp, baresip, Asterisk
 	tests/tools/setup.sh
-	$(CARGO) test $(patsubst tests/%.rs,--test %,$(wildcard tests/e2e_*.rs)) -- --nocapture
+	$(CARGO) test $(patsubst tests/%,--test %,$(basename $(wildcard tests/e2e_*))) -- --nocapture
+
+fuzz: ## the fuzz targets with libFuzzer, FUZZ_SECONDS (60) each; needs cargo-fuzz
+	tests/tools/fuzz.sh
 
 bench: ## CPU per call, latency and memory beside Kamailio, in turns (some ten minutes; see bench/README.md)
 	$(CARGO) build --release --bin toritsugi --example screens

@@ -6,7 +6,7 @@ mod sample;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use toritsugi::identity::{CalledSource, CallerHeaders, TrunkContext, read_called, read_caller};
+use toritsugi::identity::{CalledHeaders, CalledSource, CallerHeaders, TrunkContext, read_called, read_caller};
 use toritsugi::message::{Header, Limits, Message};
 
 fn parse(criterion: &mut Criterion) {
@@ -29,8 +29,14 @@ fn parse(criterion: &mut Criterion) {
     });
     criterion.bench_function("read what was dialled", |bencher| {
         bencher.iter(|| {
-            let to = message.header(Header::To).unwrap_or_default();
-            read_called(&CalledSource::DEFAULT_ORDER, None, black_box(to), message.request_uri(), &context)
+            let headers = CalledHeaders {
+                p_called_party_id: None,
+                to: message.header(Header::To).unwrap_or_default(),
+                request_uri: message.request_uri(),
+                diversion: Vec::new(),
+                history_info: Vec::new(),
+            };
+            read_called(&CalledSource::DEFAULT_ORDER, black_box(&headers), &context)
         });
     });
 }

@@ -5,6 +5,7 @@
 mod asking;
 mod customers;
 mod demo;
+mod resolver;
 mod secret;
 mod serving;
 mod settings;
@@ -18,6 +19,7 @@ use crate::config::Config;
 
 pub use asking::explain;
 pub use demo::demo;
+pub use settings::engine_settings;
 
 /// Threads beside the call path: more than the cores of a small machine, so that one busy with a long page
 /// never stands before a pop.

@@ -4,8 +4,10 @@
 //! the file is found in one pass, each with its line.
 
 mod address;
+mod digest;
 mod document;
 mod house;
+mod route;
 mod server;
 mod sip;
 
@@ -14,9 +16,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
+pub use digest::{Digest, PasswordSource, PeerAuth};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
+pub use route::Route;
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
-pub use sip::{CalledNumberSource, Limits, Peer, Sip, Tls};
+pub use sip::{CalledNumberSource, Limits, Peer, Redirects, Sip, Tls};
 
 use document::Document;
 

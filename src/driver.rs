@@ -22,9 +22,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::clock::Moment;
 use crate::customer::{CustomerBook, LookupAnswer};
-use crate::engine::{Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken};
-use crate::transport::{Arrival, Outgoing, Transports};
+use crate::engine::{
+    Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken, Settings,
+};
+use crate::transport::{self, Arrival, CertificateName, Outgoing, Transports};
 use published::LookUps;
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
@@ -54,6 +57,10 @@ pub struct Driver {
     look_ups: LookUps,
     replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     last_reply: u64,
+    /// The sockets' counts as they were published last.
+    published: transport::Gauges,
+    /// Since when the sockets have not been empty.
+    behind_since: Option<Moment>,
 }
 
 impl Driver {
@@ -78,6 +85,8 @@ impl Driver {
             look_ups: LookUps::default(),
             replies: HashMap::new(),
             last_reply: 0,
+            published: transport::Gauges::default(),
+            behind_since: None,
         }
     }
 
@@ -142,9 +151,16 @@ impl Driver {
         alarm.as_mut().poll(context).map(|()| Wake::Alarm)
     }
 
+    /// No message has waited for longer than the sockets have had something: that is told to the engine.
     fn take_arrivals(&mut self) {
+        let now = self.clock.now();
+        let since = *self.behind_since.get_or_insert(now.moment);
+        self.engine.handle(now, Input::Lag(now.moment.since(since)));
         for _ in 0..BATCH {
-            let Some(arrival) = self.transports.try_next() else { return };
+            let Some(arrival) = self.transports.try_next() else {
+                self.behind_since = None;
+                return;
+            };
             self.take_arrival(arrival);
         }
     }
@@ -208,10 +224,10 @@ impl Driver {
                 return;
             }
             FromWorld::Settings(settings) => {
-                let peers = Arc::clone(&settings);
-                self.transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+                admit(&self.transports, &settings);
                 Input::Settings(settings)
             }
+            FromWorld::Tls(tls) => return self.transports.renew_tls(*tls),
         };
         let now = self.clock.now();
         self.engine.handle(now, input);
@@ -227,6 +243,8 @@ impl Driver {
                     local: datagram.local,
                     remote: datagram.remote,
                     connection: datagram.connection,
+                    otherwise: datagram.otherwise,
+                    server_name: datagram.server_name,
                     bytes: datagram.bytes,
                     token: datagram.token.map(|token| token.0),
                 }),
@@ -270,8 +288,24 @@ impl Driver {
 
     fn publish(&mut self) {
         std::mem::take(&mut self.look_ups).publish();
+        let sockets = self.transports.gauges();
+        published::publish_transports(&self.published, &sockets);
+        self.published = sockets;
         let samples = self.engine.take_samples();
-        published::publish(self.engine.counters(), &self.engine.gauges(), samples);
+        let gauges = self.engine.gauges();
+        published::publish(self.engine.counters(), &gauges, samples);
+        self.outlets.next_hops(gauges.targets, gauges.targets_down);
         self.replies.retain(|_, sender| !sender.is_closed());
     }
+}
+
+/// Tells the sockets who the peers are.
+pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
+    let peers = Arc::clone(settings);
+    transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+    let peers = Arc::clone(settings);
+    transports.allow_proving(Box::new(move |address| peers.may_prove(address)));
+    let peers = Arc::clone(settings);
+    transports
+        .allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
 }

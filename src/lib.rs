@@ -14,6 +14,7 @@ pub mod cli;
 pub mod transport;
 
 pub mod message;
+pub mod sdp;
 pub mod transaction;
 pub mod proxy;
 pub mod identity;

@@ -17,15 +17,17 @@ use support::tap::Tap;
 
 const CALLS: usize = 1000;
 const CALLS_PER_S: u32 = 50;
-/// 50 calls a second of about a third of a second keep fewer than 20 busy.
-const AGENTS: usize = 40;
+/// 50 calls a second of about a third of a second keep fewer than 20 busy; on a slow machine more.
+const AGENTS: usize = 80;
 
 #[test]
 fn a_thousand_calls_at_fifty_a_second_all_connect_and_every_pop_is_first() {
     if !needs(&["sipp"]) {
         return;
     }
-    let mut site = Site::new("wrap_up_s = 0", "");
+    // It counts calls and not refusals, and looks at the order and not at the time: on a slow machine a queue
+    // may stand, and a screen be late.
+    let mut site = Site::new("wrap_up_s = 0\nannounce_within_ms = 1000", "[sip.limits]\nlag_ms = 0\n");
     site.add_agents(AGENTS, &site.phones().to_string());
     site.import("customers", &customers());
     // A phone needs a moment before it rings; until then nothing but the pop and the INVITE is under way,
@@ -46,11 +48,11 @@ fn a_thousand_calls_at_fifty_a_second_all_connect_and_every_pop_is_first() {
     let outcome = callers.run(site.sip(), site.folder());
 
     assert_eq!(outcome, Outcome { successful: CALLS as u64, failed: 0 });
-    phones.wait_for(What::Bye, CALLS, Duration::from_secs(10));
+    phones.wait_for(What::Bye, CALLS, Duration::from_secs(30));
     assert_eq!(pbx.count(What::Invite), 0, "an agent was free for every call");
     let leads = match &tap {
         Some(tap) => {
-            tap.wait_for_invites(CALLS, Duration::from_secs(10));
+            tap.wait_for_invites(CALLS, Duration::from_secs(30));
             tap.frames.read(|frames| tap.invites.read(|invites| pop_leads(frames, invites)))
         }
         // Stricter than true: a screen that is read late looks later than it was.

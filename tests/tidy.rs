@@ -257,6 +257,23 @@ fn a_banner_is_a_request_for_a_file() {
 }
 
 #[test]
+fn every_test_that_the_table_of_duties_names_exists() {
+    let table =
+        "| id | test | open |\n|---|---|---|\n| V1 | `v1_order`, `v2_…` | `no_test` |\n\n| x | `no` |\n";
+    let tests = "#[cfg(test)]\nmod tests {\n    fn v1_order() {}\n    fn v2_all() {}\n}\n";
+    allows(rules::named_tests_exist, &[("docs/RFC.md", table), ("src/a.rs", tests)]);
+    let gone = tests.replace("v1_order", "v1_orders");
+    let found = rules::named_tests_exist(&House::planted(&[("docs/RFC.md", table), ("src/a.rs", &gone)]));
+    assert_eq!(found.iter().map(|fault| fault.line).collect::<Vec<_>>(), [3]);
+    let product = "fn v1_order() {}\nfn v2_all() {}\n";
+    assert_eq!(
+        rules::named_tests_exist(&House::planted(&[("docs/RFC.md", table), ("src/a.rs", product)])).len(),
+        2
+    );
+    holds(rules::named_tests_exist, &[]);
+}
+
+#[test]
 fn exceptions_have_reasons() {
     allows(rules::exceptions_have_reasons, &[("src/a.rs", "#[expect(x, reason = \"y\")]\nfn a() {}\n")]);
     holds(

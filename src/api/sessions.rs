@@ -280,6 +280,19 @@ impl Sessions {
 }
 
 impl Session {
+    /// One that no store knows and that has no token: to judge what such a user may do.
+    pub(crate) fn detached(user: &str, agent: Option<AgentId>, role: UserRole) -> Self {
+        Self {
+            user: user.to_owned(),
+            agent,
+            role,
+            csrf: String::new(),
+            token_hash: [0; 32],
+            expires_ms: AtomicI64::new(0),
+            revoked: CancellationToken::new(),
+        }
+    }
+
     /// When it ends by itself.
     pub fn expires_at(&self) -> Timestamp {
         Timestamp::from_millisecond(self.expires_ms.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)

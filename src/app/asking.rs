@@ -60,6 +60,8 @@ pub(super) fn import(config: &Config, table: Table, file: &Path) -> Result<Strin
         Table::Agents => StorageTable::Agents,
         Table::Lines => StorageTable::Lines,
         Table::Contacts => StorageTable::Contacts,
+        Table::Shifts => StorageTable::Shifts,
+        Table::Holidays => StorageTable::Holidays,
     };
     let normalise = |cell: &str| imported_numbers(cell, &context);
     importing::run(table, file, &storage_settings(config), &normalise).map_err(Failure::lines_of)
@@ -86,7 +88,7 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     for failure in [templates(config).err(), trunk_context(config).err()].into_iter().flatten() {
         faults.extend(failure.lines().iter().cloned());
     }
-    if let Err(failure) = super::settings::listen_addresses(config) {
+    if let Err(failure) = super::settings::tls(config) {
         faults.extend(failure.lines().iter().cloned());
     }
     let database = match &config.database.url {

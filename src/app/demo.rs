@@ -19,7 +19,7 @@ use super::serving::{Extras, start};
 use super::settings::{storage_settings, trunk_context};
 use crate::api::ApiState;
 use crate::cli::{Failure, user};
-use crate::config::{CalledNumberSource, Config, DatabaseUrl, Listen, Peer, Protocol};
+use crate::config::{Config, DatabaseUrl, Listen, Peer, Protocol};
 use crate::demo::{Phones, Sample, log_ins, presences, sample, scenarios};
 use crate::presence::SetBy;
 use crate::storage::{Storage, StoredPresence};
@@ -109,21 +109,10 @@ fn config(folder: &Path, options: DemoOptions, phones: SocketAddr) -> Config {
     config.sip.advertise.host = crate::config::Host::Ip(sip.ip());
     config.sip.advertise.port = sip.port();
     if let Ok(route) = format!("sip:pbx@{phones}").parse() {
-        config.sip.default_route = route;
+        config.sip.routes = vec![crate::config::Route::first(route)];
     }
-    config.sip.peers = vec![Peer {
-        name: "loopback".to_owned(),
-        addresses: vec![LOOPBACK],
-        trust_identity: true,
-        called_number: vec![
-            CalledNumberSource::PCalledPartyId,
-            CalledNumberSource::To,
-            CalledNumberSource::RequestUri,
-        ],
-        preloaded_route: false,
-        bare_country_code: false,
-        calls_per_s: None,
-    }];
+    config.sip.peers =
+        vec![Peer { addresses: vec![LOOPBACK], trust_identity: true, ..Peer::named("loopback") }];
     config.http.listen = options.http.unwrap_or(HTTP);
     config.metrics.listen = None;
     config.database.url = DatabaseUrl::Sqlite(folder.join("demo.db"));

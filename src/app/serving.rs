@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::resolver::{self, Resolver};
 use super::settings::{
     desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
 };
@@ -75,10 +76,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     }
     let health = Health::new();
     let (storage, directory, statuses, version) = open_storage(config, &health).await;
-    let http = TcpListener::bind(config.http.listen).await.map_err(|error| {
-        Failure::of(format!("[http] listen {}: cannot listen: {error}", config.http.listen))
-    })?;
-    let http_address = http.local_addr().map_err(|error| Failure::of(error.to_string()))?;
+    let (http, http_address) = listen_http(config.http.listen).await?;
     let stop_http = CancellationToken::new();
     start_metrics(config, &stop_http).await?;
 
@@ -95,8 +93,10 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         lookups: lookup_sender,
         names: name_sender,
         writes: write_sender,
+        health: health.clone(),
     };
 
+    let resolver = Resolver::new(config)?;
     let (stop_driver, stopped) = oneshot::channel();
     let parts = DriverParts {
         config: config.clone(),
@@ -110,7 +110,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
 
     tokio::spawn(desk.run());
     tokio::spawn(world::look_up(storage.clone(), lookups, world_sender.clone(), health.clone()));
-    tokio::spawn(world::resolve(names, world_sender.clone()));
+    tokio::spawn(resolver::resolve(Arc::new(resolver), names, world_sender.clone()));
     let limit = config.database.write_queue;
     let writer = tokio::spawn(world::write(storage.clone(), writes, limit, health.clone()));
     let watching = world::Watching {
@@ -139,6 +139,14 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         writer,
         stop_http,
     })
+}
+
+async fn listen_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::of(format!("[http] listen {address}: cannot listen: {error}")))?;
+    let listening = bound.local_addr().map_err(|error| Failure::of(error.to_string()))?;
+    Ok((bound, listening))
 }
 
 impl Running {
@@ -197,12 +205,15 @@ impl Running {
             if config.sip.listen != self.config.sip.listen || config.http.listen != self.config.http.listen {
                 tracing::warn!("addresses change only at a restart");
             }
-            engine_settings(&config, self.sip.clone())
+            Ok((super::settings::tls(&config)?, engine_settings(&config, self.sip.clone())?))
         });
         match settings {
-            Ok(settings) => {
+            Ok((tls, settings)) => {
+                self.world.send(FromWorld::Tls(Box::new(tls))).await.ok();
                 self.world.send(FromWorld::Settings(Arc::new(settings))).await.ok();
-                tracing::info!("the configuration was read again: peers, routes, limits, times, wording");
+                tracing::info!(
+                    "the configuration was read again: peers, routes, certificates, limits, times, wording"
+                );
             }
             Err(failure) => {
                 tracing::error!(fault = %failure, "the new configuration is bad; the old one stays in force");
@@ -238,7 +249,7 @@ async fn start_driver(
             };
             let local = tokio::task::LocalSet::new();
             local.block_on(&runtime, async move {
-                match build_driver(parts).await {
+                match build_driver(parts) {
                     Ok((sip, driver)) => {
                         bound_sender.send(Ok(sip)).ok();
                         driver.run(stop).await;
@@ -254,15 +265,14 @@ async fn start_driver(
     Ok((sip, thread))
 }
 
-async fn build_driver(parts: DriverParts) -> Result<(Vec<SocketAddr>, Driver), Failure> {
-    let listen = listen_addresses(&parts.config)?;
-    let transports = Transports::bind(&listen, &transport_settings(&parts.config))
-        .await
+fn build_driver(parts: DriverParts) -> Result<(Vec<SocketAddr>, Driver), Failure> {
+    let listen = listen_addresses(&parts.config);
+    let tls = super::settings::tls(&parts.config)?;
+    let transports = Transports::bind(&listen, &transport_settings(&parts.config), Some(tls))
         .map_err(|error| Failure::of(format!("[sip] listen: {error}")))?;
     let sip: Vec<SocketAddr> = transports.listening().iter().map(|listen| listen.address).collect();
     let settings = Arc::new(engine_settings(&parts.config, sip.clone())?);
-    let peers = Arc::clone(&settings);
-    transports.allow(Box::new(move |address| peers.peer_of(address).is_some()));
+    crate::driver::admit(&transports, &settings);
     let clock = Clock::start();
     let secret = super::secret::kept(&parts.config);
     let mut seed = [0; 32];

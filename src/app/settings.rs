@@ -5,37 +5,52 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host};
+use crate::config::{CalledNumberSource, Config, Host, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
-use crate::engine::{Peer, Settings};
+use crate::engine::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
+use crate::proxy::RouteTarget;
+use crate::proxy::digest::{Password, Tries};
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
-use crate::transport::{ListenAddress, Protocol, TransportSettings};
+use crate::transport::{CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings};
 
 /// Timer C: more than three minutes (RFC 3261 §16.6 item 11).
 const TIMER_C: std::time::Duration = std::time::Duration::from_secs(181);
 
 /// What the engine is told. `listen` are the addresses that were really bound.
-pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
+///
+/// Fails when a region is unknown or the templates cannot be read.
+pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Settings, Failure> {
     let numbering = trunk_context(config)?;
     let templates = templates(config)?;
-    let advertise_host = match &config.sip.advertise.host {
-        Host::Ip(address) => address.to_string(),
-        Host::Name(name) => name.clone(),
-    };
+    let advertise_host = host_text(&config.sip.advertise.host);
+    let digest = digest_settings(config, &advertise_host);
+    let peers = config.sip.peers.iter().map(|peer| engine_peers(peer, &numbering, &digest.realm));
+    let peers = peers.collect::<Result<Vec<_>, Failure>>()?.concat();
     let port = match (config.sip.advertise.port, listen.first()) {
         (0, Some(first)) => first.port(),
         (port, _) => port,
     };
     Ok(Settings {
         advertise: (advertise_host, port),
+        own_names: config.sip.own_names.iter().map(|name| (host_text(&name.host), name.port)).collect(),
+        tls_port: tls_port(config, &listen),
+        redirects: match config.sip.redirects {
+            Redirects::Forward => None,
+            Redirects::Follow => Some(config.sip.redirect_hosts.clone()),
+        },
         listen,
-        default_route: config.sip.default_route.uri.clone(),
-        peers: config.sip.peers.iter().map(|peer| engine_peer(peer, &numbering)).collect(),
+        routes: config.sip.routes.iter().map(route_target).collect(),
+        next_target_after: config.sip.next_target_after,
+        probe_interval: config.sip.probe_interval,
+        phone_silent: config.routing.phone_silent,
+        // What is sent over TCP is answered over TCP: it must be listened on.
+        tcp_above_bytes: if listens_on_tcp(config) { config.sip.tcp_above_bytes } else { 0 },
+        peers,
         message: Limits {
             message_bytes: config.sip.limits.message_bytes,
             headers: config.sip.limits.headers,
@@ -56,7 +71,75 @@ pub(super) fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Resul
         numbering,
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),
+        digest,
+        overload: OverloadSettings {
+            lag: config.sip.limits.lag,
+            spared_per_s: config.sip.limits.spared_per_s,
+            peer_share_percent: config.sip.limits.peer_share_percent,
+            held_octets: config.sip.limits.held_octets,
+        },
     })
+}
+
+fn digest_settings(config: &Config, host: &str) -> DigestSettings {
+    let digest = &config.sip.digest;
+    DigestSettings {
+        realm: digest.realm.clone().unwrap_or_else(|| host.to_owned()),
+        nonce_lasts: digest.nonce,
+        challenges_per_s: digest.challenges_per_s,
+        tries: Tries { per_user: digest.tries_per_user, per_source: digest.tries_per_source },
+        nonces_per_peer: digest.nonces_per_peer,
+        ..DigestSettings::default()
+    }
+}
+
+/// What a peer must prove; the password itself is not kept.
+fn peer_auth(auth: &PeerAuth, realm: &str) -> Result<Auth, Failure> {
+    let fault = |what: String| Failure::of(format!("[sip.peer.auth] {}: {what}", auth.username));
+    let of = |text: &str| {
+        let text = text.lines().next().unwrap_or_default();
+        if text.is_empty() { None } else { Some(Password::of(&auth.username, realm, text)) }
+    };
+    let password = match &auth.password {
+        PasswordSource::File(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| fault(format!("cannot read {}: {error}", path.display())))?;
+            of(&text).ok_or_else(|| fault(format!("{} begins with an empty line", path.display())))?
+        }
+        PasswordSource::Environment(name) => {
+            let text = std::env::var(name).map_err(|_| fault(format!("the variable {name} is not set")))?;
+            of(&text).ok_or_else(|| fault(format!("the variable {name} is empty")))?
+        }
+        PasswordSource::Plain(text) => of(text).ok_or_else(|| fault("the password is empty".to_owned()))?,
+        PasswordSource::Hashes { sha256, md5 } => Password::stored(sha256.clone(), md5.clone()),
+    };
+    Ok(Auth {
+        username: auth.username.clone(),
+        password: if auth.require_sha256 { password.only_sha256() } else { password },
+        register_as: auth.register_as.clone(),
+    })
+}
+
+fn route_target(route: &crate::config::Route) -> RouteTarget {
+    RouteTarget { uri: route.hop.uri.clone(), priority: route.priority, weight: route.weight }
+}
+
+fn listens_on_tcp(config: &Config) -> bool {
+    config.sip.listen.iter().any(|listen| listen.protocol == crate::config::Protocol::Tcp)
+}
+
+fn host_text(host: &Host) -> String {
+    match host {
+        Host::Ip(address) => address.to_string(),
+        Host::Name(name) => name.clone(),
+    }
+}
+
+/// The port of the first TLS listener; `listen` are the bound addresses in the configuration's order.
+fn tls_port(config: &Config, listen: &[SocketAddr]) -> Option<u16> {
+    let at = config.sip.listen.iter().position(|listen| listen.protocol == crate::config::Protocol::Tls)?;
+    let configured = config.sip.listen.get(at).map(|listen| listen.address.port());
+    listen.get(at).map(SocketAddr::port).or(configured).filter(|port| *port != 0)
 }
 
 /// How numbers are read by default.
@@ -113,21 +196,34 @@ pub(super) fn desk_settings(config: &Config) -> DeskSettings {
 }
 
 /// Where SIP is received.
-pub(super) fn listen_addresses(config: &Config) -> Result<Vec<ListenAddress>, Failure> {
+pub(super) fn listen_addresses(config: &Config) -> Vec<ListenAddress> {
     let mut addresses = Vec::new();
     for listen in &config.sip.listen {
         let protocol = match listen.protocol {
             crate::config::Protocol::Udp => Protocol::Udp,
             crate::config::Protocol::Tcp => Protocol::Tcp,
-            crate::config::Protocol::Tls => {
-                return Err(Failure::of(format!(
-                    "[sip] listen {listen}: this version does not speak TLS yet; use udp: or tcp:"
-                )));
-            }
+            crate::config::Protocol::Tls => Protocol::Tls,
         };
         addresses.push(ListenAddress { protocol, address: listen.address });
     }
-    Ok(addresses)
+    addresses
+}
+
+/// Reads certificates, keys and authorities.
+pub(super) fn tls(config: &Config) -> Result<Tls, Failure> {
+    let tls = &config.sip.tls;
+    let pins = config
+        .sip
+        .peers
+        .iter()
+        .filter_map(|peer| Some(Pin { networks: peer.addresses.clone(), sha256: peer.tls_pin? }));
+    let files = TlsFiles {
+        certificate: tls.certificate.clone(),
+        client_ca: tls.client_ca.clone(),
+        ca: tls.ca.clone(),
+        pins: pins.collect(),
+    };
+    Tls::load(&files).map_err(|error| Failure::of(format!("[sip.tls]: {error}")))
 }
 
 /// What the transports are told.
@@ -138,15 +234,33 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
         idle_timeout: config.sip.limits.connection_idle,
         connections: config.sip.limits.connections,
         connections_per_peer: config.sip.limits.connections_per_source,
+        handshake_timeout: config.sip.limits.handshake_timeout,
+        handshakes_per_peer: config.sip.limits.handshakes_per_source,
+        keep_alive: config.sip.limits.keep_alive,
         outbox_bytes: config.sip.limits.send_queue_bytes,
         ..TransportSettings::default()
     }
 }
 
-fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
+/// A peer with a certificate of its own is two: the one that shows it, and the one that has only its address
+/// and therefore no rights beyond calling us (N8).
+fn engine_peers(
+    peer: &crate::config::Peer,
+    numbering: &TrunkContext,
+    realm: &str,
+) -> Result<Vec<Peer>, Failure> {
+    let by_address = engine_peer(peer, numbering, realm)?;
+    let Some(name) = &peer.tls_name else { return Ok(vec![by_address]) };
+    let certificate = Some(CertificateName::of(name));
+    let named = Peer { addresses: Vec::new(), certificate, ..by_address.clone() };
+    let unproven = Peer { trust_identity: false, preloaded_route: false, transfers: false, ..by_address };
+    Ok(vec![named, unproven])
+}
+
+fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str) -> Result<Peer, Failure> {
     let mut numbering = numbering.clone();
     numbering.bare_country_code = peer.bare_country_code;
-    Peer {
+    Ok(Peer {
         name: peer.name.clone(),
         addresses: peer.addresses.clone(),
         trust_identity: peer.trust_identity,
@@ -157,12 +271,16 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext) -> Peer {
                 CalledNumberSource::PCalledPartyId => CalledSource::PCalledPartyId,
                 CalledNumberSource::To => CalledSource::To,
                 CalledNumberSource::RequestUri => CalledSource::RequestUri,
+                CalledNumberSource::FirstDiversion => CalledSource::FirstDiversion,
             })
             .collect(),
         preloaded_route: peer.preloaded_route,
+        transfers: peer.transfers,
+        certificate: None,
         calls_per_s: peer.calls_per_s.unwrap_or(0),
         numbering,
-    }
+        auth: peer.auth.as_ref().map(|auth| peer_auth(auth, realm)).transpose()?,
+    })
 }
 
 /// An empty map of statuses, for a start without a database.

@@ -1,4 +1,4 @@
-//! The tasks beside the call path: look-ups, names, records, and watching the directory.
+//! The tasks beside the call path: look-ups, records, and watching the directory.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,24 +9,15 @@ use tokio_util::task::TaskTracker;
 
 use super::customers::Customers;
 use crate::customer::{CustomerCard, LookupFault};
-use crate::driver::{FromWorld, LookupJob, ResolveJob, Write};
-use crate::engine::Resolution;
+use crate::driver::{FromWorld, LookupJob, Write};
 use crate::events::CallRecord;
 use crate::presence::{AgentId, StoredStatus};
-use crate::proxy::Target;
 use crate::routing::Directory;
 use crate::storage::{Storage, StorageError, StoredPresence};
 use crate::telemetry::{Health, metric};
-use crate::transport::Protocol;
 
 /// How often the directory is compared with the database's version.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
-
-/// How long a name may take (N41).
-const NAME_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long an answer of the system's resolver is relied on: it does not say itself.
-const NAME_LASTS: Duration = Duration::from_secs(60);
 
 /// Between two tries to write to a database that is away.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -71,24 +62,6 @@ pub(super) async fn look_up(
             }
             // The driver is gone only when the process stops.
             world.send(FromWorld::LookedUp(job.token, answer)).await.ok();
-        });
-    }
-}
-
-/// Resolves names by the system's resolver.
-pub(super) async fn resolve(mut jobs: mpsc::Receiver<ResolveJob>, world: mpsc::Sender<FromWorld>) {
-    let tasks = TaskTracker::new();
-    while let Some(job) = jobs.recv().await {
-        let world = world.clone();
-        tasks.spawn(async move {
-            let (port, protocol) = (job.port.unwrap_or(5060), job.protocol.unwrap_or(Protocol::Udp));
-            let asked = tokio::time::timeout(NAME_WITHIN, tokio::net::lookup_host((job.host.as_str(), port)));
-            let targets = match asked.await {
-                Ok(Ok(addresses)) => addresses.take(32).map(|remote| Target { protocol, remote }).collect(),
-                Ok(Err(_)) | Err(_) => Vec::new(),
-            };
-            let resolution = Resolution { targets, lasts: NAME_LASTS };
-            world.send(FromWorld::Resolved(job.token, resolution)).await.ok();
         });
     }
 }

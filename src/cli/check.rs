@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{ConfigFile, Failure, say};
 use crate::app;
-use crate::config::{Config, DatabaseUrl, Music, Protocol};
+use crate::config::{Config, DatabaseUrl, Music, NextHop, PasswordSource, Protocol};
 
 pub(super) fn run(file: &ConfigFile) -> Result<(), Failure> {
     let config = file.load()?;
@@ -59,9 +59,14 @@ fn not_bound(what: &str, error: &std::io::Error) -> String {
 
 /// Files that the configuration names must be readable.
 fn files(config: &Config) -> Vec<String> {
-    let tls = config.sip.tls.iter();
+    let tls = &config.sip.tls;
     let named = tls
-        .flat_map(|tls| [("[sip.tls] certificate", &tls.certificate), ("[sip.tls] key", &tls.key)])
+        .certificate
+        .iter()
+        .flat_map(|(certificate, key)| [("[sip.tls] certificate", certificate), ("[sip.tls] key", key)])
+        .chain(tls.client_ca.iter().map(|path| ("[sip.tls] client_ca", path)))
+        .chain(tls.ca.iter().map(|path| ("[sip.tls] ca", path)))
+        .chain(config.sip.peers.iter().filter_map(password_file))
         .chain(config.guidance.templates.iter().map(|path| ("[guidance] templates", path)))
         .chain(match &config.park.music {
             Music::File(path) => Some(("[park] music", path)),
@@ -74,9 +79,19 @@ fn files(config: &Config) -> Vec<String> {
     named.filter_map(fault).collect()
 }
 
+fn password_file(peer: &crate::config::Peer) -> Option<(&'static str, &std::path::PathBuf)> {
+    match &peer.auth.as_ref()?.password {
+        PasswordSource::File(path) => Some(("[sip.peer.auth] password_file", path)),
+        PasswordSource::Environment(_) | PasswordSource::Plain(_) | PasswordSource::Hashes { .. } => None,
+    }
+}
+
 /// A default route to ourselves would send each call round until Max-Forwards ends it.
 fn default_route(config: &Config) -> Option<String> {
-    let route = &config.sip.default_route;
+    config.sip.routes.iter().find_map(|route| route_to_ourselves(config, &route.hop))
+}
+
+fn route_to_ourselves(config: &Config, route: &NextHop) -> Option<String> {
     let ours = |address: SocketAddr| {
         let listens = |listen: SocketAddr| {
             listen.port() == address.port()
@@ -85,9 +100,9 @@ fn default_route(config: &Config) -> Option<String> {
         };
         config.sip.listen.iter().any(|listen| listen.protocol == route.protocol && listens(listen.address))
     };
-    let is_advertised = route.target == config.sip.advertise;
+    let is_advertised = route.target == config.sip.advertise || config.sip.own_names.contains(&route.target);
     (is_advertised || route.target.address().is_some_and(ours))
-        .then(|| format!("[sip] default_route {} is toritsugi itself; name the PBX", route.uri))
+        .then(|| format!("[sip] the default route {} is toritsugi itself; name the PBX", route.uri))
 }
 
 /// A missing SQLite file is sound when it can be created; one that is there must be a database.

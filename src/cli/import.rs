@@ -99,7 +99,7 @@ fn lines_of(name: &str, faults: &Faults) -> Vec<String> {
 
 fn summary(table: Table, report: &ImportReport, seconds: f64) -> String {
     let known = match table {
-        Table::Customers | Table::Agents | Table::Lines => "updated",
+        Table::Customers | Table::Agents | Table::Lines | Table::Shifts | Table::Holidays => "updated",
         Table::Contacts => "there already",
     };
     let ImportReport { rows, new, known: count, .. } = report;

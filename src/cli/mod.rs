@@ -62,6 +62,10 @@ pub enum Table {
     Lines,
     /// The contact history.
     Contacts,
+    /// Working hours of agents and teams.
+    Shifts,
+    /// Holidays of the house beside the public ones.
+    Holidays,
 }
 
 /// What a user may do.

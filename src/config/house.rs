@@ -32,6 +32,9 @@ pub struct Routing {
     pub announce_within: Duration,
     /// How long a phone that refused is left alone.
     pub phone_rest: Duration,
+    /// How long a phone may be without any response before it is given up; zero: only by the
+    /// transaction's timer.
+    pub phone_silent: Duration,
     /// When `ring.sla` is raised, counted from the arrival of the call.
     pub ring_sla: Duration,
 }
@@ -129,6 +132,7 @@ impl Routing {
             wrap_up: section.seconds("wrap_up_s", 0..=3_600, default.wrap_up),
             announce_within: section.millis("announce_within_ms", 0..=1_000, default.announce_within),
             phone_rest: section.seconds("phone_rest_s", 0..=3_600, default.phone_rest),
+            phone_silent: section.millis("phone_silent_ms", 0..=10_000, default.phone_silent),
             ring_sla: section.seconds("ring_sla_s", 1..=600, default.ring_sla),
         };
         section.refuse_unknown_keys();
@@ -144,6 +148,7 @@ impl Default for Routing {
             wrap_up: Duration::from_secs(30),
             announce_within: Duration::from_millis(50),
             phone_rest: Duration::from_secs(30),
+            phone_silent: Duration::from_secs(2),
             ring_sla: Duration::from_secs(10),
         }
     }

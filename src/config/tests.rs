@@ -57,7 +57,10 @@ fn every_key_of_the_schema_stands_in_the_shipped_file_with_a_word_of_why() {
     let mut written = std::collections::BTreeSet::new();
     let mut explained = false;
     for line in text.lines() {
-        if let Some(header) = line.strip_prefix('[') {
+        if let Some(header) = line.strip_prefix("# [[").and_then(|line| line.strip_suffix("]]")) {
+            // A block that nobody has by default.
+            written.insert(header.to_owned());
+        } else if let Some(header) = line.strip_prefix('[') {
             section = header.trim_matches(['[', ']']).to_owned();
             written.insert(section.clone());
         } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
@@ -216,8 +219,8 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     )
     .expect("sound");
     assert_eq!(config.database.url.to_url(), "sqlite:/etc/toritsugi/data/t.db");
-    let tls = config.sip.tls.expect("set");
-    assert_eq!((tls.certificate, tls.key), ("/etc/toritsugi/tls/c.pem".into(), PathBuf::from("/k.pem")));
+    let tls = config.sip.tls.certificate.expect("set");
+    assert_eq!(tls, ("/etc/toritsugi/tls/c.pem".into(), PathBuf::from("/k.pem")));
     assert_eq!(config.guidance.templates, Some(PathBuf::from("/etc/toritsugi/words.toml")));
 }
 
@@ -225,6 +228,23 @@ fn relative_paths_start_at_the_folder_of_the_file() {
 fn tls_needs_both_files() {
     one_fault("[sip.tls]\ncertificate = \"c.pem\"\n", 2, "key");
     one_fault("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n", 2, "[sip.tls]");
+}
+
+#[test]
+fn n8_a_peer_that_is_known_by_a_certificate_needs_an_authority_to_prove_it() {
+    let peer = "[[sip.peer]]\nname = \"pbx\"\ntls_name = \"PBX.example.jp\"\n";
+    one_fault(peer, 1, "client_ca");
+    let config = parse(&format!("{peer}[sip.tls]\nclient_ca = \"ca.pem\"\n")).expect("sound");
+    assert_eq!(config.sip.peers[0].tls_name.as_deref(), Some("pbx.example.jp"));
+    assert!(config.sip.peers[0].addresses.is_empty());
+}
+
+#[test]
+fn a_pin_is_64_hexadecimal_digits() {
+    let peer = "[[sip.peer]]\nname = \"pbx\"\naddresses = [\"192.0.2.1\"]\n";
+    let pinned = parse(&format!("{peer}tls_pin = \"{}\"\n", "AB:".repeat(32))).expect("sound");
+    assert_eq!(pinned.sip.peers[0].tls_pin, Some([0xab; 32]));
+    one_fault(&format!("{peer}tls_pin = \"ab\"\n"), 4, "64 hexadecimal digits");
 }
 
 #[test]
@@ -261,4 +281,22 @@ fn a_missing_file_is_one_fault_that_says_what_to_do() {
     let found = Config::load(Path::new("/nonexistent/toritsugi.toml")).expect_err("it is not there");
     assert_eq!(found.len(), 1);
     assert!(found[0].what.contains("--config"), "{found:?}");
+}
+
+#[test]
+fn f7_the_default_route_may_have_several_targets() {
+    let lone = parse("[sip]\ndefault_route = \"sip:192.0.2.20\"\n").expect("sound").sip;
+    assert_eq!((lone.routes.len(), lone.probe_interval), (1, Duration::ZERO), "a lone PBX is not probed");
+    let both = "[sip]\ndefault_route = \"sip:192.0.2.20\"\n[[sip.route]]\nuri = \"sip:192.0.2.21\"\n\
+                priority = 2\nweight = 7\n[[sip.route]]\nuri = \"sip:pbx.example\"\n";
+    let sip = parse(both).expect("sound").sip;
+    let routes: Vec<(&str, u16, u16)> =
+        sip.routes.iter().map(|route| (route.hop.uri.as_str(), route.priority, route.weight)).collect();
+    assert_eq!(routes, [("sip:192.0.2.20", 0, 1), ("sip:192.0.2.21", 2, 7), ("sip:pbx.example", 1, 1)]);
+    assert_eq!(sip.probe_interval, Duration::from_secs(5));
+    let listed = parse("[sip]\n[[sip.route]]\nuri = \"sip:192.0.2.21\"\n").expect("sound").sip;
+    assert_eq!(listed.routes.len(), 1, "what is not written is no target");
+    assert!(parse("[sip]\n[[sip.route]]\npriority = 1\n").is_err(), "a target needs its uri");
+    assert!(parse("[sip]\nnext_target_after_ms = 100\n").is_err(), "less than a repeat takes");
+    assert!(parse("[sip]\ntcp_above_bytes = 100\n").is_err());
 }

@@ -178,6 +178,8 @@ mod tests {
                 Table::Agents => "id,name,kana,role,contact,groups,skills,status",
                 Table::Lines => "number,client,greeting_ja,greeting_en,group,assigned_first",
                 Table::Contacts => "customer,at,agent,direction,channel,summary,disposition",
+                Table::Shifts => "agent,team,day,start,end",
+                Table::Holidays => "day,name",
             };
             assert_eq!(text.lines().next(), Some(header));
         }

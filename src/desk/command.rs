@@ -1,11 +1,15 @@
 //! Commands: what a frame asks for, checked for form and rights before anything else hears of it.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::limits::FRAME_BYTES;
+use super::line;
 use crate::api::{Session, read_status, rights};
 use crate::engine::{Answer, ErrorCode, Refusal, Request};
-use crate::events::wire::{ClientFrame, to_value};
+use crate::events::wire::{self, ClientFrame, to_value};
 use crate::presence::{AgentId, CallId, CustomerId};
+use crate::storage::UserRole;
 
 /// The longest command id, decline reason or other short text.
 const SHORT: usize = 128;
@@ -69,6 +73,20 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
         "lead.take" => Ok(Action::TakeLead),
         "auth.renew" => Ok(Action::Renew),
         _unknown => Err(validation("不明なコマンドです", "Unknown command")),
+    }
+}
+
+/// The reply to a text frame that is a command which needs the engine, as far as form and rights decide it:
+/// the request, or the octets of the refusal; `None` for any other frame. A socket does the same step by
+/// step; this is for checks that have none.
+pub fn judge_text(text: &str, role: UserRole, agent: Option<AgentId>) -> Option<Result<Request, Bytes>> {
+    let frame = line::parse(text, FRAME_BYTES).ok().filter(|frame| frame.kind == "command")?;
+    let id = frame.id.as_deref().filter(|id| good_id(id))?;
+    let session = Session::detached("nobody", agent, role);
+    match action(&frame, &session) {
+        Ok(Action::Ask(request) | Action::SetNext(_, request)) => Some(Ok(request)),
+        Ok(Action::TakeLead | Action::Renew) => None,
+        Err(refusal) => Some(Err(wire::reply_refused(id, &refusal))),
     }
 }
 

@@ -117,7 +117,8 @@ async fn send_all(web_socket: &mut WebSocket, texts: Vec<Bytes>) -> Result<(), a
     web_socket.flush().await
 }
 
-fn parse(text: &str, at_most: usize) -> Result<ClientFrame, End> {
+/// Reads a text frame: its size, its depth and its version are checked before anything else.
+pub(super) fn parse(text: &str, at_most: usize) -> Result<ClientFrame, End> {
     if text.len() > at_most {
         return Err(Close::TooLarge.into());
     }

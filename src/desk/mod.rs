@@ -15,6 +15,8 @@ mod room;
 mod settings;
 mod socket;
 
+#[doc(hidden)]
+pub use command::judge_text;
 pub use handle::DeskHandle;
 pub use handshake::{OriginRefusal, WsState, check_origin, upgrade};
 pub use room::Desk;

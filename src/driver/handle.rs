@@ -9,6 +9,7 @@ use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, Resolution, ResolveToken, Settings};
 use crate::presence::{AgentId, OfferId, StoredStatus};
 use crate::routing::Directory;
+use crate::transport::Tls;
 
 /// How long a request waits for the engine before it is answered `timeout`.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -27,7 +28,6 @@ pub enum FromDesk {
 }
 
 /// What the rest of the world answers to the driver.
-#[derive(Debug)]
 pub enum FromWorld {
     /// A look-up is done.
     LookedUp(LookupToken, LookupAnswer),
@@ -41,6 +41,8 @@ pub enum FromWorld {
     Settings(Arc<Settings>),
     /// Every customer as the database has them now; without them each look-up asks the database.
     Customers(Option<Arc<CustomerBook>>),
+    /// Certificates were read again.
+    Tls(Box<Tls>),
 }
 
 /// A cheap handle on the engine. Cloned freely; the queue behind it is bounded.

@@ -9,7 +9,11 @@ use crate::desk::DeskHandle;
 use crate::engine::{LookupToken, ResolveToken};
 use crate::events::{CallRecord, Event};
 use crate::presence::{AgentId, CallId, StoredStatus};
+use crate::telemetry::Health;
 use crate::transport::Protocol;
+
+/// What health calls the targets of the default route.
+const NEXT_HOPS: &str = "next_hops";
 
 /// A look-up to be done.
 #[derive(Clone, Debug)]
@@ -79,6 +83,8 @@ pub struct Outlets {
     pub names: mpsc::Sender<ResolveJob>,
     /// To the database. Full: the record is lost and counted; calls go on.
     pub writes: mpsc::Sender<Write>,
+    /// What degrades while next hops are down.
+    pub health: Health,
 }
 
 impl Outlets {
@@ -93,6 +99,18 @@ impl Outlets {
     /// Hands a name over; `false` when nobody can take it.
     pub(super) fn resolve(&self, job: ResolveJob) -> bool {
         self.names.try_send(job).is_ok()
+    }
+
+    /// Tells health how many next hops are down.
+    pub(super) fn next_hops(&self, known: usize, down: usize) {
+        let changed = if down == 0 {
+            self.health.recover(NEXT_HOPS)
+        } else {
+            self.health.degrade(NEXT_HOPS, format!("{down} of {known} next hops are down"))
+        };
+        if changed {
+            tracing::warn!(down, known, "the state of next hops changed");
+        }
     }
 
     pub(super) fn event(&self, event: Event) {

@@ -2,6 +2,7 @@
 
 use crate::engine::{Counters, Gauges, Samples};
 use crate::telemetry::metric;
+use crate::transport;
 
 /// Publishes counts, tables and samples. Counts are absolute: publishing twice counts nothing twice.
 pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
@@ -9,10 +10,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::CALLS, "outcome", "abandoned", counters.abandoned);
     count(metric::CALLS, "outcome", "rejected", counters.rejected);
     count(metric::CALLS, "outcome", "lost", counters.lost);
-    count(metric::REFUSED_REQUESTS, "reason", "not_a_peer", counters.strangers);
-    count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
-    count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
-    count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    publish_refused(counters);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
     count(metric::SEND_FAILURES, "reason", "transport", counters.transport_failures);
@@ -22,10 +20,38 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::OFFERS, "outcome", "withdrawn", counters.withdrawn);
     count(metric::POPS, "event", "offered", counters.offers);
     count(metric::LOOKUPS, "outcome", "deadline", counters.lookup_deadlines);
+    for (event, total) in [
+        ("next_target", counters.next_targets),
+        ("given_up", counters.targets_given_up),
+        ("marked_down", counters.targets_marked_down),
+        ("route_down", counters.routes_down),
+        ("probe", counters.probes_sent),
+        ("silent_phone", counters.silent_phones),
+        ("late_answer", counters.late_answers),
+        ("large_over_tcp", counters.large_over_tcp),
+    ] {
+        count(metric::NEXT_HOP_EVENTS, "event", event, total);
+    }
+    gauge(metric::NEXT_HOPS, gauges.targets);
+    gauge(metric::NEXT_HOPS_DOWN, gauges.targets_down);
     gauge(metric::LIVE_CALLS, gauges.calls);
     gauge(metric::LIVE_OFFERS, gauges.offers);
     gauge(metric::TRANSACTIONS, gauges.server_transactions + gauges.client_transactions);
     gauge(metric::TIMERS, gauges.timers);
+    for (table, entries) in [
+        ("contexts", gauges.contexts),
+        ("names", gauges.names_known),
+        ("names_awaited", gauges.names_awaited),
+        ("nonces", gauges.nonces_used),
+        ("proven_sources", gauges.proven_sources),
+        ("refusals", gauges.refusals_kept),
+        ("transactions_of_one_peer", gauges.largest_share),
+        ("wrapping", gauges.wrapping),
+    ] {
+        metrics::gauge!(metric::TABLE_ENTRIES, "table" => table).set(wide(entries));
+    }
+    gauge(metric::HELD_OCTETS, gauges.held_octets);
+    gauge(metric::LAG, usize::try_from(gauges.lag.as_millis()).unwrap_or(usize::MAX));
     record(metric::INVITE_FORWARD, samples.invite_forward);
     record(metric::POP_ANNOUNCE, samples.pop_announce);
     record(metric::ANSWER, samples.answer);
@@ -57,6 +83,92 @@ impl LookUps {
     }
 }
 
+/// What was not taken, or not as it came.
+fn publish_refused(counters: &Counters) {
+    count(metric::REFUSED_REQUESTS, "reason", "not_a_peer", counters.strangers);
+    count(metric::REFUSED_REQUESTS, "reason", "malformed", counters.malformed);
+    count(metric::REFUSED_REQUESTS, "reason", "overload", counters.shed);
+    count(metric::REFUSED_REQUESTS, "reason", "unproven_dialog", counters.unproven_dialogs);
+    count(metric::REFUSED_REQUESTS, "reason", "unmatched_cancel", counters.unmatched_cancels);
+    count(metric::REFUSED_REQUESTS, "reason", "invalid", counters.invalid);
+    count(metric::REFUSED_REQUESTS, "reason", "loop", counters.loops);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_hops", counters.too_many_hops);
+    count(metric::CORRECTED_REQUESTS, "what", "route", counters.routes_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "identity", counters.identities_removed);
+    count(metric::CORRECTED_REQUESTS, "what", "source", counters.claimed_sources);
+    count(metric::REFUSED_REQUESTS, "reason", "transfer", counters.transfers_refused);
+    count(metric::REDIRECTS, "outcome", "followed", counters.redirects_followed);
+    count(metric::REDIRECTS, "outcome", "refused", counters.redirects_refused);
+    count(metric::REFUSED_REQUESTS, "reason", "challenged", counters.challenged);
+    count(metric::REFUSED_REQUESTS, "reason", "wrong_password", counters.auth_failed);
+    count(metric::REFUSED_REQUESTS, "reason", "unusable_credentials", counters.auth_unusable);
+    count(metric::REFUSED_REQUESTS, "reason", "stale_nonce", counters.auth_stale);
+    count(metric::REFUSED_REQUESTS, "reason", "replayed", counters.auth_replayed);
+    count(metric::REFUSED_REQUESTS, "reason", "too_many_tries", counters.auth_held_back);
+    count(metric::REFUSED_REQUESTS, "reason", "not_their_name", counters.auth_forbidden);
+}
+
+/// Publishes what the sockets count. `before` is what was published last: what grew since gets one line in
+/// the log, so that a flood of connections or noise is one line a second.
+pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Gauges) {
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "in").set(wide(now.inbound_connections));
+    metrics::gauge!(metric::CONNECTIONS, "direction" => "out").set(wide(now.outbound_connections));
+    metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(wide(now.waiting_arrivals));
+    count(metric::MESSAGES, "direction", "received", now.received);
+    count(metric::MESSAGES, "direction", "sent", now.sent);
+    count(metric::SEND_FAILURES, "reason", "socket", now.send_failed);
+    count(metric::DROPPED_MESSAGES, "reason", "not_sip", now.datagrams_dropped);
+    count(metric::REFUSED_CONNECTIONS, "reason", "not_a_peer", now.strangers_refused);
+    count(metric::REFUSED_CONNECTIONS, "reason", "limit", now.connections_refused);
+    count(metric::REFUSED_CONNECTIONS, "reason", "evicted", now.connections_evicted);
+    count(metric::REFUSED_CONNECTIONS, "reason", "message_timeout", now.message_timeouts);
+    count(metric::REFUSED_CONNECTIONS, "reason", "stuck", now.stuck);
+    count(metric::REFUSED_CONNECTIONS, "reason", "broken", now.broken);
+    count(metric::REFUSED_CONNECTIONS, "reason", "unframeable", now.unframeable);
+    count(metric::REFUSED_CONNECTIONS, "reason", "tls", now.tls_failures);
+    count(metric::REFUSED_CONNECTIONS, "reason", "tls_handshakes", now.tls_handshakes_refused);
+    count(metric::PINGS, "event", "answered", now.pings_answered);
+    count(metric::PINGS, "event", "sent", now.pings_sent);
+    count(metric::PINGS, "event", "unanswered", now.pings_unanswered);
+    gauge(metric::TLS_HANDSHAKES, now.handshakes);
+    tell_growth(before, now);
+}
+
+fn tell_growth(before: &transport::Gauges, now: &transport::Gauges) {
+    let refused = now.strangers_refused.saturating_sub(before.strangers_refused);
+    if refused > 0 {
+        tracing::info!(count = refused, "connections of senders who are no peers were refused");
+    }
+    let limited = now.connections_refused.saturating_sub(before.connections_refused);
+    if limited > 0 {
+        tracing::warn!(count = limited, "connections were refused at a limit");
+    }
+    let evicted = now.connections_evicted.saturating_sub(before.connections_evicted);
+    if evicted > 0 {
+        tracing::warn!(count = evicted, "connections that brought nothing made room for others");
+    }
+    let late = now.message_timeouts.saturating_sub(before.message_timeouts);
+    if late > 0 {
+        tracing::info!(count = late, "connections were closed: their message was not whole in time");
+    }
+    let stuck = now.stuck.saturating_sub(before.stuck);
+    if stuck > 0 {
+        tracing::warn!(count = stuck, "connections were closed: the other side does not read");
+    }
+    let broken = now.broken.saturating_sub(before.broken);
+    if broken > 0 {
+        tracing::info!(count = broken, "connections were reset by the other side");
+    }
+    let unframeable = now.unframeable.saturating_sub(before.unframeable);
+    if unframeable > 0 {
+        tracing::info!(count = unframeable, "connections were closed: the end of a message is not known");
+    }
+    let noise = now.datagrams_dropped.saturating_sub(before.datagrams_dropped);
+    if noise > 0 {
+        tracing::info!(count = noise, "datagrams that cannot begin a message were dropped");
+    }
+}
+
 /// An event was lost because the screens' queue was full.
 pub(super) fn event_dropped() {
     metrics::counter!(metric::DROPPED_EVENTS, "queue" => "events").increment(1);
@@ -71,9 +183,13 @@ fn count(name: &'static str, label: &'static str, value: &'static str, total: u6
     metrics::counter!(name, label => value).absolute(total);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
 fn gauge(name: &'static str, value: usize) {
-    metrics::gauge!(name).set(value as f64);
+    metrics::gauge!(name).set(wide(value));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a table's size is far below 2^52")]
+const fn wide(value: usize) -> f64 {
+    value as f64
 }
 
 fn record(name: &'static str, samples: Vec<std::time::Duration>) {

@@ -1,20 +1,27 @@
 //! Branches of a response context: starting them, and what their responses do (RFC 3261 §16.6, §16.7, §16.8).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use slotmap::Key;
 
 use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose, Upstream};
+use super::forwarding::{Rewrite, is_sips};
+use super::hops_failover::Onward;
 use super::names::{AwaitingName, NameKey};
-use super::tables::{BranchRef, ClientKey, ContextKey, Destination};
+use super::tables::{BranchRef, ClientKey, ClientMachine, ContextKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
-use crate::message::{Message, Method};
+use crate::clock::Moment;
+use crate::message::{Header, Message, Method};
 use crate::proxy::{
-    Branch, Final, Forward, NextHop, Target, best_response, forward_request, forward_response,
+    Branch, Final, Forward, NextHop, PrivacyWish, Target, best_response, forward_request, forward_response,
     status_upstream,
 };
+use crate::transaction::{Actions, invite_client};
+use crate::transport::Protocol;
 
 /// RFC 3326: why a losing branch is cancelled; phones then show no missed call (R7).
 pub(super) const COMPLETED_ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -22,94 +29,142 @@ pub(super) const COMPLETED_ELSEWHERE: &[u8] = b"SIP;cause=200;text=\"Call comple
 /// RFC 3326: why the phone of an agent who did not answer is cancelled; it remains a missed call there.
 pub(super) const NOT_ANSWERED: &[u8] = b"SIP;cause=408;text=\"Not answered in time\"";
 
+/// How long the caller's answer waits for a branch that was cancelled.
+const CANCEL_ANSWER: Duration = Duration::from_secs(2);
+
+/// What a caller is told when every target of the default route is dead.
+const RETRY_AFTER: &[u8] = b"5";
+
 /// To-tags remembered of one call; a call that forks more often than this is no call.
 const TAGS_KEPT: usize = 32;
 
 impl Engine {
-    /// Adds a branch towards `hop` and starts it, at once or when its name is resolved.
+    /// Adds a branch towards the first of `hops` and starts it, at once or when its name is resolved. The
+    /// others are tried when that fails.
     pub(super) fn start_branch(
         &mut self,
         context: ContextKey,
         aim: Aim,
-        hop: NextHop,
-        rewrite: super::forwarding::Rewrite,
+        mut hops: VecDeque<NextHop>,
+        rewrite: Rewrite,
     ) -> Option<BranchRef> {
-        let entry = self.tables.contexts.get_mut(context)?;
-        let index = entry.branches.len();
-        entry.branches.push(ContextBranch { aim, state: BranchState::Resolving, timer_c: None });
-        let branch = BranchRef { context, index };
-        match hop {
-            NextHop::Address(target) => self.send_branch(branch, target.into(), &rewrite),
-            NextHop::Name { protocol, host, port } => {
-                let key = NameKey { host, port, protocol };
-                match self.known_name(&key) {
-                    Some(targets) => self.branch_resolved(branch, &targets, &rewrite),
-                    None => self.ask_name(key, AwaitingName::Branch(branch, rewrite)),
-                }
-            }
-            NextHop::Unroutable => self.fail_branch(branch, 404, None),
+        let until = self.now.moment + self.silence_limit(&aim);
+        let branch = self.add_branch(context, aim, until)?;
+        if !self.has_breadth(branch) {
+            return Some(branch);
         }
+        let first = hops.pop_front().unwrap_or(NextHop::Unroutable);
+        self.go(branch, first, Onward { targets: VecDeque::new(), hops, rewrite, until });
         Some(branch)
     }
 
-    /// The name of a branch's next hop stands for these targets.
-    pub(super) fn branch_resolved(
-        &mut self,
-        branch: BranchRef,
-        targets: &[Target],
-        rewrite: &super::forwarding::Rewrite,
-    ) {
-        match targets.first() {
-            Some(target) if self.branch_is_resolving(branch) => {
-                self.send_branch(branch, (*target).into(), rewrite);
+    /// A branch that has not gone anywhere yet.
+    pub(super) fn add_branch(&mut self, context: ContextKey, aim: Aim, until: Moment) -> Option<BranchRef> {
+        let began = self.now.moment;
+        let entry = self.tables.contexts.get_mut(context)?;
+        let index = entry.branches.len();
+        let state = BranchState::Resolving;
+        entry.branches.push(ContextBranch {
+            aim,
+            state,
+            timer: None,
+            began,
+            until,
+            onward: None,
+            breadth: 0,
+            server_name: None,
+        });
+        Some(BranchRef { context, index })
+    }
+
+    /// Gives the branch its share of Max-Breadth; `false` when none is left and it has failed (RFC 5393
+    /// §5.3.3).
+    pub(super) fn has_breadth(&mut self, branch: BranchRef) -> bool {
+        let breadth = self.breadth_of(branch);
+        if let (Some(breadth), Some(entry)) = (breadth, self.branch_mut(branch)) {
+            entry.breadth = breadth;
+        } else {
+            self.fail_branch(branch, 440, None);
+        }
+        breadth.is_some()
+    }
+
+    /// Sends a branch to this hop.
+    pub(super) fn go(&mut self, branch: BranchRef, hop: NextHop, onward: Onward) {
+        if let Some(entry) = self.branch_mut(branch) {
+            entry.server_name = hop.server_name();
+        }
+        match hop {
+            NextHop::Address(target) => self.send_branch(branch, target, onward),
+            NextHop::Name { protocol, host, port } => {
+                let key = NameKey { host, port, protocol };
+                let known = self.known_name(&key);
+                let method = self.method_of(branch.context);
+                let patience = self.branch(branch).and_then(|entry| self.patience(&entry.aim, &onward));
+                if let Some(entry) = self.branch_mut(branch) {
+                    entry.onward = Some(Box::new(onward));
+                }
+                match known {
+                    Some(targets) => self.branch_resolved(branch, &targets),
+                    None => {
+                        self.set_first_timer(branch, method, patience);
+                        self.ask_name(key, AwaitingName::Branch(branch));
+                    }
+                }
             }
-            Some(_) => {}
-            None => self.fail_branch(branch, 503, None),
+            NextHop::Unroutable => {
+                if let Some(entry) = self.branch_mut(branch) {
+                    entry.onward = (!onward.is_empty()).then(|| Box::new(onward));
+                }
+                self.fail_branch(branch, 404, None);
+            }
         }
     }
 
-    fn branch_is_resolving(&self, branch: BranchRef) -> bool {
-        self.branch(branch).is_some_and(|entry| matches!(entry.state, BranchState::Resolving))
+    /// The name of a branch's next hop stands for these targets.
+    pub(super) fn branch_resolved(&mut self, branch: BranchRef, targets: &[Target]) {
+        let Some(entry) = self.branch_mut(branch) else { return };
+        if !matches!(entry.state, BranchState::Resolving) {
+            return;
+        }
+        let Some(mut onward) = entry.onward.take() else { return };
+        onward.targets = self.usable_first(targets);
+        match onward.targets.pop_front() {
+            Some(target) => self.send_branch(branch, target, *onward),
+            None => {
+                if let Some(entry) = self.branch_mut(branch) {
+                    entry.onward = (!onward.is_empty()).then_some(onward);
+                }
+                self.fail_branch(branch, 503, None);
+            }
+        }
     }
 
-    /// Writes the request of a branch and hands it to a new client transaction (RFC 3261 §16.6 items 8 to
-    /// 10).
-    fn send_branch(
-        &mut self,
-        branch: BranchRef,
-        destination: Destination,
-        rewrite: &super::forwarding::Rewrite,
-    ) {
-        let Some(context) = self.tables.contexts.get(branch.context) else { return };
-        let request = Arc::clone(&context.request);
-        let incoming = self.tables.servers.get(context.server).map(|server| server.flow.protocol);
-        let keep_identity = self.identity_may_reach(context.from, destination.remote.ip());
-        let record_route = self.record_route_values(context, incoming, destination.protocol);
-        let invite = request.method() == Method::Invite;
-        let (client, actions) = self.reserve_client(invite, destination, Some(branch));
-        let via_branch =
-            Branch { slot: client.data().as_ffi(), loop_hash: self.loop_hash(&request) }.mint(&self.secret);
-        let bytes = forward_request(&Forward {
-            request: &request,
-            request_uri: rewrite.request_uri.as_deref(),
-            own_routes: rewrite.own_routes,
-            drop_routes: rewrite.drop_routes,
-            drop_last_route: rewrite.drop_last_route,
-            record_route: &record_route,
-            protocol: destination.protocol,
-            sent_by: &self.own.sent_by,
-            branch: &via_branch,
-            keep_identity,
-        });
+    fn method_of(&self, context: ContextKey) -> Method {
+        self.tables.contexts.get(context).map_or(Method::Other, |entry| entry.request.method())
+    }
+
+    /// Hands the request of a branch to a new client transaction (RFC 3261 §16.6 items 8 to 10).
+    pub(super) fn send_branch(&mut self, branch: BranchRef, target: Target, mut onward: Onward) {
+        let mut written = self.write_branch(branch, target, &onward.rewrite);
+        if let Some((client, _, bytes)) = &written
+            && self.goes_over_tcp(target, bytes.len())
+        {
+            self.tables.clients.remove(*client);
+            let instead = Target { protocol: Protocol::Tcp, remote: target.remote };
+            written = self.write_branch(branch, instead, &onward.rewrite);
+            onward.targets.push_front(target);
+            self.counters.large_over_tcp += 1;
+        }
+        let Some((client, actions, bytes)) = written else { return };
+        let method = self.method_of(branch.context);
+        let patience = self.branch(branch).and_then(|entry| self.patience(&entry.aim, &onward));
         if let Some(entry) = self.branch_mut(branch) {
             entry.state = BranchState::Trying(client);
+            entry.onward = (!onward.is_empty()).then(|| Box::new(onward));
         }
-        if invite {
-            let alarm = Alarm::TimerC(branch);
-            let handle = self.timers.insert(self.now.moment + self.settings.timer_c, alarm);
-            if let Some(entry) = self.branch_mut(branch) {
-                entry.timer_c = Some(handle);
-            }
+        self.set_first_timer(branch, method, patience);
+        if method == Method::Invite {
             self.counters.invites_forwarded += 1;
             if branch.index == 0
                 && let Some(began) = self.began_of(branch.context)
@@ -120,6 +175,54 @@ impl Engine {
         self.start_client(client, bytes, actions);
     }
 
+    /// The request as it goes to this target, with the slot of its transaction.
+    fn write_branch(
+        &mut self,
+        branch: BranchRef,
+        target: Target,
+        rewrite: &Rewrite,
+    ) -> Option<(ClientKey, Actions, Bytes)> {
+        let context = self.tables.contexts.get(branch.context)?;
+        let request = Arc::clone(&context.request);
+        // "If the Request-URI contains a SIPS URI", no hop may be without TLS (RFC 3261 §26.2.2).
+        if is_sips(&request) && target.protocol != Protocol::Tls {
+            self.fail_branch(branch, 480, None);
+            return None;
+        }
+        let trusted = {
+            let name = self.branch(branch).and_then(|entry| entry.server_name.as_deref());
+            self.is_trusted(target.protocol, target.remote.ip(), name)
+        };
+        let keep_identity = context.from.trust_identity && trusted;
+        let edge = request.header(Header::Privacy).is_some() && !trusted;
+        let hide_user = edge && PrivacyWish::of(&request).hides_user();
+        if edge && self.privacy_forbids(context.purpose, &request) {
+            self.fail_branch(branch, 500, None);
+            return None;
+        }
+        let max_breadth = context.branches.get(branch.index).map(|entry| entry.breadth);
+        let record_route = self.record_route_values(context, &target.into());
+        let invite = request.method() == Method::Invite;
+        let (client, actions) = self.reserve_client(invite, target.into(), Some(branch));
+        let via_branch =
+            Branch { slot: client.data().as_ffi(), loop_hash: self.loop_hash(&request) }.mint(&self.secret);
+        let bytes = forward_request(&Forward {
+            request: &request,
+            request_uri: rewrite.request_uri.as_deref(),
+            own_routes: rewrite.own_routes,
+            drop_routes: rewrite.drop_routes,
+            drop_last_route: rewrite.drop_last_route,
+            record_route: &record_route,
+            protocol: target.protocol,
+            sent_by: self.own.sent_by(target.protocol, target.remote.ip()),
+            branch: &via_branch,
+            keep_identity,
+            hide_user,
+            max_breadth,
+        });
+        Some((client, actions, bytes))
+    }
+
     fn began_of(&self, context: ContextKey) -> Option<crate::clock::Moment> {
         let Purpose::Call(call) = self.tables.contexts.get(context)?.purpose else { return None };
         self.tables.calls.get(call).map(|call| call.began)
@@ -128,11 +231,17 @@ impl Engine {
     /// A response reached the transaction user (RFC 3261 §16.7).
     pub(super) fn on_branch_response(&mut self, branch: BranchRef, response: Arc<Message>) {
         let Some(status) = response.status() else { return };
-        self.remember_tag(branch.context, &response, status);
+        let wanted = self.branch(branch).is_some_and(|entry| !entry.is_given_up());
+        if wanted {
+            self.remember_tag(branch.context, &response, status);
+        }
         match status {
             0..=100 => self.branch_proceeds(branch),
             101..=199 => {
                 self.branch_proceeds(branch);
+                if !wanted {
+                    return;
+                }
                 self.reset_timer_c(branch);
                 self.forward_upstream(branch.context, &response, status);
                 self.on_branch_provisional(branch, status);
@@ -156,8 +265,11 @@ impl Engine {
 
     /// No response came, or the request could not be sent: as if this status had come (RFC 3261 §16.9).
     pub(super) fn on_branch_silent(&mut self, client: ClientKey, status: u16) {
-        let Some(branch) = self.tables.clients.get(client).and_then(|entry| entry.branch) else { return };
-        self.fail_branch(branch, status, None);
+        match self.tables.clients.get(client).map(|entry| entry.branch) {
+            Some(Some(branch)) => self.fail_branch(branch, status, None),
+            Some(None) => self.on_probe_failed(client),
+            None => {}
+        }
     }
 
     /// Cancels a branch: at once when a provisional response has come, otherwise when it comes (RFC 3261
@@ -167,11 +279,13 @@ impl Engine {
         match entry.state {
             BranchState::Resolving => self.fail_branch(branch, 487, None),
             BranchState::Trying(client) => {
-                entry.state = BranchState::CancelPending(client, Arc::from(reason))
+                entry.state = BranchState::CancelPending(client, Arc::from(reason));
+                self.clear_branch_timer(branch);
             }
             BranchState::Proceeding(client) => self.cancel_now(branch, client, reason),
             BranchState::CancelPending(..)
             | BranchState::Cancelling(_)
+            | BranchState::Disowned(..)
             | BranchState::Answered
             | BranchState::Failed(_) => {}
         }
@@ -182,18 +296,39 @@ impl Engine {
             entry.state = BranchState::Cancelling(client);
         }
         self.send_cancel(client, reason);
+        self.timers.insert(self.now.moment + CANCEL_ANSWER, Alarm::CancelWait(branch));
         let wait = self.settings.timers.t1 * 64;
-        self.timers.insert(self.now.moment + wait, Alarm::CancelWait(branch));
+        self.timers.insert(self.now.moment + wait, Alarm::CancelEnd(branch));
     }
 
-    /// 64·T1 after CANCEL the branch has still not answered: it is given up (RFC 3261 §9.1).
+    /// The CANCEL has had no effect so far: the caller waits no longer for this branch. A 2xx that crossed
+    /// the CANCEL has come by now, or is ended when it comes (I3).
     pub(super) fn cancel_waited(&mut self, branch: BranchRef) {
-        let Some(BranchState::Cancelling(client)) = self.branch(branch).map(|entry| entry.state.clone())
-        else {
+        let Some(entry) = self.branch_mut(branch) else { return };
+        let BranchState::Cancelling(client) = entry.state else { return };
+        entry.state = BranchState::Disowned(client, Vec::new());
+        self.clear_branch_timer(branch);
+        if let Some(Purpose::Call(call)) = self.tables.contexts.get(branch.context).map(|entry| entry.purpose)
+        {
+            self.release_held(call);
+        }
+        self.finish_context(branch.context);
+    }
+
+    /// 64·T1 after CANCEL the INVITE still has no final response: its transaction is ended (RFC 3261 §9.1).
+    pub(super) fn cancel_ended(&mut self, branch: BranchRef) {
+        let Some(entry) = self.branch_mut(branch) else { return };
+        let (BranchState::Disowned(client, _) | BranchState::Cancelling(client)) = entry.state else {
             return;
         };
-        self.fail_branch(branch, 487, None);
-        self.close_client(client);
+        let proceeding = self.tables.clients.get(client).is_some_and(|client| match &client.machine {
+            ClientMachine::Invite(machine) => machine.state() == invite_client::State::Proceeding,
+            ClientMachine::NonInvite(_) => false,
+        });
+        if proceeding {
+            self.fail_branch(branch, 487, None);
+            self.close_client(client);
+        }
     }
 
     /// Timer C fired (RFC 3261 §16.8): CANCEL where a provisional response has come, otherwise as if 408 had.
@@ -208,6 +343,7 @@ impl Engine {
             BranchState::Resolving => self.fail_branch(branch, 408, None),
             BranchState::CancelPending(..)
             | BranchState::Cancelling(_)
+            | BranchState::Disowned(..)
             | BranchState::Answered
             | BranchState::Failed(_) => {}
         }
@@ -216,9 +352,22 @@ impl Engine {
     fn branch_proceeds(&mut self, branch: BranchRef) {
         let Some(entry) = self.branch_mut(branch) else { return };
         match entry.state.clone() {
-            BranchState::Trying(client) => entry.state = BranchState::Proceeding(client),
-            BranchState::CancelPending(client, reason) => self.cancel_now(branch, client, &reason),
-            BranchState::Resolving
+            BranchState::Trying(client) => {
+                entry.state = BranchState::Proceeding(client);
+                // RFC 3261 §16.6 item 11: from the first word on it is Timer C that counts.
+                self.reset_timer_c(branch);
+                if let Some(target) = self.target_of(branch) {
+                    self.hop_succeeded(target);
+                }
+            }
+            BranchState::CancelPending(client, reason) => {
+                self.cancel_now(branch, client, &reason);
+                if let Some(entry) = self.branch_mut(branch) {
+                    entry.state = BranchState::Disowned(client, Vec::new());
+                }
+            }
+            BranchState::Disowned(..)
+            | BranchState::Resolving
             | BranchState::Proceeding(_)
             | BranchState::Cancelling(_)
             | BranchState::Answered
@@ -228,31 +377,41 @@ impl Engine {
 
     /// RFC 3261 §16.7 item 2: a provisional response other than 100 resets Timer C.
     fn reset_timer_c(&mut self, branch: BranchRef) {
-        self.clear_timer_c(branch);
+        if self.method_of(branch.context) != Method::Invite {
+            return;
+        }
+        self.clear_branch_timer(branch);
         let handle = self.timers.insert(self.now.moment + self.settings.timer_c, Alarm::TimerC(branch));
         match self.branch_mut(branch) {
-            Some(entry) if entry.is_pending() => entry.timer_c = Some(handle),
+            Some(entry) if entry.is_pending() => entry.timer = Some(handle),
             Some(_) | None => {
                 self.timers.cancel(handle);
             }
         }
     }
 
-    fn clear_timer_c(&mut self, branch: BranchRef) {
-        if let Some(handle) = self.branch_mut(branch).and_then(|entry| entry.timer_c.take()) {
+    pub(super) fn clear_branch_timer(&mut self, branch: BranchRef) {
+        if let Some(handle) = self.branch_mut(branch).and_then(|entry| entry.timer.take()) {
             self.timers.cancel(handle);
         }
     }
 
     /// RFC 3261 §16.7 item 5: every 2xx to an INVITE goes up at once, whatever went before.
     fn on_branch_success(&mut self, branch: BranchRef, response: &Message, status: u16) {
-        self.clear_timer_c(branch);
+        self.clear_branch_timer(branch);
+        if self.is_too_late(branch) {
+            return self.end_late_answer(branch, response);
+        }
+        if let Some(target) = self.target_of(branch) {
+            self.hop_succeeded(target);
+        }
         let Some(entry) = self.branch_mut(branch) else { return };
         let first = !matches!(entry.state, BranchState::Answered);
         entry.state = BranchState::Answered;
         // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
             self.on_context_answered(branch, status, response.to_tag().unwrap_or_default());
+            self.learn_session(branch, response);
             self.cancel_others(branch);
         }
         self.forward_upstream(branch.context, response, status);
@@ -269,6 +428,14 @@ impl Engine {
         }
     }
 
+    /// Whether a 2xx of this branch cannot go to the caller any more: the branch was given up, or a refusal
+    /// went up before it.
+    fn is_too_late(&self, branch: BranchRef) -> bool {
+        let Some(context) = self.tables.contexts.get(branch.context) else { return false };
+        let refused = matches!(context.upstream, Upstream::Final(status) if status >= 300);
+        refused || context.branches.get(branch.index).is_some_and(ContextBranch::is_given_up)
+    }
+
     fn cancel_others(&mut self, winner: BranchRef) {
         let count = self.tables.contexts.get(winner.context).map_or(0, |context| context.branches.len());
         for index in (0..count).filter(|index| *index != winner.index) {
@@ -278,14 +445,24 @@ impl Engine {
 
     /// A branch has its final response, and it is no 2xx.
     pub(super) fn fail_branch(&mut self, branch: BranchRef, status: u16, response: Option<Arc<Message>>) {
-        self.clear_timer_c(branch);
-        let Some(entry) = self.branch_mut(branch) else { return };
-        if !entry.is_pending() {
-            return;
+        self.clear_branch_timer(branch);
+        let Some(entry) = self.branch(branch) else { return };
+        let (pending, given_up) = (entry.is_pending(), entry.is_given_up());
+        if pending {
+            self.note_failure(branch, status, response.as_deref());
         }
-        entry.state = BranchState::Failed(Failure { status, response });
-        self.on_branch_failed(branch, status);
-        self.finish_context(branch.context);
+        let goes_on =
+            pending && matches!((status, &response), (503, _) | (404, None)) && self.may_go_on(branch);
+        let Some(entry) = self.branch_mut(branch) else { return };
+        if pending || given_up {
+            entry.state = BranchState::Failed(Failure { status, response });
+        }
+        if goes_on {
+            self.next_target(branch);
+        } else if pending && !self.follow_redirect(branch) {
+            self.on_branch_failed(branch, status);
+            self.finish_context(branch.context);
+        }
     }
 
     /// Answers the caller when no branch is pending and none will follow (RFC 3261 §16.7 item 6).
@@ -297,10 +474,15 @@ impl Engine {
             return;
         }
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let server = entry.server;
-        let chosen = if entry.cancelled { None } else { best_failure(&entry.branches) };
+        let (server, cancelled) = (entry.server, entry.cancelled);
+        if !cancelled && self.route_is_down(context) {
+            return self.answer_route_down(context);
+        }
+        let Some(entry) = self.tables.contexts.get(context) else { return };
+        let trusted = entry.from.trust_identity;
+        let chosen = if cancelled { None } else { best_failure(&entry.branches, &entry.recursed) };
         let Some(failure) = chosen else {
-            return self.answer_upstream(context, if entry.cancelled { 487 } else { 500 });
+            return self.answer_upstream(context, if cancelled { 487 } else { 500 });
         };
         let invite = entry.request.method() == Method::Invite;
         // RFC 4320 §4.2: no 408 for a request that is not an INVITE; its client has timed out as well.
@@ -312,7 +494,7 @@ impl Engine {
             Some(response) if status_upstream(failure.status) == failure.status => {
                 let extra = self.other_challenges(context, failure.status, &response);
                 self.set_upstream(context, failure.status);
-                let bytes = forward_response(&response, &extra);
+                let bytes = forward_response(&response, &extra, trusted);
                 self.respond(server, failure.status, bytes);
             }
             Some(_) | None => self.answer_upstream(context, status_upstream(failure.status)),
@@ -325,6 +507,16 @@ impl Engine {
         let server = entry.server;
         self.set_upstream(context, status);
         self.respond_status(server, status, &[]);
+    }
+
+    /// Every way is dead, and not one bad branch: the caller's side may try another proxy, and later again
+    /// (F8).
+    fn answer_route_down(&mut self, context: ContextKey) {
+        let Some(entry) = self.tables.contexts.get(context) else { return };
+        let server = entry.server;
+        self.counters.routes_down += 1;
+        self.set_upstream(context, 503);
+        self.respond_status(server, 503, &[("Retry-After", RETRY_AFTER)]);
     }
 
     fn set_upstream(&mut self, context: ContextKey, status: u16) {
@@ -347,13 +539,12 @@ impl Engine {
             entry.upstream = Upstream::Final(status);
         }
         let server = entry.server;
-        let bytes = forward_response(response, &[]);
+        let bytes = forward_response(response, &[], entry.from.trust_identity);
         self.respond(server, status, bytes);
     }
 
     /// RFC 3261 §16.7 item 7: the challenges of the other branches join the 401 or 407 that goes up.
     fn other_challenges(&self, context: ContextKey, status: u16, chosen: &Message) -> Vec<(String, Bytes)> {
-        use crate::message::Header;
         if !matches!(status, 401 | 407) {
             return Vec::new();
         }
@@ -383,7 +574,7 @@ impl Engine {
         self.tables.contexts.get(branch.context)?.branches.get(branch.index)
     }
 
-    fn branch_mut(&mut self, branch: BranchRef) -> Option<&mut ContextBranch> {
+    pub(super) fn branch_mut(&mut self, branch: BranchRef) -> Option<&mut ContextBranch> {
         self.tables.contexts.get_mut(branch.context)?.branches.get_mut(branch.index)
     }
 
@@ -391,7 +582,9 @@ impl Engine {
     /// more.
     pub(super) fn forget_context_when_done(&mut self, context: ContextKey) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
-        let served = self.tables.servers.contains_key(entry.server);
+        // Only an INVITE's context has anything left to do once the caller has a final response.
+        let ended = entry.request.method() != Method::Invite && entry.upstream != Upstream::Open;
+        let served = !ended && self.tables.servers.contains_key(entry.server);
         let busy = entry
             .branches
             .iter()
@@ -401,7 +594,7 @@ impl Engine {
             return;
         }
         let Some(entry) = self.tables.contexts.remove(context) else { return };
-        for handle in entry.branches.iter().filter_map(|branch| branch.timer_c) {
+        for handle in entry.branches.iter().filter_map(|branch| branch.timer) {
             self.timers.cancel(handle);
         }
         if let Purpose::Call(call) = entry.purpose {
@@ -412,18 +605,22 @@ impl Engine {
 
 /// The best failure of the branches that speak for the call. An agent's refusal is the agent's own (R3): it
 /// counts only when nothing else answered.
-fn best_failure(branches: &[ContextBranch]) -> Option<Failure> {
+fn best_failure(branches: &[ContextBranch], recursed: &[usize]) -> Option<Failure> {
     let failures = |agents: bool| -> Vec<&Failure> {
         branches
             .iter()
-            .filter(|branch| matches!(branch.aim, Aim::Agent(_)) == agents)
-            .filter_map(|branch| match &branch.state {
+            .enumerate()
+            .filter(|(index, branch)| {
+                matches!(branch.aim, Aim::Agent(_)) == agents && !recursed.contains(index)
+            })
+            .filter_map(|(_, branch)| match &branch.state {
                 BranchState::Failed(failure) => Some(failure),
                 BranchState::Resolving
                 | BranchState::Trying(_)
                 | BranchState::Proceeding(_)
                 | BranchState::CancelPending(..)
                 | BranchState::Cancelling(_)
+                | BranchState::Disowned(..)
                 | BranchState::Answered => None,
             })
             .collect()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,12 @@ pub struct Call {
     pub began_at: Timestamp,
     /// `ring.sla` has been told.
     pub sla_told: bool,
+    /// Who sent its requests and from where, of those who proved it by a password.
+    pub senders: Vec<(String, std::net::IpAddr)>,
     /// The final status that went to the caller.
     pub status: Option<u16>,
+    /// The next branch waits until a cancelled one has answered: nothing of the Max-Breadth is left.
+    pub held: bool,
     /// Timers that belong to the call as a whole.
     pub timers: CallTimers,
 }
@@ -110,6 +115,8 @@ pub enum Phase {
     Offered(ContextKey, Offer),
     /// On its way by the default route.
     DefaultRouted(ContextKey),
+    /// The caller cancelled, and a phone may still answer before its CANCEL (D10).
+    Abandoned(ContextKey),
     /// Answered.
     Answered(Conversation),
     /// The caller cancelled, or a final answer went upstream; only transactions remain.
@@ -123,7 +130,7 @@ impl Phase {
             Self::Deciding(context) | Self::Offered(context, _) | Self::DefaultRouted(context) => {
                 Some(*context)
             }
-            Self::Answered(_) | Self::Over(_) => None,
+            Self::Abandoned(_) | Self::Answered(_) | Self::Over(_) => None,
         }
     }
 
@@ -131,7 +138,11 @@ impl Phase {
     pub const fn offer(&self) -> Option<&Offer> {
         match self {
             Self::Offered(_, offer) => Some(offer),
-            Self::Deciding(_) | Self::DefaultRouted(_) | Self::Answered(_) | Self::Over(_) => None,
+            Self::Deciding(_)
+            | Self::DefaultRouted(_)
+            | Self::Abandoned(_)
+            | Self::Answered(_)
+            | Self::Over(_) => None,
         }
     }
 
@@ -139,7 +150,11 @@ impl Phase {
     pub const fn offer_mut(&mut self) -> Option<&mut Offer> {
         match self {
             Self::Offered(_, offer) => Some(offer),
-            Self::Deciding(_) | Self::DefaultRouted(_) | Self::Answered(_) | Self::Over(_) => None,
+            Self::Deciding(_)
+            | Self::DefaultRouted(_)
+            | Self::Abandoned(_)
+            | Self::Answered(_)
+            | Self::Over(_) => None,
         }
     }
 }
@@ -159,6 +174,8 @@ pub struct Offer {
     pub began: Moment,
     /// When it stops being an offer.
     pub expires_at: Timestamp,
+    /// How long the phone may ring. A reload does not change it: the lease was taken for this time.
+    pub answer_within: Duration,
     /// The agent pressed "I take it": the phone's answer is awaited.
     pub taken_by_key: bool,
     /// Ends the offer when the phone is not answered in time.
@@ -183,6 +200,8 @@ pub struct Conversation {
     pub agent: Option<AgentId>,
     /// The card as the agent's screen has it.
     pub pop: Option<Arc<PopDocument>>,
+    /// The caller had cancelled before the answer came: it will end at once.
+    pub abandoned: bool,
     /// When it was answered.
     pub answered: Moment,
     /// The same by the wall clock.

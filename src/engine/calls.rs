@@ -3,36 +3,29 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::forwarding::Rewrite;
 use super::input::{LookupToken, Output};
+use super::refused::Refused;
 use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, EventBody, WithdrawCause};
 use crate::identity::{
-    CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
+    CalledHeaders, CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
 use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
 
-/// `calls_per_s` is counted over this.
-const PEER_WINDOW: Duration = Duration::from_secs(1);
-
 impl Engine {
     /// An INVITE outside a dialog: the beginning of a call.
     pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
         let emergency = self.is_emergency(peer, &message);
-        if !emergency && !self.may_begin(peer) {
-            self.counters.shed += 1;
-            return self.respond_status(server, 503, &[("Retry-After", b"5")]);
-        }
         let called = self.called_number(peer, &message);
         let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
         let caller = read_caller(
@@ -40,6 +33,13 @@ impl Engine {
             self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),
             self.numbering_of(peer),
         );
+        let source = self.tables.servers.get(server).map(|entry| entry.flow.remote);
+        if let Some(source) = source.filter(|_| !emergency)
+            && self.goes_round(source, &message, &caller, &called.national)
+        {
+            self.note_refused(Refused::Invalid(482), source.ip());
+            return self.respond_status(server, 482, &[]);
+        }
         let bits = self.random_bits();
         let call = self.tables.calls.insert(Call {
             id: super::ids::call_id(bits),
@@ -60,7 +60,9 @@ impl Engine {
             began: self.now.moment,
             began_at: self.now.wall,
             sla_told: false,
+            senders: Vec::new(),
             status: None,
+            held: false,
             timers: CallTimers::default(),
         });
         self.tables.call_by_bits.insert(bits, call);
@@ -137,6 +139,9 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
+        if !self.search_goes_on(call) {
+            return;
+        }
         let Some(entry) = self.tables.calls.get(call) else { return };
         let decision = decide(&Facts {
             at: self.now.wall,
@@ -188,6 +193,7 @@ impl Engine {
                 progress: Progress::Announcing,
                 pop: pop.clone(),
                 expires_at,
+                answer_within: self.settings.answer_within,
                 taken_by_key: false,
                 began: self.now.moment,
                 timer: None,
@@ -236,6 +242,7 @@ impl Engine {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Phase::Offered(context, offer) = &mut entry.phase else { return };
         let (context, id, agent) = (*context, offer.id.clone(), offer.agent.clone());
+        let answer_within = offer.answer_within;
         if let Some(handle) = offer.timer.take() {
             self.timers.cancel(handle);
         }
@@ -243,13 +250,13 @@ impl Engine {
             self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
             return self.decide_next(call);
         };
-        let after = self.now.moment + self.settings.answer_within;
+        let after = self.now.moment + answer_within;
         let handle = self.timers.insert(after, Alarm::AnswerWithin(call, id.clone()));
         self.set_offer_timer(call, handle);
         self.agents.ringing(&agent, &id);
         let hop = self.hop_of(contact.as_bytes());
         let rewrite = Rewrite {
-            request_uri: Some(contact.into_bytes().into()),
+            request_uri: Some(without_headers(&contact).to_owned().into()),
             drop_routes: true,
             ..Rewrite::default()
         };
@@ -258,7 +265,7 @@ impl Engine {
         if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut()) {
             offer.progress = Progress::Inviting(super::tables::BranchRef { context, index });
         }
-        self.start_branch(context, Aim::Agent(id), hop, rewrite);
+        self.start_branch(context, Aim::Agent(id), [hop].into(), rewrite);
     }
 
     fn set_offer_timer(&mut self, call: CallKey, handle: super::timers::TimerHandle) {
@@ -273,7 +280,7 @@ impl Engine {
     }
 
     /// Nobody of ours: the PBX takes the call.
-    fn route_default(&mut self, call: CallKey) {
+    pub(super) fn route_default(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);
@@ -283,9 +290,10 @@ impl Engine {
             return;
         };
         self.counters.default_routed += 1;
+        self.remember_round(call);
         let rewrite = self.initial_rewrite(from, &request);
-        let hop = self.initial_hop(from, &request);
-        self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
+        let hops = self.initial_hops(from, &request);
+        self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
     }
 
     /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7): in whichever place
@@ -296,6 +304,12 @@ impl Engine {
         }
         let called_party = message.header(Header::PCalledPartyId);
         let to = message.header(Header::To).unwrap_or_default();
+        let headers = CalledHeaders {
+            p_called_party_id: called_party,
+            to,
+            request_uri: message.request_uri(),
+            ..CalledHeaders::default()
+        };
         let places = [
             (CalledSource::RequestUri, is_short(Some(message.request_uri()))),
             (CalledSource::To, is_short(uri_of(to))),
@@ -303,32 +317,20 @@ impl Engine {
         ];
         places.into_iter().filter(|(_, short)| *short).any(|(place, _)| {
             let numbering = self.numbering_of(peer);
-            read_called(&[place], called_party, to, message.request_uri(), numbering).kind
-                == NumberKind::Emergency
+            read_called(&[place], &headers, numbering).kind == NumberKind::Emergency
         })
-    }
-
-    /// Whether one more call may begin: not while stopping, and within the limits of the node and of the
-    /// peer.
-    fn may_begin(&mut self, peer: usize) -> bool {
-        if self.draining || self.tables.calls.len() >= self.settings.calls {
-            return false;
-        }
-        match self.settings.peers.get(peer).map_or(0, |peer| peer.calls_per_s) {
-            0 => true,
-            limit => self.peer_calls.entry(peer).or_default().allow(self.now.moment, PEER_WINDOW, limit),
-        }
     }
 
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {
         let order = self.settings.peers.get(peer).map_or(&[][..], |peer| peer.called_number.as_slice());
-        read_called(
-            order,
-            message.header(Header::PCalledPartyId),
-            message.header(Header::To).unwrap_or_default(),
-            message.request_uri(),
-            self.numbering_of(peer),
-        )
+        let headers = CalledHeaders {
+            p_called_party_id: message.header(Header::PCalledPartyId),
+            to: message.header(Header::To).unwrap_or_default(),
+            request_uri: message.request_uri(),
+            diversion: message.headers(Header::Diversion).collect(),
+            history_info: message.headers(Header::HistoryInfo).collect(),
+        };
+        read_called(order, &headers, self.numbering_of(peer))
     }
 
     fn numbering_of(&self, peer: usize) -> &TrunkContext {
@@ -340,6 +342,13 @@ impl Engine {
 /// no closer look.
 fn is_short(uri: Option<&[u8]>) -> bool {
     uri.and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
+}
+
+/// RFC 3261 §19.1.1: a Request-URI has no headers; in a contact they would become headers of the phone's
+/// choice (N25).
+fn without_headers(contact: &str) -> &str {
+    let headers = Uri::parse(contact.as_bytes()).ok().and_then(|uri| uri.headers);
+    headers.and_then(|headers| contact.get(..contact.len() - headers.len() - 1)).unwrap_or(contact)
 }
 
 fn uri_of(value: &[u8]) -> Option<&[u8]> {
@@ -386,5 +395,23 @@ fn customer_fact(state: &CustomerState) -> CustomerFact<'_> {
             [card] => CustomerFact::One(card),
             several => CustomerFact::Several(several),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_headers;
+
+    #[test]
+    fn n25_headers_in_an_agents_contact_do_not_leave() {
+        for (contact, left) in [
+            ("sip:a@192.0.2.7;transport=tcp", "sip:a@192.0.2.7;transport=tcp"),
+            ("sip:a@192.0.2.7?X-Evil=1", "sip:a@192.0.2.7"),
+            ("sip:a@192.0.2.7;lr?Route=%3Csip%3Ab%3E&X=1", "sip:a@192.0.2.7;lr"),
+            ("sip:a?b@192.0.2.7", "sip:a?b@192.0.2.7"),
+            ("tel:+81312345678", "tel:+81312345678"),
+        ] {
+            assert_eq!(without_headers(contact), left);
+        }
     }
 }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use slotmap::{Key, KeyData};
 
 use super::Engine;
+use super::context::BranchState;
 use super::input::{Datagram, Output, SendToken};
 use super::tables::{BranchRef, Client, ClientKey, ClientMachine, Destination, RunningTimers};
 use super::timers::Alarm;
 use crate::message::{Message, Method, ack_for, cancel_for};
-use crate::proxy::Branch;
+use crate::proxy::{Branch, Target};
 use crate::transaction::{
     Action, Actions, InviteClient, NonInviteClient, StatusClass, Timer, invite_client, non_invite_client,
 };
@@ -24,6 +25,7 @@ impl Engine {
         branch: Option<BranchRef>,
     ) -> (ClientKey, Actions) {
         let reliability = destination.protocol.reliability();
+        let server_name = branch.and_then(|branch| self.branch(branch)?.server_name.clone());
         let (machine, actions) = if invite {
             let (machine, actions) = InviteClient::new(&self.settings.timers, reliability);
             (ClientMachine::Invite(machine), actions)
@@ -35,6 +37,7 @@ impl Engine {
             machine,
             request: Bytes::new(),
             destination,
+            server_name,
             branch,
             ack: None,
             cancel: None,
@@ -54,13 +57,16 @@ impl Engine {
     /// Sends CANCEL for an INVITE that has had a provisional response (RFC 3261 §9.1).
     pub(super) fn send_cancel(&mut self, invite: ClientKey, reason: &[u8]) {
         let Some(entry) = self.tables.clients.get(invite) else { return };
-        let destination = entry.destination;
+        let (destination, server_name) = (entry.destination, entry.server_name.clone());
         let Ok(sent) = Message::parse(entry.request.clone(), &self.settings.message) else { return };
         let reason = (!reason.is_empty()).then_some(reason);
         let bytes = cancel_for(&sent, reason);
         let (cancel, actions) = self.reserve_client(false, destination, None);
         if let Some(entry) = self.tables.clients.get_mut(invite) {
             entry.cancel = Some(cancel);
+        }
+        if let Some(entry) = self.tables.clients.get_mut(cancel) {
+            entry.server_name = server_name;
         }
         self.counters.cancels_sent += 1;
         self.start_client(cancel, bytes, actions);
@@ -74,7 +80,15 @@ impl Engine {
         };
         let Some(status) = message.status() else { return };
         let Some(class) = StatusClass::of(status) else { return };
+        let Some(entry) = self.tables.clients.get(client) else { return };
+        let branch = entry.branch.and_then(|branch| self.branch(branch));
+        let name = branch.and_then(|branch| branch.server_name.as_deref());
+        let message = self.without_claims(message, &entry.destination, name);
         let Some(entry) = self.tables.clients.get_mut(client) else { return };
+        if !self.hops.is_empty() {
+            let Destination { protocol, remote, .. } = entry.destination;
+            self.hops.heard(Target { protocol, remote }, self.now.moment);
+        }
         let actions = match &mut entry.machine {
             ClientMachine::Invite(machine) => {
                 machine.handle(invite_client::Event::Response(class), &self.settings.timers)
@@ -84,18 +98,13 @@ impl Engine {
             }
         };
         self.do_client_actions(client, actions, Some(Arc::new(message)));
-        if status >= 200 {
-            self.slim_client(client, status);
-        }
-    }
-
-    /// Behind a final response the request is not sent again. Only the ACK to a refusal is made of it, and
-    /// that has been made by now.
-    fn slim_client(&mut self, client: ClientKey, status: u16) {
-        let Some(entry) = self.tables.clients.get_mut(client) else { return };
-        let needed =
-            status >= 300 && matches!(entry.machine, ClientMachine::Invite(_)) && entry.ack.is_none();
-        if !needed {
+        // After a final response nothing is made of the request any more: the ACK, if any, has been. Only of
+        // a branch that was given up each further 2xx is acknowledged from here.
+        let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
+        let given_up = branch
+            .and_then(|branch| self.branch(branch))
+            .is_some_and(|branch| matches!(branch.state, BranchState::Disowned(..)));
+        if let Some(entry) = self.tables.clients.get_mut(client).filter(|_| status >= 200 && !given_up) {
             entry.request = Bytes::new();
         }
     }
@@ -160,8 +169,12 @@ impl Engine {
                 Action::SendAck => self.send_ack(client, response.as_deref()),
                 Action::ToUser => {
                     let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
-                    if let (Some(branch), Some(response)) = (branch, response.clone()) {
-                        self.on_branch_response(branch, response);
+                    match (branch, response.clone()) {
+                        (Some(branch), Some(response)) => self.on_branch_response(branch, response),
+                        (None, Some(response)) => {
+                            self.on_probe_response(client, response.status().unwrap_or_default());
+                        }
+                        (_, None) => {}
                     }
                 }
                 Action::Set(timer, after) => {
@@ -192,8 +205,9 @@ impl Engine {
 
     fn send_request(&mut self, client: ClientKey) {
         let Some(entry) = self.tables.clients.get(client) else { return };
-        let bytes = entry.request.clone();
-        self.send_to(entry.destination, bytes, Some(SendToken(client.data().as_ffi())));
+        let (bytes, server_name) = (entry.request.clone(), entry.server_name.clone());
+        let token = Some(SendToken(client.data().as_ffi()));
+        self.send_to(entry.destination, server_name, bytes, token);
     }
 
     fn send_ack(&mut self, client: ClientKey, response: Option<&Message>) {
@@ -204,19 +218,27 @@ impl Engine {
         {
             entry.ack = Some(ack_for(&sent, response));
         }
-        let destination = entry.destination;
+        let (destination, server_name) = (entry.destination, entry.server_name.clone());
         if let Some(ack) = entry.ack.clone() {
-            self.send_to(destination, ack, None);
+            self.send_to(destination, server_name, ack, None);
         }
     }
 
-    /// Sends octets to a destination.
-    pub(super) fn send_to(&mut self, destination: Destination, bytes: Bytes, token: Option<SendToken>) {
+    /// Sends octets to a destination, over TLS only to whoever proves `server_name`.
+    pub(super) fn send_to(
+        &mut self,
+        destination: Destination,
+        server_name: Option<Arc<str>>,
+        bytes: Bytes,
+        token: Option<SendToken>,
+    ) {
         self.outputs.push_back(Output::Send(Datagram {
             protocol: destination.protocol,
             remote: destination.remote,
             local: None,
             connection: destination.connection,
+            otherwise: None,
+            server_name,
             bytes,
             token,
         }));

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hops_failover::Onward;
 use super::tables::{CallKey, ClientKey, ServerKey};
 use super::timers::TimerHandle;
+use crate::clock::Moment;
 use crate::message::Message;
 use crate::presence::OfferId;
 
@@ -27,6 +29,23 @@ pub struct Context {
     pub upstream: Upstream,
     /// The caller cancelled.
     pub cancelled: bool,
+    /// Contacts of 3xx responses that may be followed, or were (R8).
+    pub contacts: Vec<Contact>,
+    /// Branches whose 3xx is being followed: it answers nobody any more (RFC 3261 §16.7 item 4).
+    pub recursed: Vec<usize>,
+}
+
+/// A contact that a 3xx named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Contact {
+    /// Of whose branch.
+    pub aim: Aim,
+    /// The URI.
+    pub uri: Vec<u8>,
+    /// The branch that was redirected.
+    pub from: usize,
+    /// It was sent to.
+    pub tried: bool,
 }
 
 /// What the configuration grants to a peer.
@@ -65,8 +84,18 @@ pub struct Branch {
     pub aim: Aim,
     /// How far it is.
     pub state: BranchState,
-    /// Timer C, while the INVITE is pending.
-    pub timer_c: Option<TimerHandle>,
+    /// The wait for a first word of the target, then Timer C, while the INVITE is pending.
+    pub timer: Option<TimerHandle>,
+    /// When it was begun.
+    pub began: Moment,
+    /// When silence ends the search for a target.
+    pub until: Moment,
+    /// What may be tried when this fails; absent when there is nothing.
+    pub onward: Option<Box<Onward>>,
+    /// Its Max-Breadth (RFC 5393 §5.3.3).
+    pub breadth: u32,
+    /// The host name of its next hop; over TLS the other side must prove it (RFC 5922 §7.3).
+    pub server_name: Option<Arc<str>>,
 }
 
 /// Why a branch exists.
@@ -89,10 +118,14 @@ pub enum BranchState {
     Trying(ClientKey),
     /// A provisional response has come.
     Proceeding(ClientKey),
-    /// To be cancelled as soon as a provisional response allows it (RFC 3261 §9.1).
+    /// To be cancelled as soon as a provisional response allows it (RFC 3261 §9.1). Nothing has come, and
+    /// nobody waits for it.
     CancelPending(ClientKey, Arc<[u8]>),
     /// CANCEL was sent.
     Cancelling(ClientKey),
+    /// Given up: whatever still comes is ended by us, and does not go to the caller. With the tags of the
+    /// answers that were ended.
+    Disowned(ClientKey, Vec<Vec<u8>>),
     /// It answered 2xx.
     Answered,
     /// It failed.
@@ -109,16 +142,23 @@ pub struct Failure {
 }
 
 impl Branch {
-    /// Whether no final response has come.
+    /// Whether the caller's answer waits for this branch.
     pub const fn is_pending(&self) -> bool {
         match self.state {
             BranchState::Resolving
             | BranchState::Trying(_)
             | BranchState::Proceeding(_)
-            | BranchState::CancelPending(..)
             | BranchState::Cancelling(_) => true,
-            BranchState::Answered | BranchState::Failed(_) => false,
+            BranchState::CancelPending(..)
+            | BranchState::Disowned(..)
+            | BranchState::Answered
+            | BranchState::Failed(_) => false,
         }
+    }
+
+    /// Whether what still comes of it is ended by us and does not go to the caller.
+    pub const fn is_given_up(&self) -> bool {
+        matches!(self.state, BranchState::CancelPending(..) | BranchState::Disowned(..))
     }
 
     /// The client transaction, while it matters.
@@ -127,7 +167,8 @@ impl Branch {
             BranchState::Trying(client)
             | BranchState::Proceeding(client)
             | BranchState::CancelPending(client, _)
-            | BranchState::Cancelling(client) => Some(client),
+            | BranchState::Cancelling(client)
+            | BranchState::Disowned(client, _) => Some(client),
             BranchState::Resolving | BranchState::Answered | BranchState::Failed(_) => None,
         }
     }

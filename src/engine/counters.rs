@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Moment;
 
 /// Counts since the start; they only grow.
@@ -35,6 +37,32 @@ pub struct Counters {
     pub unacknowledged: u64,
     pub transport_failures: u64,
     pub shed: u64,
+    pub next_targets: u64,
+    pub targets_given_up: u64,
+    pub targets_marked_down: u64,
+    pub routes_down: u64,
+    pub probes_sent: u64,
+    pub silent_phones: u64,
+    pub late_answers: u64,
+    pub large_over_tcp: u64,
+    pub unmatched_cancels: u64,
+    pub invalid: u64,
+    pub loops: u64,
+    pub too_many_hops: u64,
+    pub routes_removed: u64,
+    pub identities_removed: u64,
+    pub claimed_sources: u64,
+    pub redirects_followed: u64,
+    pub redirects_refused: u64,
+    pub transfers_refused: u64,
+    pub challenged: u64,
+    pub auth_granted: u64,
+    pub auth_failed: u64,
+    pub auth_unusable: u64,
+    pub auth_stale: u64,
+    pub auth_replayed: u64,
+    pub auth_held_back: u64,
+    pub auth_forbidden: u64,
 }
 
 /// How full the tables are.
@@ -49,6 +77,15 @@ pub struct Gauges {
     pub timers: usize,
     pub names_awaited: usize,
     pub wrapping: usize,
+    pub targets: usize,
+    pub targets_down: usize,
+    pub held_octets: usize,
+    pub largest_share: usize,
+    pub refusals_kept: usize,
+    pub nonces_used: usize,
+    pub proven_sources: usize,
+    pub names_known: usize,
+    pub lag: Duration,
 }
 
 /// Times measured since they were last taken; each list holds at most [`Samples::KEPT`].
@@ -74,7 +111,7 @@ impl Samples {
 }
 
 /// So many in each window of time, then no more until the next.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Budget {
     window: Moment,
     given: u32,
@@ -88,6 +125,26 @@ impl Budget {
         }
         self.given = self.given.saturating_add(1);
         self.given <= limit
+    }
+}
+
+/// So many a second, with a second's worth at once: a bucket of tokens that fills by itself.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Rate {
+    /// When the bucket is full again.
+    full_at: Moment,
+}
+
+impl Rate {
+    /// Whether one more may come; `per_s` is not zero.
+    pub fn allow(&mut self, now: Moment, per_s: u32) -> bool {
+        let one = Duration::from_secs(1) / per_s.max(1);
+        let full_at = self.full_at.max(now) + one;
+        let may = full_at.since(now) <= one * per_s.max(1);
+        if may {
+            self.full_at = full_at;
+        }
+        may
     }
 }
 
@@ -105,5 +162,22 @@ mod tests {
         assert!(!budget.allow(at(29), window, 20));
         assert!(budget.allow(at(30), window, 20));
         assert!(!budget.allow(at(45), window, 0));
+    }
+
+    #[test]
+    fn r11_a_rate_is_kept_over_any_second() {
+        let mut rate = Rate::default();
+        let mut taken = Vec::new();
+        for ms in 0..10_000_u64 {
+            let now = Moment::from_micros(ms * 1000);
+            if rate.allow(now, 7) {
+                taken.push(now);
+            }
+        }
+        assert!((70..=77).contains(&taken.len()), "{}", taken.len());
+        assert_eq!(taken.iter().filter(|at| at.as_micros() < 1000).count(), 1);
+        let mut rate = Rate::default();
+        let burst = (0..100).filter(|_| rate.allow(Moment::from_micros(5), 7)).count();
+        assert_eq!(burst, 7, "a second's worth at once");
     }
 }

@@ -1,19 +1,22 @@
 //! What every forwarded request shares: rewriting, Record-Route, identity headers.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::context::{Context, Grants, Purpose};
 use super::names::{AwaitingName, NameKey};
-use crate::message::{Header, Message, Method};
+use super::tables::Destination;
+use crate::message::{Edit, Header, Message, Method, Scheme, Uri};
 use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, forward_request};
-use crate::transport::Protocol;
+use crate::transport::{CertificateName, Protocol};
 
 /// What changes in a request beside what every proxy changes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rewrite {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Rewrite {
     /// The new Request-URI; absent when it stays as it came.
     pub request_uri: Option<Bytes>,
     /// How many topmost Route values are ours and go.
@@ -37,7 +40,7 @@ impl Rewrite {
 }
 
 /// An ACK to a 2xx on its way to a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StatelessAck {
     /// As it came.
     request: Message,
@@ -45,12 +48,15 @@ pub(super) struct StatelessAck {
     rewrite: Rewrite,
     /// What was granted to the peer it came from.
     from: Grants,
+    /// The host name of its next hop.
+    server_name: Option<Arc<str>>,
 }
 
 impl Engine {
     /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
     pub(super) fn forward_ack(&mut self, peer: usize, request: Message, plan: &RoutePlan, hop: NextHop) {
-        let ack = StatelessAck { request, rewrite: Rewrite::of(plan), from: self.grants_of(peer) };
+        let (rewrite, from) = (Rewrite::of(plan), self.grants_of(peer));
+        let ack = StatelessAck { request, rewrite, from, server_name: hop.server_name() };
         match hop {
             NextHop::Address(target) => self.send_ack_onward(&ack, target),
             NextHop::Name { protocol, host, port } => {
@@ -67,7 +73,7 @@ impl Engine {
 
     /// Writes the ACK for its target and sends it.
     pub(super) fn send_ack_onward(&mut self, ack: &StatelessAck, target: Target) {
-        let StatelessAck { request, rewrite, from } = ack;
+        let StatelessAck { request, rewrite, from, server_name } = ack;
         let bytes = forward_request(&Forward {
             request,
             request_uri: rewrite.request_uri.as_deref(),
@@ -76,11 +82,14 @@ impl Engine {
             drop_last_route: rewrite.drop_last_route,
             record_route: &[],
             protocol: target.protocol,
-            sent_by: &self.own.sent_by,
+            sent_by: self.own.sent_by(target.protocol, target.remote.ip()),
             branch: &self.stateless_branch(request),
-            keep_identity: self.identity_may_reach(*from, target.remote.ip()),
+            keep_identity: from.trust_identity
+                && self.is_trusted(target.protocol, target.remote.ip(), server_name.as_deref()),
+            hide_user: false,
+            max_breadth: None,
         });
-        self.send_to(target.into(), bytes, None);
+        self.send_to(target.into(), server_name.clone(), bytes, None);
     }
 
     /// The same ACK always gets the same branch (RFC 3261 §16.11 item 1).
@@ -93,15 +102,11 @@ impl Engine {
         Branch { slot: 0, loop_hash }.mint(&self.secret)
     }
 
-    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport changes
-    /// (RFC 3261 §16.6 item 4, RFC 5658). Requests within a dialog get none: it would not change the route
-    /// set.
-    pub(super) fn record_route_values(
-        &self,
-        context: &Context,
-        incoming: Option<Protocol>,
-        outgoing: Protocol,
-    ) -> Vec<String> {
+    /// Our Record-Route values for a request that may form a dialog: one, or two when the transport
+    /// or the address family changes (RFC 3261 §16.6 item 4, RFC 5658): topmost the one that the called side
+    /// reaches, below it the one for the calling side. Requests within a dialog get none: it would not change
+    /// the route set.
+    pub(super) fn record_route_values(&self, context: &Context, outgoing: &Destination) -> Vec<String> {
         let call = match context.purpose {
             Purpose::Call(call) => self.tables.calls.get(call).map(|call| call.bits),
             Purpose::Relay if forms_dialog(context.request.method()) => Some(0),
@@ -114,18 +119,50 @@ impl Engine {
             request.call_id(),
             request.from_tag().unwrap_or_default(),
         );
-        let value = |protocol: Protocol| {
-            let transport = protocol.uri_parameter();
-            format!("<sip:{};{transport}lr;{}={cookie}>", self.own.sent_by, DialogCookie::PARAMETER)
+        let value = |protocol: Protocol, side: IpAddr| {
+            let host = self.own.sent_by(protocol, side);
+            // A SIPS Request-URI asks for a SIPS Record-Route (RFC 3261 §16.6 item 4).
+            let (scheme, transport) =
+                if is_sips(request) { ("sips", "") } else { ("sip", protocol.uri_parameter()) };
+            format!("<{scheme}:{host};{transport}lr;{}={cookie}>", DialogCookie::PARAMETER)
         };
-        let incoming = incoming.unwrap_or(outgoing);
-        if incoming == outgoing { vec![value(outgoing)] } else { vec![value(outgoing), value(incoming)] }
+        let called = (outgoing.protocol, outgoing.remote.ip());
+        let calling = self.tables.servers.get(context.server).map(|server| server.flow);
+        let calling = calling.map_or(called, |flow| (flow.protocol, flow.remote.ip()));
+        let family = |address: IpAddr| address.to_canonical().is_ipv6();
+        let mut values = vec![value(called.0, called.1)];
+        if called.0 != calling.0 || family(called.1) != family(calling.1) {
+            values.push(value(calling.0, calling.1));
+        }
+        values
     }
 
-    /// P-Asserted-Identity goes from a trusted peer to a trusted peer and nowhere else (RFC 3325 §5, §7).
-    pub(super) fn identity_may_reach(&self, from: Grants, to: IpAddr) -> bool {
-        from.trust_identity
-            && self.settings.peer_of(to).is_some_and(|index| self.grants_of(index).trust_identity)
+    /// Whether what is sent there stays within the trust domain (RFC 3325 §2). P-Asserted-Identity goes from
+    /// a trusted peer to a trusted peer and nowhere else (§5, §7). Over TLS the name that the other side
+    /// proves counts before its address.
+    pub(super) fn is_trusted(&self, protocol: Protocol, to: IpAddr, name: Option<&str>) -> bool {
+        let named = name.filter(|_| protocol == Protocol::Tls);
+        let peer = named
+            .and_then(|name| self.settings.peer_with_certificate(CertificateName::of(name)))
+            .or_else(|| self.settings.peer_of(to));
+        peer.is_some_and(|index| self.grants_of(index).trust_identity)
+    }
+
+    /// A response of somebody who is not trusted asserts nobody's identity (RFC 3325 §5).
+    pub(super) fn without_claims(
+        &self,
+        response: Message,
+        from: &Destination,
+        name: Option<&str>,
+    ) -> Message {
+        let trusted = || self.is_trusted(from.protocol, from.remote.ip(), name);
+        if response.header(Header::PAssertedIdentity).is_none() || trusted() {
+            return response;
+        }
+        let mut edit = Edit::of(&response);
+        edit.remove_all(Header::PAssertedIdentity);
+        let cleaned = Message::parse(edit.finish(), &self.settings.message);
+        cleaned.unwrap_or(response)
     }
 
     /// What a looping request would carry again (RFC 5393 §4.2.1).
@@ -142,6 +179,11 @@ impl Engine {
             ],
         )
     }
+}
+
+/// Whether the Request-URI asks for TLS on every hop.
+pub(super) fn is_sips(request: &Message) -> bool {
+    Uri::parse(request.request_uri()).is_ok_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// Methods whose 2xx may establish a dialog, beside INVITE (RFC 6665, RFC 3515).

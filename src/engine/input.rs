@@ -49,6 +49,8 @@ pub enum Input {
     StoredStatus(StoredStatus),
     /// The configuration was read again.
     Settings(Arc<super::Settings>),
+    /// What comes next has waited for at most so long.
+    Lag(Duration),
     /// Accept no new calls; those in progress go on.
     Drain,
     /// Whether anybody reads events. While nobody does, none are made; who comes then asks for the presences,
@@ -127,6 +129,11 @@ pub struct Datagram {
     pub local: Option<SocketAddr>,
     /// The connection to prefer, when there is one.
     pub connection: Option<crate::transport::FlowId>,
+    /// Where to, over a connection of its own, when the preferred one is gone (RFC 3261 §18.2.2).
+    pub otherwise: Option<SocketAddr>,
+    /// Over TLS, the host name that the other side must prove to have (RFC 5922 §7.3); without one its
+    /// address.
+    pub server_name: Option<Arc<str>>,
     /// The message.
     pub bytes: Bytes,
     /// Reported back by [`Input::SendFailed`] when it cannot be sent.

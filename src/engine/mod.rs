@@ -3,32 +3,47 @@
 //! One `handle`, then drain `poll_output`, then the next. The engine owns all state of calls, offers and
 //! agents; it never waits, reads no clock and no randomness of its own.
 
+mod admission;
 mod branches;
 mod call;
 mod calls;
 mod clients;
 mod context;
 mod counters;
+mod dispositions;
+mod doorman;
 mod forwarding;
+mod hops;
+mod hops_failover;
+mod hops_late;
+mod hops_probe;
 mod ids;
 mod input;
 mod names;
 mod outcome;
+mod overload;
 mod people;
 mod pop;
 mod port;
 mod records;
+mod refused;
+mod redirects;
 mod requests;
+mod rounds;
 mod saved;
+mod senders;
 mod servers;
+mod sessions;
 mod settings;
+mod shifts;
 mod tables;
 mod timers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,15 +55,17 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Peer, Settings};
+pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::message::{Limits, Message};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
-use crate::transaction::{KeyMaker, TimerQueue};
-use counters::Budget;
+use crate::transaction::{KeyMaker, TimerQueue, TransactionKey};
+use admission::Admission;
+use doorman::Doorman;
+use hops::HopBook;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
 use tables::Tables;
@@ -103,11 +120,16 @@ pub struct Engine {
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
-    awaiting_names: HashMap<ResolveToken, (NameKey, AwaitingName)>,
+    awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
+    hops: HopBook,
+    no_tcp: HashMap<SocketAddr, Moment>,
     next_token: u64,
-    strangers_answer: Budget,
-    peer_calls: BTreeMap<usize, Budget>,
+    rounds: rounds::Rounds,
+    doorman: Doorman,
+    admission: Admission,
+    refused_keys: HashSet<TransactionKey>,
     outputs: VecDeque<Output>,
     counters: Counters,
     samples: Samples,
@@ -135,12 +157,18 @@ impl Engine {
         for stored in statuses {
             agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
         }
-        let (host, port) = &settings.advertise;
-        Self {
-            own: Own::new(host, *port, settings.listen.clone()),
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let life = random.next_u32();
+        let mut engine = Self {
+            own: Own::new(
+                &settings.advertise,
+                &settings.own_names,
+                settings.tls_port,
+                settings.listen.clone(),
+            ),
             secret: Secret::new(half(identifiers)),
             keys: KeyMaker::new(half(keys)),
-            random: ChaCha12Rng::from_seed(seed),
+            random,
             now,
             directory,
             agents,
@@ -151,11 +179,16 @@ impl Engine {
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
+            shift_alarm: None,
             names: HashMap::new(),
-            awaiting_names: HashMap::new(),
+            awaiting_names: BTreeMap::new(),
+            hops: HopBook::default(),
+            no_tcp: HashMap::new(),
             next_token: 0,
-            strangers_answer: Budget::default(),
-            peer_calls: BTreeMap::new(),
+            rounds: rounds::Rounds::new(),
+            doorman: Doorman::new(life),
+            admission: Admission::default(),
+            refused_keys: HashSet::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             samples: Samples::default(),
@@ -163,7 +196,10 @@ impl Engine {
             spent: Spent::new(),
             listening: true,
             settings,
-        }
+        };
+        engine.schedule_probes(Duration::ZERO);
+        engine.shifts_due();
+        engine
     }
 
     /// Takes one thing in. What it causes is read by [`Self::poll_output`].
@@ -181,6 +217,7 @@ impl Engine {
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
             Input::Settings(settings) => self.on_settings(settings),
+            Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
             Input::Listening(listening) => self.on_listening(listening),
         }
@@ -230,6 +267,15 @@ impl Engine {
             timers: self.timers.len(),
             names_awaited: self.awaiting_names.len(),
             wrapping: self.wrapping.len(),
+            targets: self.hops.counts().0,
+            targets_down: self.hops.counts().1,
+            held_octets: self.tables.shares.octets,
+            largest_share: self.tables.shares.largest(),
+            refusals_kept: self.admission.refused(),
+            nonces_used: self.doorman.uses.len(),
+            proven_sources: self.doorman.guesses.proven(),
+            names_known: self.names.len(),
+            lag: self.admission.pressure.lag(),
         }
     }
 
@@ -237,8 +283,13 @@ impl Engine {
         match alarm {
             Alarm::Server(server, timer) => self.server_timer(server, timer),
             Alarm::Client(client, timer) => self.client_timer(client, timer),
+            Alarm::Trying(server) => self.trying_due(server),
             Alarm::TimerC(branch) => self.timer_c(branch),
+            Alarm::BranchSilent(branch) => self.branch_silent(branch),
             Alarm::CancelWait(branch) => self.cancel_waited(branch),
+            Alarm::CancelEnd(branch) => self.cancel_ended(branch),
+            Alarm::ProbeRound => self.probe_round(),
+            Alarm::ProbeWait(client) => self.probe_waited(client),
             Alarm::LookupDeadline(call) => self.lookup_deadline(call),
             Alarm::AnnounceDeadline(call, offer) => {
                 self.counters.announce_deadlines += 1;
@@ -249,6 +300,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Presence => self.presence_due(),
+            Alarm::Shift => self.shifts_due(),
         }
     }
 
@@ -270,7 +322,14 @@ impl Engine {
     /// A reload: the addresses we listen on and the key stay.
     fn on_settings(&mut self, settings: Arc<Settings>) {
         self.agents.require_screen(settings.require_screen);
-        self.peer_calls.clear();
+        self.admission.reload();
+        let (lasts, now) = (settings.digest.nonce_lasts, self.now.moment);
+        let is_user = |user: &str| {
+            settings.peers.iter().any(|it| it.auth.as_ref().is_some_and(|auth| auth.username == user))
+        };
+        self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
+        self.hops.forget();
+        self.schedule_probes(Duration::ZERO);
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
-use super::forwarding::{Rewrite, StatelessAck};
+use super::forwarding::StatelessAck;
 use super::input::{Output, Resolution, ResolveToken};
 use super::tables::BranchRef;
 use crate::proxy::Target;
@@ -16,7 +18,7 @@ const NAMES_KEPT: usize = 1024;
 const TARGETS_KEPT: usize = 32;
 
 /// What is asked for: host, the port when one was written, the protocol when one is demanded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct NameKey {
     /// The host, in lower case.
     pub host: String,
@@ -27,12 +29,14 @@ pub(super) struct NameKey {
 }
 
 /// What waits for the targets of a name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum AwaitingName {
     /// A branch of a context.
-    Branch(BranchRef, Rewrite),
+    Branch(BranchRef),
     /// An ACK to a 2xx, forwarded without a transaction.
     Ack(Box<StatelessAck>),
+    /// The probes of a route's targets.
+    Probe,
 }
 
 impl Engine {
@@ -43,6 +47,14 @@ impl Engine {
         let NameKey { host, port, protocol } = key.clone();
         self.awaiting_names.insert(token, (key, waiting));
         self.outputs.push_back(Output::Resolve { token, host, port, protocol });
+    }
+
+    /// Asks once more for every name that something waits for: whoever was asked in an earlier life is gone.
+    pub(super) fn ask_names_again(&mut self) {
+        for (token, (key, _)) in &self.awaiting_names {
+            let NameKey { host, port, protocol } = key.clone();
+            self.outputs.push_back(Output::Resolve { token: *token, host, port, protocol });
+        }
     }
 
     /// The targets of a name are known, or there are none.
@@ -57,14 +69,18 @@ impl Engine {
             if self.names.len() >= NAMES_KEPT {
                 self.names.clear();
             }
-            self.names.insert(key, (Arc::clone(&targets), self.now.moment + lasts));
+            self.names.insert(key.clone(), (Arc::clone(&targets), self.now.moment + lasts));
         }
         match waiting {
-            AwaitingName::Branch(branch, rewrite) => self.branch_resolved(branch, &targets, &rewrite),
+            AwaitingName::Branch(branch) => self.branch_resolved(branch, &targets),
             AwaitingName::Ack(ack) => match targets.first() {
                 Some(target) => self.send_ack_onward(&ack, *target),
                 None => self.counters.dropped_acks += 1,
             },
+            AwaitingName::Probe => {
+                let name: Arc<str> = key.host.into();
+                targets.iter().for_each(|target| self.probe(*target, Some(Arc::clone(&name))));
+            }
         }
     }
 

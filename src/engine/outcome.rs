@@ -43,6 +43,7 @@ impl Engine {
             return;
         }
         entry.status = Some(status);
+        let abandoned = matches!(entry.phase, Phase::Abandoned(_));
         let answering = match (&entry.phase, &aim) {
             (Phase::Offered(_, offer), Aim::Agent(id)) if offer.id == *id => Some(offer.clone()),
             _ => None,
@@ -62,11 +63,14 @@ impl Engine {
             tag: tag.to_vec(),
             agent: agent.clone(),
             pop,
+            abandoned,
             answered: self.now.moment,
             answered_at: self.now.wall,
         });
         let (id, waited) = (entry.id.clone(), self.now.moment.since(entry.began));
-        let limit = self.timers.insert(self.now.moment + self.settings.call_limit, Alarm::CallLimit(call));
+        // Who cancelled sends BYE at once (RFC 3261 §15); nobody is held by one who does not.
+        let after = if abandoned { self.settings.timers.give_up() } else { self.settings.call_limit };
+        let limit = self.timers.insert(self.now.moment + after, Alarm::CallLimit(call));
         entry.timers.limit = Some(limit);
         let sla = entry.timers.sla.take();
         if let Some(handle) = sla {
@@ -80,7 +84,10 @@ impl Engine {
             self.tables.call_by_offer.remove(&offer.id);
             self.counters.accepted += 1;
             Samples::note(&mut self.samples.answer, waited);
-            self.agents.answered(&offer.agent, &offer.id);
+            // The lease is a net and not the truth: whoever talks is on call, also when it is gone.
+            if !self.agents.answered(&offer.agent, &offer.id) {
+                self.interrupt(&offer.agent, &id);
+            }
             if !offer.taken_by_key {
                 let rev = self.next_rev(call);
                 let taken = EventBody::PopTaken { by: offer.agent.clone() };
@@ -91,7 +98,9 @@ impl Engine {
         }
         if let Some(agent) = agent {
             self.presence_changed(&agent);
-            self.tell_all(call, Some(&agent), EventBody::CallAnswered { by: agent.clone() });
+            if !abandoned {
+                self.tell_all(call, Some(&agent), EventBody::CallAnswered { by: agent.clone() });
+            }
         }
     }
 
@@ -115,13 +124,10 @@ impl Engine {
     pub(super) fn on_branch_failed(&mut self, branch: BranchRef, status: u16) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
-            Purpose::Call(_) => {
-                let Some((call, _)) = self.current_offer_of(branch) else { return };
-                let rest_until = self.now.moment + self.settings.phone_rest;
-                self.counters.phone_failures += 1;
+            Purpose::Call(call) => {
+                let Some((call, _)) = self.current_offer_of(branch) else { return self.release_held(call) };
                 tracing::debug!(sip.status = status, "an agent's phone refused");
-                self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
-                self.decide_next(call);
+                self.phone_failed(call);
             }
             // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408
             // end it).
@@ -132,6 +138,24 @@ impl Engine {
             }
             Purpose::InDialog(_) | Purpose::Relay => {}
         }
+    }
+
+    /// The phone refused, failed or said nothing: it is left alone for a while, whoever uses it, and the next
+    /// agent is asked. The person's status stays.
+    fn phone_failed(&mut self, call: CallKey) {
+        let Some(offer) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()) else { return };
+        let agent = offer.agent.clone();
+        let rest_until = self.now.moment + self.settings.phone_rest;
+        self.counters.phone_failures += 1;
+        let directory = std::sync::Arc::clone(&self.directory);
+        let contact = directory.agents.get(&agent).map(|agent| &agent.contact);
+        let sharing =
+            directory.agents.iter().filter(|(id, other)| **id != agent && Some(&other.contact) == contact);
+        for (other, _) in sharing {
+            self.agents.rest_phone(other, Some(rest_until));
+        }
+        self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
+        self.decide_next(call);
     }
 
     /// The agent did not answer in time: away until one key brings them back, and the next one is asked.
@@ -165,24 +189,25 @@ impl Engine {
         self.decide_next(call);
     }
 
-    /// The caller cancelled (D10 when it crosses an answer: then this is not reached).
+    /// The caller cancelled. The record waits until no phone can answer any more: an answer may have crossed
+    /// the CANCEL (D10).
     pub(super) fn on_context_cancelled(&mut self, context: ContextKey) {
         let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
             return;
         };
         self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
-        self.abandon(call);
-    }
-
-    fn abandon(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
+        if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_) | Phase::Abandoned(_)) {
             return;
         }
+        entry.phase = Phase::Abandoned(context);
         entry.status = Some(487);
+        let timers = std::mem::take(&mut entry.timers);
         let waited_s = self.now.moment.since(entry.began).as_secs();
+        for handle in [timers.lookup, timers.sla, timers.limit].into_iter().flatten() {
+            self.timers.cancel(handle);
+        }
         self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
-        self.finish_call(call, EndReason::Abandoned);
     }
 
     /// A final refusal went to the caller.
@@ -195,7 +220,8 @@ impl Engine {
             return;
         }
         entry.status = Some(status);
-        self.finish_call(call, EndReason::Rejected);
+        let gave_up = matches!(entry.phase, Phase::Abandoned(_));
+        self.finish_call(call, if gave_up { EndReason::Abandoned } else { EndReason::Rejected });
     }
 
     /// Whether the call will still ask somebody, so that no final answer may go to the caller yet.
@@ -255,6 +281,9 @@ impl Engine {
     fn end_call(&mut self, call: CallKey, reason: EndReason) {
         let Some(entry) = self.tables.calls.get(call) else { return };
         let Phase::Answered(conversation) = entry.phase.clone() else { return };
+        if conversation.abandoned {
+            return self.end_abandoned(call, conversation.agent.as_ref());
+        }
         let talk_s = self.now.moment.since(conversation.answered).as_secs();
         let id = entry.id.clone();
         let word = match reason {
@@ -290,6 +319,17 @@ impl Engine {
         self.finish_call(call, reason);
     }
 
+    /// The end of a call whose caller had cancelled before the answer came: nobody has talked, so there is
+    /// nothing to write up, and its end was told at the CANCEL.
+    fn end_abandoned(&mut self, call: CallKey, agent: Option<&AgentId>) {
+        let Some(id) = self.tables.calls.get(call).map(|entry| entry.id.clone()) else { return };
+        if let Some(agent) = agent {
+            self.agents.call_ended(agent, &id, None, self.now);
+            self.presence_changed(agent);
+        }
+        self.finish_call(call, EndReason::Abandoned);
+    }
+
     /// No BYE was ever seen.
     pub(super) fn call_limit(&mut self, call: CallKey) {
         if let Some(entry) = self.tables.calls.get_mut(call) {
@@ -302,7 +342,8 @@ impl Engine {
     pub(super) fn ring_sla(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         entry.timers.sla = None;
-        if entry.sla_told || matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
+        if entry.sla_told || matches!(entry.phase, Phase::Abandoned(_) | Phase::Answered(_) | Phase::Over(_))
+        {
             return;
         }
         entry.sla_told = true;

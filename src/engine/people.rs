@@ -73,6 +73,7 @@ impl Engine {
         by: SetBy,
         user: String,
     ) -> Result<Answer, Refusal> {
+        let status = self.with_next_start(agent, status);
         let document =
             self.agents.set_status(agent, status, by, self.now).map_err(|refusal| match refusal {
                 StatusRefusal::NoSuchAgent => not_found(),
@@ -263,20 +264,63 @@ impl Engine {
 
     /// Agents and lines were read again.
     pub(super) fn on_directory(&mut self, directory: Arc<Directory>) {
+        let newcomers: BTreeSet<AgentId> =
+            directory.agents.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
         self.agents.apply_directory(&directory, self.now);
+        // The rest is the phone's: whoever has another one now is asked again.
+        for (id, agent) in &directory.agents {
+            if self.directory.agents.get(id).is_some_and(|before| before.contact != agent.contact) {
+                self.agents.rest_phone(id, None);
+            }
+        }
         self.directory = directory;
         self.names.clear();
+        self.welcome(&newcomers);
         // Who is gone finishes no record any more.
         let gone: BTreeSet<AgentId> =
             self.wrapping.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
         for agent in gone {
             self.wrap_up_done(&agent);
         }
+        let agents = &self.agents;
+        self.told_presence.retain(|agent, _| agents.state(agent).is_some());
+        self.shifts_due();
+    }
+
+    /// Whoever was away from the directory may have come back in the middle of a call, or with a screen open:
+    /// the book knows neither of somebody new.
+    fn welcome(&mut self, newcomers: &BTreeSet<AgentId>) {
+        if newcomers.is_empty() {
+            return;
+        }
+        let agent_of = |phase: &Phase| match phase {
+            Phase::Answered(conversation) => conversation.agent.clone(),
+            Phase::Deciding(_)
+            | Phase::Offered(..)
+            | Phase::DefaultRouted(_)
+            | Phase::Abandoned(_)
+            | Phase::Over(_) => None,
+        };
+        let talking: Vec<(AgentId, CallId)> = self
+            .tables
+            .calls
+            .values()
+            .filter_map(|call| Some((agent_of(&call.phase)?, call.id.clone())))
+            .filter(|(agent, _)| newcomers.contains(agent))
+            .collect();
+        for (agent, call) in &talking {
+            self.agents.on_call(agent, call);
+        }
+        for agent in newcomers {
+            self.agents.screens(agent, self.screens.contains(agent));
+            self.presence_changed(agent);
+        }
     }
 
     /// Another process changed a status.
     pub(super) fn on_stored_status(&mut self, stored: &StoredStatus) {
-        self.agents.restore_status(&stored.agent, stored.status.clone(), stored.set_by, stored.since);
+        let status = self.with_next_start(&stored.agent, stored.status.clone());
+        self.agents.restore_status(&stored.agent, status, stored.set_by, stored.since);
         self.presence_changed(&stored.agent);
     }
 
@@ -288,7 +332,9 @@ impl Engine {
             Phase::Offered(_, offer) if offer.agent == *agent => self.same_rev(key, rev).map(|()| key),
             Phase::Offered(_, offer) => Err(self.taken_by(agent, key, Some(&offer.agent))),
             Phase::Answered(conversation) => Err(self.taken_by(agent, key, conversation.agent.as_ref())),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Over(_) => Err(gone()),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) | Phase::Over(_) => {
+                Err(gone())
+            }
         }
     }
 
@@ -300,7 +346,7 @@ impl Engine {
             Phase::Offered(_, offer) => Some(&offer.agent),
             Phase::Answered(conversation) => conversation.agent.as_ref(),
             Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         };
         if holder != Some(agent) {
             return Err(not_found());
@@ -447,7 +493,7 @@ impl Engine {
     }
 
     /// Keeps the status as it now is.
-    fn store_status(&mut self, agent: &AgentId, user: String) {
+    pub(super) fn store_status(&mut self, agent: &AgentId, user: String) {
         if let Some(stored) = self.agents.stored(agent) {
             self.outputs.push_back(Output::StoreStatus { stored, user });
         }

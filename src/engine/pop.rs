@@ -164,7 +164,7 @@ impl Engine {
             Phase::Offered(_, offer) => offer.pop.clone(),
             Phase::Answered(conversation) => conversation.pop.clone(),
             Phase::Over(_) => self.wrapping_of(call)?.1.pop.clone(),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         }
     }
 
@@ -253,7 +253,7 @@ impl Engine {
                     card.pop = Some(Arc::clone(pop));
                 }
             }
-            Some(Phase::Deciding(_) | Phase::DefaultRouted(_)) | None => {}
+            Some(Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_)) | None => {}
         }
     }
 
@@ -262,7 +262,7 @@ impl Engine {
             Phase::Offered(_, offer) => Some(offer.agent.clone()),
             Phase::Answered(conversation) => conversation.agent.clone(),
             Phase::Over(_) => self.wrapping_of(call).map(|(agent, _)| agent.clone()),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) => None,
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         }
     }
 }

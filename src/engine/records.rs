@@ -11,7 +11,11 @@ use crate::identity::Presentation;
 pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecord {
     let conversation = match &call.phase {
         Phase::Answered(conversation) => Some(conversation),
-        Phase::Deciding(_) | Phase::Offered(..) | Phase::DefaultRouted(_) | Phase::Over(_) => None,
+        Phase::Deciding(_)
+        | Phase::Offered(..)
+        | Phase::DefaultRouted(_)
+        | Phase::Abandoned(_)
+        | Phase::Over(_) => None,
     };
     let talk_s = match (conversation, end) {
         (Some(conversation), Some((_, now))) => now.moment.since(conversation.answered).as_secs(),

@@ -1,8 +1,8 @@
 //! Requests from the wire: who may send, which transaction, which way (RFC 3261 §16.3 to §16.5, §16.10).
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,9 +10,10 @@ use super::Engine;
 use super::context::{Aim, Context, Grants, Purpose, Upstream};
 use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
+use super::refused::Refused;
 use super::tables::{CallKey, ContextKey, ServerKey};
-use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to, response};
-use crate::proxy::{DialogCookie, NextHop, next_hop, plan_route, validate};
+use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to};
+use crate::proxy::{ASSERTIONS, DialogCookie, NextHop, Rejection, RoutePlan, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
 
@@ -29,11 +30,12 @@ impl Engine {
 
     /// Octets that cannot be read as a message: peers are told, others are not.
     pub(super) fn on_fault(&mut self, flow: Flow, fault: &Fault) {
-        self.counters.malformed += 1;
-        if self.settings.peer_of(flow.remote.ip()).is_none() {
-            self.counters.strangers += 1;
-            return;
+        let source = flow.remote.ip();
+        if self.settings.peer_at(&flow).is_none() {
+            self.counters.malformed += 1;
+            return self.note_refused(Refused::Stranger, source);
         }
+        self.note_refused(Refused::Malformed, source);
         if let Some(answer) = fault_response_to(fault, Some(flow.remote)) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
@@ -41,25 +43,30 @@ impl Engine {
 
     /// Octets on a stream without a readable end: peers get 400, and the transport closes (N45).
     pub(super) fn on_unusable(&mut self, flow: Flow, head: &Bytes) {
-        self.counters.malformed += 1;
-        if self.settings.peer_of(flow.remote.ip()).is_none() {
-            self.counters.strangers += 1;
-            return;
+        let source = flow.remote.ip();
+        if self.settings.peer_at(&flow).is_none() {
+            self.counters.malformed += 1;
+            return self.note_refused(Refused::Stranger, source);
         }
+        self.note_refused(Refused::Malformed, source);
         if let Some(answer) = bad_request(head, &self.settings.message, flow) {
             self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
         }
     }
 
     fn on_request(&mut self, flow: Flow, message: Message, received: usize) {
-        let Some(peer) = self.settings.peer_of(flow.remote.ip()) else {
-            return self.refuse_stranger(flow, &message, received);
-        };
+        let source = flow.remote.ip();
+        let known = self.settings.peer_at(&flow);
+        if known.is_none() && !self.settings.may_prove(source) {
+            return self.refuse_stranger(flow, &message, received, 403);
+        }
         let Some(message) = self.stamp(flow, message) else { return };
-        let key = self.keys.server(&parts_of(&message, flow.remote.ip()));
+        let key = self.keys.server(&parts_of(&message, source));
+        let Some(peer) = known.or_else(|| self.identify(flow, &message, key, received)) else { return };
+        let Some(message) = self.without_own_credentials(message) else { return };
         match message.method() {
-            Method::Ack => self.on_ack(peer, message, key),
-            Method::Cancel => self.on_cancel(flow, message, key),
+            Method::Ack => self.on_ack(peer, source, message, key),
+            Method::Cancel => self.on_cancel(peer, flow, message, key),
             Method::Invite
             | Method::Bye
             | Method::Options
@@ -79,28 +86,8 @@ impl Engine {
         }
     }
 
-    /// Not a peer: at most one short answer, and never many (N1, N17, N28).
-    fn refuse_stranger(&mut self, flow: Flow, message: &Message, received: usize) {
-        self.counters.strangers += 1;
-        if message.method() == Method::Ack || !self.may_answer_stranger() {
-            return;
-        }
-        let tag = self.tag_for(message);
-        let answer = Reply { status: 403, to_tag: Some(&tag), source: Some(flow.remote), ..Reply::default() }
-            .to(message);
-        if answer.len() <= received {
-            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
-        }
-    }
-
-    /// A stranger's budget: ten seconds' worth at once, then silence (N28).
-    fn may_answer_stranger(&mut self) -> bool {
-        let limit = self.settings.refusals_per_s.saturating_mul(10);
-        self.strangers_answer.allow(self.now.moment, Duration::from_secs(10), limit)
-    }
-
     /// Fills in `received` and `rport` of the top Via, whatever they claimed (RFC 3261 §18.2.1, RFC 3581 §4).
-    fn stamp(&self, flow: Flow, message: Message) -> Option<Message> {
+    fn stamp(&mut self, flow: Flow, message: Message) -> Option<Message> {
         let via = message.top_via();
         let source = flow.remote.ip().to_canonical();
         let rport = via.rport().is_some().then(|| flow.remote.port());
@@ -108,30 +95,39 @@ impl Engine {
         if !differs {
             return Some(message);
         }
+        let claims = via.received().is_some_and(|received| received != source)
+            || via.rport().flatten().is_some_and(|port| port != flow.remote.port())
+            || via.maddr().is_some();
         let mut edit = Edit::of(&message);
         edit.top_via_params(Some(source), rport);
+        if claims {
+            self.note_refused(Refused::ClaimedSource, source);
+        }
         Message::parse(edit.finish(), &self.settings.message).ok()
     }
 
     fn on_new_request(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
         let inside = message.to_tag().is_some();
-        let full = self.tables.servers.len() >= self.settings.transactions;
-        if full && !inside && !self.is_emergency(peer, &message) {
-            self.counters.shed += 1;
-            let answer =
-                response(&message, 503, None, Some(&self.tag_for(&message)), &[("Retry-After", b"5")]);
-            self.outputs.push_back(Output::Send(Datagram::back_along(flow, answer)));
+        if !self.admit(peer, flow, &message, key) {
             return;
         }
         let message = Arc::new(message);
-        let server = self.open_server(key, flow, Arc::clone(&message));
-        if let Err(rejection) = validate(&message, &self.own, &|text| self.is_own_loop(&message, text)) {
+        let server = self.open_server(key, flow, Arc::clone(&message), peer);
+        let fit = validate(&message, &self.own, &|text| self.is_own_loop(&message, text));
+        let spiral = || Rejection { status: 482, header: None };
+        let fit = fit.and_then(|()| if self.has_spiralled(&message) { Err(spiral()) } else { Ok(()) });
+        if let Err(rejection) = fit {
             let extra: Vec<(&str, &[u8])> =
                 rejection.header.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+            self.note_refused(Refused::Invalid(rejection.status), flow.remote.ip());
             return self.respond_status(server, rejection.status, &extra);
         }
         if inside {
-            self.on_inside_dialog(peer, server, message);
+            return self.on_inside_dialog(peer, flow, server, message);
+        }
+        self.note_removals(peer, flow, &message);
+        if self.refuses_transfer(peer, flow, &message) {
+            self.respond_status(server, 403, &[]);
         } else if message.method() == Method::Options && self.is_for_us(&message) {
             self.respond_status(server, 200, &[("Allow", ALLOW), ("Accept", b"application/sdp")]);
         } else if message.method() == Method::Invite {
@@ -142,23 +138,29 @@ impl Engine {
     }
 
     /// A request within a dialog follows our signed Record-Route, and nothing else (N2, N19, N21).
-    fn on_inside_dialog(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
+    fn on_inside_dialog(&mut self, peer: usize, flow: Flow, server: ServerKey, message: Arc<Message>) {
         let Some(plan) = plan_route(&message, &self.own) else {
             return self.respond_status(server, 400, &[]);
         };
         let Some(cookie) = self.cookie_of(&message, plan.cookie.as_deref()) else {
-            self.counters.unproven_dialogs += 1;
-            return self.respond_status(server, 481, &[]);
+            self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
+            // A way that never led through us is no dialog of ours but a Route somebody wrote themselves
+            // (N18).
+            let foreign = plan.own_routes == 0 && plan.next_route.is_some();
+            return self.respond_status(server, if foreign { 403 } else { 481 }, &[]);
         };
         let call = self.tables.call_by_bits.get(&cookie.call).copied();
         if !self.tags_belong(call, &message) {
-            self.counters.unproven_dialogs += 1;
+            self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
             return self.respond_status(server, 481, &[]);
+        }
+        if self.refuses_transfer(peer, flow, &message) {
+            return self.respond_status(server, 403, &[]);
         }
         let hop = self.hop_of(plan.next_uri());
         let rewrite = Rewrite::of(&plan);
         let context = self.open_context(server, message, peer, Purpose::InDialog(call));
-        self.start_branch(context, Aim::Dialog, hop, rewrite);
+        self.start_branch(context, Aim::Dialog, [hop].into(), rewrite);
     }
 
     /// Whether one side of the request is somebody who answered the call's INVITE; the cookie has proved the
@@ -171,7 +173,7 @@ impl Engine {
     }
 
     /// The cookie of our Record-Route in the request, when it proves the dialog.
-    fn cookie_of(&self, message: &Message, text: Option<&[u8]>) -> Option<DialogCookie> {
+    pub(super) fn cookie_of(&self, message: &Message, text: Option<&[u8]>) -> Option<DialogCookie> {
         DialogCookie::verify(
             text?,
             &self.secret,
@@ -185,9 +187,21 @@ impl Engine {
     fn relay(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
         let from = self.grants_of(peer);
         let rewrite = self.initial_rewrite(from, &message);
-        let hop = self.initial_hop(from, &message);
+        let hops = self.initial_hops(from, &message);
         let context = self.open_context(server, message, peer, Purpose::Relay);
-        self.start_branch(context, Aim::DefaultRoute, hop, rewrite);
+        self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
+    }
+
+    /// Tells what an initial request is about to lose (N13, N18).
+    fn note_removals(&mut self, peer: usize, flow: Flow, message: &Message) {
+        let grants = self.grants_of(peer);
+        let foreign = |plan: RoutePlan| plan.next_route.is_some();
+        if !grants.preloaded_route && plan_route(message, &self.own).is_none_or(foreign) {
+            self.note_refused(Refused::Route, flow.remote.ip());
+        }
+        if !grants.trust_identity && ASSERTIONS.iter().any(|name| message.header(*name).is_some()) {
+            self.note_refused(Refused::Identity, flow.remote.ip());
+        }
     }
 
     /// What an initial request loses: Route values that are ours, and those that are not unless the peer may
@@ -201,11 +215,11 @@ impl Engine {
 
     /// Where an initial request goes when nobody is chosen: a pre-loaded Route that may be followed, or the
     /// default route.
-    pub(super) fn initial_hop(&self, from: Grants, message: &Message) -> NextHop {
+    pub(super) fn initial_hops(&mut self, from: Grants, message: &Message) -> VecDeque<NextHop> {
         let route = plan_route(message, &self.own).and_then(|plan| plan.next_route);
         match route {
-            Some(route) if from.preloaded_route => self.hop_of(&route),
-            Some(_) | None => self.hop_of(self.settings.default_route.as_bytes()),
+            Some(route) if from.preloaded_route => [self.hop_of(&route)].into(),
+            Some(_) | None => self.route_hops(),
         }
     }
 
@@ -218,9 +232,13 @@ impl Engine {
     }
 
     pub(super) fn hop_of(&self, uri: &[u8]) -> NextHop {
-        let hop = Uri::parse(uri).map_or(NextHop::Unroutable, |uri| next_hop(&uri));
+        let Ok(uri) = Uri::parse(uri) else { return NextHop::Unroutable };
+        // Never back to ourselves, under any name: a request that names us and no call of ours goes nowhere.
+        if self.own.is_own(&uri) {
+            return NextHop::Unroutable;
+        }
+        let hop = next_hop(&uri);
         match hop {
-            // Never back to ourselves: a request that names us and no call of ours goes nowhere.
             NextHop::Address(target) if self.own.is_address(target.remote) => NextHop::Unroutable,
             NextHop::Address(_) | NextHop::Name { .. } | NextHop::Unroutable => hop,
         }
@@ -241,22 +259,32 @@ impl Engine {
             branches: Vec::new(),
             upstream: Upstream::Open,
             cancelled: false,
+            contacts: Vec::new(),
+            recursed: Vec::new(),
         });
+        self.remember_sender(server, peer, purpose);
         if let Some(entry) = self.tables.servers.get_mut(server) {
             entry.context = Some(context);
         }
+        self.await_answer(server);
         context
     }
 
     /// RFC 3261 §16.10: CANCEL ends the branches of the INVITE it matches, and nothing else (N14).
-    fn on_cancel(&mut self, flow: Flow, message: Message, key: TransactionKey) {
+    fn on_cancel(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
         if let Some(server) = self.tables.server_by_key.get(&key).copied() {
             return self.repeat_request(server);
         }
         let invite_key = self.keys.cancelled_invite(&parts_of(&message, flow.remote.ip()));
         let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
-        let server = self.open_server(key, flow, Arc::new(message));
         let invite = self.tables.server_by_key.get(&invite_key).copied();
+        if invite.is_none() {
+            self.note_refused(Refused::UnmatchedCancel, flow.remote.ip());
+            if self.is_crowded(peer) {
+                return self.answer_at_once(flow, &message, 481, &[]);
+            }
+        }
+        let server = self.open_server(key, flow, Arc::new(message), peer);
         let Some(invite) = invite else { return self.respond_status(server, 481, &[]) };
         self.respond_status(server, 200, &[]);
         if let Some(context) = self.tables.servers.get(invite).and_then(|entry| entry.context) {
@@ -278,21 +306,22 @@ impl Engine {
         self.finish_context(context);
     }
 
-    fn on_ack(&mut self, peer: usize, message: Message, key: TransactionKey) {
+    fn on_ack(&mut self, peer: usize, source: IpAddr, message: Message, key: TransactionKey) {
         if let Some(server) = self.tables.server_by_key.get(&key).copied()
             && !self.acknowledge(server)
         {
             return;
         }
-        let Some(plan) = plan_route(&message, &self.own) else {
-            self.counters.dropped_acks += 1;
+        if self.acknowledges_refusal(&message) {
             return;
+        }
+        let Some(plan) = plan_route(&message, &self.own) else {
+            return self.note_refused(Refused::Ack, source);
         };
         if self.cookie_of(&message, plan.cookie.as_deref()).is_none()
             || message.max_forwards().is_some_and(|left| left == 0)
         {
-            self.counters.dropped_acks += 1;
-            return;
+            return self.note_refused(Refused::Ack, source);
         }
         let hop = self.hop_of(plan.next_uri());
         self.forward_ack(peer, message, &plan, hop);
@@ -316,7 +345,7 @@ const ALLOW: &[u8] =
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// What decides the transaction of a request (RFC 3261 §17.2.3).
-fn parts_of(message: &Message, source: IpAddr) -> RequestParts<'_> {
+pub(super) fn parts_of(message: &Message, source: IpAddr) -> RequestParts<'_> {
     let via = message.top_via();
     RequestParts {
         method: message.method_bytes(),

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hops::HopBook;
+use super::input::ResolveToken;
+use super::names::{AwaitingName, NameKey};
 use super::people::Wrapping;
 use super::tables::Tables;
 use super::timers::{Alarm, TimerHandle};
@@ -28,7 +31,12 @@ pub struct Saved {
     wrapping: BTreeMap<AgentId, Wrapping>,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
+    hops: HopBook,
+    shift_alarm: Option<TimerHandle>,
     next_token: u64,
+    doorman: super::doorman::Doorman,
+    admission: super::admission::Admission,
+    awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
 }
 
 impl Engine {
@@ -43,12 +51,18 @@ impl Engine {
             wrapping: self.wrapping.clone(),
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
+            hops: self.hops.clone(),
+            shift_alarm: self.shift_alarm,
             next_token: self.next_token,
+            doorman: self.doorman.clone(),
+            admission: self.admission.clone(),
+            awaiting_names: self.awaiting_names.clone(),
         }
     }
 
     /// An engine that goes on where `saved` was made. `secret` must be the same: it proves that messages on
-    /// their way belong to us. Screens report themselves again, and names are resolved again.
+    /// their way belong to us. Screens report themselves again; names
+    /// that something waits for are asked again, among the first outputs.
     pub fn restore(
         saved: Saved,
         settings: Arc<Settings>,
@@ -65,7 +79,15 @@ impl Engine {
         engine.wrapping = saved.wrapping;
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
+        engine.hops = saved.hops;
+        engine.shift_alarm = saved.shift_alarm;
         engine.next_token = saved.next_token;
+        engine.doorman = saved.doorman;
+        engine.admission = saved.admission;
+        engine.index_refusals();
+        engine.awaiting_names = saved.awaiting_names;
+        engine.ask_names_again();
+        engine.shifts_due();
         engine
     }
 }

@@ -1,14 +1,16 @@
 //! Server transactions: opening, answering, and doing what their machines say.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Engine;
 use super::input::{Datagram, Output};
-use super::tables::{Server, ServerKey, ServerMachine};
+use super::tables::{Otherwise, Server, ServerKey, ServerMachine};
 use super::timers::Alarm;
-use crate::message::{Message, Method, response};
+use crate::message::{Host, Message, Method, response};
+use crate::proxy::locate::default_port;
 use crate::transaction::{
     Action, Actions, InviteServer, NonInviteServer, StatusClass, Timer, TransactionKey, invite_server,
     non_invite_server,
@@ -22,6 +24,7 @@ impl Engine {
         key: TransactionKey,
         flow: Flow,
         request: Arc<Message>,
+        peer: usize,
     ) -> ServerKey {
         let reliability = flow.protocol.reliability();
         let (machine, actions) = if request.method() == Method::Invite {
@@ -33,14 +36,18 @@ impl Engine {
         };
         let is_invite = request.method() == Method::Invite;
         let trying = is_invite.then(|| response(&request, 100, None, None, &[]));
+        self.tables.shares.add(peer, request.bytes().len());
         let server = self.tables.servers.insert(Server {
             machine,
             key,
             flow,
+            peer,
+            otherwise: otherwise(&flow, &request),
             request: Some(request),
             last: None,
             context: None,
             timers: super::tables::RunningTimers::default(),
+            trying: None,
         });
         self.tables.server_by_key.insert(key, server);
         self.do_server_actions(server, actions);
@@ -54,7 +61,14 @@ impl Engine {
     pub(super) fn respond(&mut self, server: ServerKey, status: u16, bytes: Bytes) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         entry.last = Some(bytes);
+        if let Some(handle) = entry.trying.take() {
+            self.timers.cancel(handle);
+        }
         let Some(class) = StatusClass::of(status) else { return };
+        if status >= 200 {
+            // What answers repetitions is `last`; the request itself is asked for no more.
+            self.tables.shares.release(entry.request.take().map_or(0, |request| request.bytes().len()));
+        }
         let actions = match &mut entry.machine {
             ServerMachine::Invite(machine) => {
                 machine.handle(invite_server::Event::Respond(class), &self.settings.timers)
@@ -64,26 +78,41 @@ impl Engine {
             }
         };
         self.do_server_actions(server, actions);
-        if status >= 200 {
-            self.slim_server(server, status);
-        }
+        self.slim_server(server, status);
     }
 
-    /// A transaction lingers for half a minute behind its final response, and there are many of them: what
-    /// nothing is made of any more goes. A 2xx to an INVITE is repeated by the phone, not by us (RFC 6026
-    /// §7.1).
+    /// A transaction lingers for half a minute behind its final response, and there are many of them. A 2xx to
+    /// an INVITE is repeated by the phone and not by us (RFC 6026 §7.1): it goes.
     fn slim_server(&mut self, server: ServerKey, status: u16) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
-        entry.request = None;
-        if status < 300 && matches!(entry.machine, ServerMachine::Invite(_)) {
+        if (200..300).contains(&status) && matches!(entry.machine, ServerMachine::Invite(_)) {
             entry.last = None;
         }
     }
 
+    /// The request goes on to somebody: should the answer take long, 100 stops its repeats (RFC 4320 §4.1; an
+    /// INVITE had its 100 at once).
+    pub(super) fn await_answer(&mut self, server: ServerKey) {
+        let due = self.now.moment + self.settings.timers.e_reaches_t2();
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        if let ServerMachine::NonInvite(_) = entry.machine {
+            entry.trying = Some(self.timers.insert(due, Alarm::Trying(server)));
+        }
+    }
+
+    /// The client's Timer E has reached T2: no answer may be held back any longer, and 100 is the least.
+    pub(super) fn trying_due(&mut self, server: ServerKey) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        entry.trying = None;
+        let Some(request) = &entry.request else { return };
+        let trying = response(request, 100, None, None, &[]);
+        self.respond(server, 100, trying);
+    }
+
     /// Makes a response of our own to the transaction's request and sends it.
     pub(super) fn respond_status(&mut self, server: ServerKey, status: u16, extra: &[(&str, &[u8])]) {
-        let request = self.tables.servers.get(server).and_then(|entry| entry.request.as_ref());
-        let Some(request) = request else { return };
+        let Some(entry) = self.tables.servers.get(server) else { return };
+        let Some(request) = &entry.request else { return };
         let tag = (request.to_tag().is_none() && status > 100).then(|| self.tag_for(request));
         let bytes = response(request, status, None, tag.as_deref(), extra);
         self.respond(server, status, bytes);
@@ -139,7 +168,8 @@ impl Engine {
     /// Drops the transaction and everything that waits on it.
     pub(super) fn close_server(&mut self, server: ServerKey) {
         let Some(mut entry) = self.tables.servers.remove(server) else { return };
-        for handle in entry.timers.drain() {
+        self.tables.shares.remove(entry.peer, entry.held_octets());
+        for handle in entry.timers.drain().chain(entry.trying) {
             self.timers.cancel(handle);
         }
         if self.tables.server_by_key.get(&entry.key) == Some(&server) {
@@ -180,9 +210,24 @@ impl Engine {
     fn send_last(&mut self, server: ServerKey) {
         let Some(entry) = self.tables.servers.get(server) else { return };
         let Some(bytes) = entry.last.clone() else { return };
-        let flow = entry.flow;
-        self.outputs.push_back(Output::Send(Datagram::back_along(flow, bytes)));
+        let (otherwise, server_name) = entry.otherwise.as_deref().cloned().unzip();
+        let server_name = server_name.flatten();
+        let answer = Datagram { otherwise, server_name, ..Datagram::back_along(entry.flow, bytes) };
+        self.outputs.push_back(Output::Send(answer));
     }
+}
+
+/// RFC 3261 §18.2.2: when the connection of a request is gone, its response goes over another one to the
+/// real source and the port of `sent-by`; over TLS to whoever proves the host of `sent-by`.
+fn otherwise(flow: &Flow, request: &Message) -> Option<Box<Otherwise>> {
+    flow.connection?;
+    let via = request.top_via();
+    let port = via.port().unwrap_or(default_port(flow.protocol));
+    let name = match via.host() {
+        Host::Name(name) => Some(Arc::from(name.to_ascii_lowercase())),
+        Host::V4(_) | Host::V6(_) | Host::Absent => None,
+    };
+    Some(Box::new((SocketAddr::new(flow.remote.ip(), port), name)))
 }
 
 impl Datagram {
@@ -194,6 +239,8 @@ impl Datagram {
             remote: flow.remote,
             local: Some(flow.local),
             connection: flow.connection,
+            otherwise: None,
+            server_name: None,
             bytes,
             token: None,
         }

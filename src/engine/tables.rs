@@ -1,7 +1,8 @@
 //! The engine's tables: slots with generations, so that a reference to something gone finds nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,6 +59,9 @@ pub struct Tables {
     pub server_by_key: HashMap<TransactionKey, ServerKey, BuildHasherDefault<KeyedAlready>>,
     /// Client transactions.
     pub clients: SlotMap<ClientKey, Client>,
+    /// Who holds how much of the server transactions.
+    #[serde(skip)]
+    pub shares: Shares,
 }
 
 impl Tables {
@@ -70,6 +74,10 @@ impl Tables {
             .filter_map(|(key, call)| call.phase.offer().map(|offer| (offer.id.clone(), key)))
             .collect();
         self.server_by_key = self.servers.iter().map(|(server, entry)| (entry.key, server)).collect();
+        self.shares = Shares::default();
+        for entry in self.servers.values() {
+            self.shares.add(entry.peer, entry.held_octets());
+        }
     }
 
     /// The call with this id.
@@ -105,7 +113,11 @@ pub struct Server {
     pub key: TransactionKey,
     /// Where responses go.
     pub flow: Flow,
-    /// The request, until a final response has left: then nothing is made of it any more.
+    /// The index of the peer it came from.
+    pub peer: usize,
+    /// Where responses go when the connection is gone.
+    pub otherwise: Option<Box<Otherwise>>,
+    /// The request, until it has its final response.
     pub request: Option<Arc<Message>>,
     /// The last response, for repeats.
     pub last: Option<Bytes>,
@@ -113,6 +125,60 @@ pub struct Server {
     pub context: Option<ContextKey>,
     /// Running timers.
     pub timers: RunningTimers,
+    /// Gives the 100 to a request that is no INVITE and waits for its answer (RFC 4320 §4.1).
+    pub trying: Option<TimerHandle>,
+}
+
+/// Another way for a response: an address, and over TLS the name that must be proved there.
+pub type Otherwise = (SocketAddr, Option<Arc<str>>);
+
+impl Server {
+    /// Octets of the request, while it is held.
+    pub fn held_octets(&self) -> usize {
+        self.request.as_ref().map_or(0, |request| request.bytes().len())
+    }
+}
+
+/// Who holds how much of the server transactions. Made anew from them after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Shares {
+    /// Octets of requests that are held.
+    pub octets: usize,
+    by_peer: BTreeMap<usize, usize>,
+}
+
+impl Shares {
+    /// A transaction of this peer was opened, with a request of so many octets.
+    pub fn add(&mut self, peer: usize, octets: usize) {
+        *self.by_peer.entry(peer).or_default() += 1;
+        self.octets += octets;
+    }
+
+    /// A request of so many octets is held no more.
+    pub fn release(&mut self, octets: usize) {
+        self.octets = self.octets.saturating_sub(octets);
+    }
+
+    /// A transaction of this peer is gone, with what it still held.
+    pub fn remove(&mut self, peer: usize, octets: usize) {
+        self.release(octets);
+        if let Some(count) = self.by_peer.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_peer.remove(&peer);
+            }
+        }
+    }
+
+    /// How many transactions this peer holds.
+    pub fn of(&self, peer: usize) -> usize {
+        self.by_peer.get(&peer).copied().unwrap_or(0)
+    }
+
+    /// How many the peer holds that holds most.
+    pub fn largest(&self) -> usize {
+        self.by_peer.values().copied().max().unwrap_or(0)
+    }
 }
 
 /// A client transaction with what its machine does not keep.
@@ -124,6 +190,8 @@ pub struct Client {
     pub request: Bytes,
     /// Where it went.
     pub destination: Destination,
+    /// Over TLS, the host name that was asked for.
+    pub server_name: Option<Arc<str>>,
     /// Whose branch it is; absent for CANCEL, whose response concerns nobody.
     pub branch: Option<BranchRef>,
     /// The transaction of the CANCEL that was sent for it.

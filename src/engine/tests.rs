@@ -2,10 +2,22 @@
 
 mod answering;
 mod dialogs;
+mod features;
+mod hops;
+mod identity;
+mod large;
 mod listening;
+mod digest;
 mod lookups;
 mod offers;
+mod overload;
 mod people;
+mod phones;
+mod record_route;
+mod redirects;
+mod responses;
 mod saved;
+mod shifts;
 mod strangers;
+mod validation;
 mod world;

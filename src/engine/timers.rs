@@ -16,10 +16,20 @@ pub enum Alarm {
     Server(ServerKey, Timer),
     /// A timer of a client transaction.
     Client(ClientKey, Timer),
+    /// A request that is no INVITE has waited so long that it gets its 100 (RFC 4320 §4.1).
+    Trying(ServerKey),
     /// Timer C of a branch (RFC 3261 §16.8).
     TimerC(BranchRef),
-    /// A cancelled branch has not answered (RFC 3261 §9.1: 64·T1).
+    /// Nothing has come from the target of a branch.
+    BranchSilent(BranchRef),
+    /// A cancelled branch has not answered: the caller waits for it no longer.
     CancelWait(BranchRef),
+    /// A cancelled branch has still not answered (RFC 3261 §9.1: 64·T1).
+    CancelEnd(BranchRef),
+    /// The next hops are to be probed.
+    ProbeRound,
+    /// A probe has not been answered.
+    ProbeWait(ClientKey),
     /// The look-up has taken too long.
     LookupDeadline(CallKey),
     /// The pop has not been written in time; the INVITE goes all the same.
@@ -34,4 +44,6 @@ pub enum Alarm {
     WrapUpEnd(AgentId, CallId),
     /// A lease, a wrap-up or a phone's rest is over.
     Presence,
+    /// Somebody's shift begins or ends.
+    Shift,
 }

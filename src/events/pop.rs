@@ -72,7 +72,7 @@ pub struct CallerInfo {
     /// The display name, verbatim; the screen escapes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
-    /// Whether a trusted peer asserted the number (N56).
+    /// Whether a trusted peer vouches for the number, by asserting it or by its `verstat` (N56, I5).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub verified: Option<bool>,
     /// The first diverting number.

@@ -96,7 +96,8 @@ impl<'de> Deserialize<'de> for Trace {
 pub enum EndReason {
     /// Answered, then ended by BYE.
     Completed,
-    /// The caller gave up before an answer.
+    /// The caller gave up before an answer. With `answered_at` the answer crossed the caller's CANCEL: the
+    /// agent picked up, and nobody was there any more (RFC 3261 §15).
     Abandoned,
     /// Refused with a final status.
     Rejected,

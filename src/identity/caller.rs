@@ -71,7 +71,8 @@ pub struct Caller {
     /// The display name as text: control characters removed, at most 64 characters. Untrusted; absent when
     /// restricted.
     pub display_name: Option<String>,
-    /// The number came from a P-Asserted-Identity of a trusted peer.
+    /// A trusted peer vouches for the number: by P-Asserted-Identity unless its `verstat` says that
+    /// validation failed, or by a `verstat` that passed. Never on the word of the message alone.
     pub asserted: bool,
     /// The first diverting number (`Diversion` or `History-Info`), shown as 転送元.
     pub diverted_by: Option<String>,

@@ -13,6 +13,9 @@ pub(super) struct Address {
     /// The user part of a sip URI or the number of a tel URI: percent-decoded, without parameters and
     /// password.
     pub user: String,
+    /// The parameters of the user part, percent-decoded, with their semicolons; for tel URIs they are in
+    /// `rest`.
+    pub user_params: String,
     /// The host, lower-case, without the port; empty in tel URIs.
     pub host: String,
     /// Parameters and headers of the URI and of the header, verbatim.
@@ -46,6 +49,9 @@ impl Address {
             Some(_) | None => ("", after),
         };
         address.user = user_part(user);
+        if !is_tel {
+            address.user_params = user_params(user);
+        }
         address.host = host_part(host);
         let tail = if is_tel { user } else { host };
         if let Some(start) = tail.find([';', '?']) {
@@ -133,6 +139,11 @@ fn user_part(raw: &str) -> String {
     let decoded = percent_decode(raw);
     let end = decoded.find([';', ':', '?']).unwrap_or(decoded.len());
     decoded.get(..end).unwrap_or_default().trim().to_owned()
+}
+
+fn user_params(raw: &str) -> String {
+    let decoded = percent_decode(raw);
+    decoded.find(';').and_then(|start| decoded.get(start..)).unwrap_or_default().to_owned()
 }
 
 fn host_part(raw: &str) -> String {

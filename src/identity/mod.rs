@@ -14,5 +14,5 @@ pub use caller::{Caller, Number, NumberKind, Presentation};
 pub use label::label;
 pub use number::{Canonical, Quality, canon, canon_cell};
 pub use pii::Pii;
-pub use read::{CalledSource, CallerHeaders, read_called, read_caller};
+pub use read::{CalledHeaders, CalledSource, CallerHeaders, read_called, read_caller};
 pub use trunk::{TrunkContext, UnknownRegion};

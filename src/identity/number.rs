@@ -8,6 +8,9 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 use super::clean::{Cleaned, clean, is_invisible};
 use super::{Number, NumberKind, TrunkContext, japan};
 
+/// A plus and fifteen digits.
+const E164_OCTETS: usize = 16;
+
 /// How far the number can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Quality {
@@ -296,6 +299,8 @@ fn elsewhere(cleaned: &Cleaned, context: &TrunkContext) -> Canonical {
     let plain = format!("{}{}", if cleaned.plus { "+" } else { "" }, cleaned.digits);
     if let Ok(number) = PHONE_NUMBER_UTIL.parse(&plain, Some(context.region))
         && PHONE_NUMBER_UTIL.is_valid_number(&number)
+        // Some plans of the library have numbers longer than E.164 allows.
+        && PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).len() <= E164_OCTETS
     {
         let home = number.country_code == context.calling_code;
         let form = if home { PhoneNumberFormat::National } else { PhoneNumberFormat::International };
@@ -631,5 +636,14 @@ mod tests {
                 prop_assert_eq!(jp(&number.national).key, number.key);
             }
         }
+    }
+
+    /// Found by the fuzz target: some plans of the library have numbers of sixteen digits and more.
+    #[test]
+    fn n48_a_number_longer_than_e164_is_no_key() {
+        let germany = TrunkContext::new("DE").unwrap();
+        let number = canon("0333334444444444", &germany);
+        assert_eq!((number.key, number.quality), (None, Quality::Doubtful));
+        assert_eq!(canon("030 1234567", &germany).key.as_deref(), Some("+49301234567"));
     }
 }

@@ -25,6 +25,21 @@ pub struct CallerHeaders<'a> {
     pub history_info: Vec<&'a [u8]>,
 }
 
+/// The header values that say who was called, as received; the Request-URI is a bare URI.
+#[derive(Clone, Debug, Default)]
+pub struct CalledHeaders<'a> {
+    /// `P-Called-Party-ID` (RFC 7315 §4.2).
+    pub p_called_party_id: Option<&'a [u8]>,
+    /// `To`.
+    pub to: &'a [u8],
+    /// The Request-URI.
+    pub request_uri: &'a [u8],
+    /// `Diversion` (RFC 5806 §4).
+    pub diversion: Vec<&'a [u8]>,
+    /// `History-Info` (RFC 7044 §5).
+    pub history_info: Vec<&'a [u8]>,
+}
+
 /// Where the called number is looked for, in the order the trunk's configuration gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +50,8 @@ pub enum CalledSource {
     To,
     /// The Request-URI.
     RequestUri,
+    /// The number that was called first, before the call was diverted to us (RFC 5806, RFC 7044).
+    FirstDiversion,
 }
 
 impl CalledSource {
@@ -54,9 +71,14 @@ pub fn read_caller(headers: &CallerHeaders<'_>, trust: bool, context: &TrunkCont
     if asks_for_privacy(&headers.privacy) || sources.iter().any(|address| is_anonymous(address)) {
         return restricted(why_restricted(from.as_ref(), &asserted));
     }
-    let by_peer = preferred.and_then(|address| number_of(address, context)).map(|number| (number, true));
-    let by_from =
-        || from.as_ref().and_then(|address| number_of(address, context)).map(|number| (number, false));
+    let verified = |address: &Address| trust.then(|| verstat(address)).flatten();
+    let by_peer = preferred.and_then(|address| {
+        number_of(address, context).map(|number| (number, verified(address) != Some(Verstat::Failed)))
+    });
+    let by_from = || {
+        let address = from.as_ref()?;
+        number_of(address, context).map(|number| (number, verified(address) == Some(Verstat::Passed)))
+    };
     let Some((number, asserted)) = by_peer.or_else(by_from) else {
         return restricted(why_no_number(from.as_ref()));
     };
@@ -69,20 +91,15 @@ pub fn read_caller(headers: &CallerHeaders<'_>, trust: bool, context: &TrunkCont
 }
 
 /// The number that was dialled: the first source of the order that holds a number, else the first that holds
-/// a user part at all. `to` and `p_called_party_id` are header values, `request_uri` is a bare URI.
-pub fn read_called(
-    order: &[CalledSource],
-    p_called_party_id: Option<&[u8]>,
-    to: &[u8],
-    request_uri: &[u8],
-    context: &TrunkContext,
-) -> Canonical {
+/// a user part at all.
+pub fn read_called(order: &[CalledSource], headers: &CalledHeaders<'_>, context: &TrunkContext) -> Canonical {
     let mut fallback: Option<Canonical> = None;
     for source in order {
         let value = match source {
-            CalledSource::PCalledPartyId => p_called_party_id,
-            CalledSource::To => Some(to),
-            CalledSource::RequestUri => Some(request_uri),
+            CalledSource::PCalledPartyId => headers.p_called_party_id,
+            CalledSource::To => Some(headers.to),
+            CalledSource::RequestUri => Some(headers.request_uri),
+            CalledSource::FirstDiversion => first_diversion(headers),
         };
         let Some(address) = value.and_then(Address::parse).filter(|address| !address.user.is_empty()) else {
             continue;
@@ -94,6 +111,35 @@ pub fn read_called(
         fallback.get_or_insert(number);
     }
     fallback.unwrap_or_else(|| canon("", context))
+}
+
+/// Who was called first: `Diversion` lists the latest first (RFC 5806 §4), `History-Info` the earliest (RFC
+/// 7044 §5); its first entry is a diversion only when others follow.
+fn first_diversion<'a>(headers: &CalledHeaders<'a>) -> Option<&'a [u8]> {
+    list(&headers.diversion).last().copied().or_else(|| {
+        let entries = list(&headers.history_info);
+        entries.first().copied().filter(|_| entries.len() > 1)
+    })
+}
+
+/// What the network before us found when it verified the number (ATIS-1000074 §5, 3GPP TS 24.229).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verstat {
+    Passed,
+    Failed,
+}
+
+/// The `verstat` parameter of the number or of its URI. Only a trusted peer's is ever asked for (I5).
+fn verstat(address: &Address) -> Option<Verstat> {
+    let params = address.user_params.split(';').chain(address.rest.split(';'));
+    let value = params.filter_map(|param| param.split_once('=')).find_map(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("verstat").then_some(value.trim().to_ascii_lowercase())
+    })?;
+    match value.as_str() {
+        "tn-validation-passed" => Some(Verstat::Passed),
+        "tn-validation-failed" => Some(Verstat::Failed),
+        _ => None,
+    }
 }
 
 fn restricted(presentation: Presentation) -> Caller {
@@ -421,13 +467,13 @@ mod tests {
     #[test]
     fn the_called_number_follows_the_order_of_the_trunk() {
         let called = |order: &[CalledSource], party: Option<&str>, to: &str, uri: &str| {
-            let number = read_called(
-                order,
-                party.map(str::as_bytes),
-                to.as_bytes(),
-                uri.as_bytes(),
-                &TrunkContext::default(),
-            );
+            let headers = CalledHeaders {
+                p_called_party_id: party.map(str::as_bytes),
+                to: to.as_bytes(),
+                request_uri: uri.as_bytes(),
+                ..CalledHeaders::default()
+            };
+            let number = read_called(order, &headers, &TrunkContext::default());
             number.line_key().to_owned()
         };
         let all = CalledSource::DEFAULT_ORDER;
@@ -440,6 +486,56 @@ mod tests {
         assert_eq!(called(&all, None, "<sip:sato@x>", "sip:suzuki@x"), "sato");
         assert_eq!(called(&all, None, "", ""), "");
         assert_eq!(called(&all, None, "<tel:+81-120-123-456>", uri), "+81120123456");
+    }
+
+    #[test]
+    fn i3_the_number_that_was_called_first_can_be_the_line() {
+        let called = |diversion: &[&'static str], history: &[&'static str]| {
+            let headers = CalledHeaders {
+                to: b"<sip:0120123456@x>",
+                diversion: diversion.iter().map(|line| line.as_bytes()).collect(),
+                history_info: history.iter().map(|line| line.as_bytes()).collect(),
+                ..CalledHeaders::default()
+            };
+            let order = [CalledSource::FirstDiversion, CalledSource::To];
+            read_called(&order, &headers, &TrunkContext::default()).line_key().to_owned()
+        };
+        let latest_first = "<sip:0399999999@x>;reason=no-answer, <sip:0312345678@x>;reason=unconditional";
+        assert_eq!(called(&[latest_first], &[]), "+81312345678");
+        assert_eq!(called(&["<sip:0399999999@x>", "<sip:0312345678@x>"], &[]), "+81312345678");
+        let earliest_first = "<sip:+81312345678@x>;index=1, <sip:+81120123456@x;cause=302>;index=1.1";
+        assert_eq!(called(&[], &[earliest_first]), "+81312345678");
+        assert_eq!(called(&[], &["<sip:+81312345678@x>;index=1"]), "+81120123456", "it was not diverted");
+        assert_eq!(called(&["<sip:anonymous@x>"], &[]), "+81120123456");
+        assert_eq!(called(&[], &[]), "+81120123456");
+    }
+
+    #[test]
+    fn i5_verstat_is_believed_of_trusted_peers_only() {
+        let passed = "<sip:+81312345678;verstat=TN-Validation-Passed@x;user=phone>";
+        let failed = "<sip:+81312345678;verstat=TN-Validation-Failed@x;user=phone>";
+        let tel_passed = "<tel:+81312345678;verstat=tn-validation-passed>";
+        let tel_failed = "<tel:+81312345678;verstat=TN-Validation-Failed>";
+        let none = "<sip:+81312345678;verstat=No-TN-Validation@x>";
+        let rows: [(Row<'_>, bool); 12] = [
+            ((passed, "", "", true), true),
+            ((tel_passed, "", "", true), true),
+            (("<sip:+81312345678@x;user=phone;verstat=TN-Validation-Passed>", "", "", true), true),
+            ((passed, "", "", false), false),
+            ((failed, "", "", true), false),
+            ((none, "", "", true), false),
+            (("<sip:0399999999@x>", passed, "", true), true),
+            (("<sip:0399999999@x>", failed, "", true), false),
+            (("<sip:0399999999@x>", tel_failed, "", true), false),
+            (("<sip:0399999999@x>", none, "", true), true),
+            (("<sip:0399999999@x>", passed, "", false), false),
+            (("<sip:+81312345678;xverstat=TN-Validation-Passed@x>", "", "", true), false),
+        ];
+        for (row, verified) in rows {
+            let caller = read(row);
+            assert_eq!(caller.asserted, verified, "{row:?}");
+            assert_eq!(caller.presentation.code(), "number", "it is an annotation, and hides nothing");
+        }
     }
 
     proptest! {

@@ -131,6 +131,30 @@ pub fn cancel_for(invite: &Message, reason: Option<&[u8]>) -> Bytes {
     beside(invite, b"CANCEL", to, reason)
 }
 
+/// A request of ours within the dialog that `response` to `invite` made: the ACK of a 2xx that nobody wants,
+/// and the BYE after it (RFC 3261 §12.2.1.1, §13.2.2.4).
+pub fn within_answer(
+    invite: &Message,
+    response: &Message,
+    method: &str,
+    cseq: u32,
+    via: &str,
+    request_uri: &[u8],
+    routes: &[&[u8]],
+) -> Bytes {
+    let mut written = Vec::with_capacity(512);
+    put(&mut written, &[method.as_bytes(), b" ", request_uri, b" SIP/2.0\r\n"]);
+    put(&mut written, &[b"Via: ", via.as_bytes(), b"\r\n"]);
+    for route in routes {
+        put(&mut written, &[b"Route: ", route, b"\r\n"]);
+    }
+    put(&mut written, &[b"Max-Forwards: 70\r\nFrom: ", invite.header(Header::From).unwrap_or_default()]);
+    put(&mut written, &[b"\r\nTo: ", response.header(Header::To).unwrap_or_default()]);
+    put(&mut written, &[b"\r\nCall-ID: ", invite.call_id(), b"\r\nCSeq: ", cseq.to_string().as_bytes()]);
+    put(&mut written, &[b" ", method.as_bytes(), b"\r\nContent-Length: 0\r\n\r\n"]);
+    Bytes::from(written)
+}
+
 /// A request that goes the same way as the INVITE and bears the same branch.
 fn beside(invite: &Message, method: &[u8], to: &[u8], reason: Option<&[u8]>) -> Bytes {
     let bytes = invite.bytes();

@@ -107,6 +107,14 @@ impl<'m> Edit<'m> {
         }
     }
 
+    /// Removes the lines of that header whose value `is_it` accepts.
+    pub fn remove_lines(&mut self, name: Header, is_it: impl Fn(&[u8]) -> bool) {
+        let message = self.message;
+        for line in message.lines_of(name).filter(|line| is_it(line.value.of(message.bytes()))) {
+            self.change(line.whole(), &[]);
+        }
+    }
+
     /// Removes every line whose name `is_it` accepts; names are given as written.
     pub fn remove_where(&mut self, is_it: impl Fn(&[u8]) -> bool) {
         let message = self.message;

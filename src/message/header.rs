@@ -33,10 +33,13 @@ headers! {
     PAssertedIdentity "P-Asserted-Identity", Privacy "Privacy", Expires "Expires",
     SessionExpires "Session-Expires", MinSe "Min-SE", Server "Server", Require "Require",
     ProxyRequire "Proxy-Require", Reason "Reason", PPreferredIdentity "P-Preferred-Identity",
+    RemotePartyId "Remote-Party-ID",
     PCalledPartyId "P-Called-Party-ID", Diversion "Diversion", HistoryInfo "History-Info",
     RetryAfter "Retry-After", Timestamp "Timestamp", ProxyAuthenticate "Proxy-Authenticate",
     WwwAuthenticate "WWW-Authenticate", Warning "Warning", Subject "Subject", Date "Date",
     ReferTo "Refer-To", Replaces "Replaces", RSeq "RSeq", RAck "RAck", MaxBreadth "Max-Breadth",
+    RequestDisposition "Request-Disposition", Join "Join", TargetDialog "Target-Dialog",
+    ProxyAuthorization "Proxy-Authorization", Authorization "Authorization",
 }
 
 impl Header {
@@ -61,6 +64,7 @@ impl Header {
             b's' => Self::Subject,
             b'r' => Self::ReferTo,
             b'x' => Self::SessionExpires,
+            b'd' => Self::RequestDisposition,
             _ => Self::Other,
         }
     }
@@ -72,7 +76,6 @@ pub(super) fn long_name(name: &[u8]) -> &[u8] {
     match letter.to_ascii_lowercase() {
         b'a' => b"Accept-Contact",
         b'b' => b"Referred-By",
-        b'd' => b"Request-Disposition",
         b'e' => b"Content-Encoding",
         b'j' => b"Reject-Contact",
         b'n' => b"Identity-Info",

@@ -25,7 +25,7 @@ mod second_opinion;
 #[cfg(test)]
 mod torture;
 
-pub use build::{Reply, ack_for, cancel_for, fault_response, fault_response_to, response};
+pub use build::{Reply, ack_for, cancel_for, fault_response, fault_response_to, response, within_answer};
 pub use edit::Edit;
 pub use fault::{Fault, Partial};
 pub use header::{Header, Method};

@@ -269,6 +269,12 @@ impl AgentBook {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
+    /// Leaves the phone of the agent alone until then, whoever it refused; `None` ends the rest. The person's
+    /// status and place in the line stay.
+    pub fn rest_phone(&mut self, agent: &AgentId, until: Option<Moment>) {
+        self.change(agent, |person| person.rest_until = until);
+    }
+
     /// A screen of the agent's came alive, or the last one is gone.
     pub fn screens(&mut self, agent: &AgentId, live: bool) {
         self.change(agent, |person| person.live = live);

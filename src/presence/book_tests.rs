@@ -43,7 +43,7 @@ fn directory(ids: &[&str]) -> Directory {
         };
         (agent(id), entry)
     };
-    Directory { agents: ids.iter().map(entry).collect(), lines: BTreeMap::new() }
+    Directory { agents: ids.iter().map(entry).collect(), ..Directory::default() }
 }
 
 /// A book of available agents.

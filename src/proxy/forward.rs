@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use super::privacy::tells;
 use crate::message::{Edit, Header, Message};
 use crate::transport::Protocol;
 
@@ -28,12 +29,19 @@ pub struct Forward<'a> {
     pub sent_by: &'a str,
     /// Item 8: the branch of our Via.
     pub branch: &'a str,
-    /// Whether P-Asserted-Identity may go along (RFC 3325 §5).
+    /// The Max-Breadth it takes along (RFC 5393 §5.3); absent where the request never forks.
+    pub max_breadth: Option<u32>,
+    /// Whether what asserts the caller's identity may go along (RFC 3325 §5).
     pub keep_identity: bool,
+    /// Whether what tells of the caller stays behind (RFC 3323 §5.3).
+    pub hide_user: bool,
 }
 
 /// Max-Forwards of a request that came without one (item 3).
 const MAX_FORWARDS: u8 = 70;
+
+/// Headers that assert who calls: RFC 3325 §9.1, and its forerunner, which phones and PBXs still believe.
+pub const ASSERTIONS: [Header; 2] = [Header::PAssertedIdentity, Header::RemotePartyId];
 
 /// Writes the request that goes on.
 pub fn forward_request(forward: &Forward<'_>) -> Bytes {
@@ -46,9 +54,17 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
         Some(hops) => edit.set(Header::MaxForwards, hops.saturating_sub(1).to_string().as_bytes()),
         None => edit.append(Header::MaxForwards.as_str(), MAX_FORWARDS.to_string().as_bytes()),
     }
+    if let Some(breadth) = forward.max_breadth {
+        edit.set(Header::MaxBreadth, breadth.to_string().as_bytes());
+    }
     edit_routes(forward, &mut edit);
     if !forward.keep_identity {
-        edit.remove_all(Header::PAssertedIdentity);
+        for assertion in ASSERTIONS {
+            edit.remove_all(assertion);
+        }
+    }
+    if forward.hide_user {
+        edit.remove_where(tells);
     }
     edit.remove_all(Header::PPreferredIdentity);
     for value in forward.record_route.iter().rev() {
@@ -62,10 +78,13 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
 }
 
 /// Writes the response that goes up: without our Via (§16.7 item 3), with challenges of other branches (item
-/// 7).
-pub fn forward_response(response: &Message, extra: &[(String, Bytes)]) -> Bytes {
+/// 7); who answered is asserted to those who may know (RFC 3325 §5).
+pub fn forward_response(response: &Message, extra: &[(String, Bytes)], keep_identity: bool) -> Bytes {
     let mut edit = Edit::of(response);
     edit.remove_top(Header::Via);
+    if !keep_identity {
+        edit.remove_all(Header::PAssertedIdentity);
+    }
     for (name, value) in extra {
         edit.append(name, value);
     }
@@ -122,10 +141,14 @@ mod tests {
 
     #[test]
     fn i1_identity_headers_stay_within_the_trust_domain() {
-        let with = invite("P-Asserted-Identity: <sip:+81312345678@x>\r\nP-Preferred-Identity: <sip:1@x>\r\n");
+        let with = invite(
+            "P-Asserted-Identity: <sip:+81312345678@x>\r\nP-Preferred-Identity: <sip:1@x>\r\n\
+             remote-party-id: <sip:2@x>\r\n",
+        );
         let kept = forwarded(&with, &|forward| Forward { keep_identity: true, ..forward });
         assert!(kept.contains("P-Asserted-Identity") && !kept.contains("P-Preferred-Identity"));
-        assert!(!forwarded(&with, &|forward| forward).contains("P-Asserted-Identity"));
+        let gone = forwarded(&with, &|forward| forward);
+        assert!(!gone.contains("P-Asserted-Identity") && !gone.contains("remote-party-id"), "{gone}");
     }
 
     #[test]
@@ -153,7 +176,7 @@ mod tests {
                     From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\
                     Content-Length: 0\r\n\r\n";
         let response = Message::parse(text.as_bytes().to_vec().into(), &Limits::default()).unwrap();
-        let up = forward_response(&response, &[]);
+        let up = forward_response(&response, &[], true);
         let up = String::from_utf8(up.to_vec()).unwrap();
         assert!(!up.contains("us:5060"), "{up}");
         assert!(
@@ -185,7 +208,9 @@ mod tests {
             protocol: Protocol::Udp,
             sent_by: "us:5060",
             branch: "z9hG4bKnew",
+            max_breadth: None,
             keep_identity: false,
+            hide_user: false,
         };
         String::from_utf8(forward_request(&change(plain)).to_vec()).unwrap()
     }

@@ -101,6 +101,17 @@ mod tests {
     }
 
     #[test]
+    fn v2_routes_under_several_names_of_ours_all_go() {
+        let plan = plan(
+            "sip:phone@192.0.2.7",
+            "Route: <sip:sip.example:5061;transport=tls;lr;tsg=abc>\r\n\
+             Route: <sip:[2001:db8::1]:5060;lr;tsg=abc>, <sip:192.0.2.1;lr>, <sip:sip.example:5062;lr>",
+        );
+        assert_eq!(plan.own_routes, 3);
+        assert_eq!(plan.next_uri(), b"sip:sip.example:5062;lr", "a port that is not ours");
+    }
+
+    #[test]
     fn v2_a_strict_router_before_us_is_repaired() {
         let plan = plan(
             "sip:192.0.2.1:5060;lr;tsg=abc",
@@ -118,6 +129,12 @@ mod tests {
         assert_eq!((plan.own_routes, plan.cookie.as_deref()), (0, None));
     }
 
+    fn own() -> Own {
+        let names = [("sip.example".to_owned(), 5060), ("2001:db8::1".to_owned(), 5060)];
+        let advertise = ("192.0.2.1".to_owned(), 5060);
+        Own::new(&advertise, &names, Some(5061), vec!["192.0.2.1:5060".parse().unwrap()])
+    }
+
     fn plan(uri: &str, routes: &str) -> RoutePlan {
         let text = format!(
             "BYE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{routes}\r\n\
@@ -125,6 +142,6 @@ mod tests {
              To: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         );
         let message = Message::parse(text.into_bytes().into(), &Limits::default()).unwrap();
-        plan_route(&message, &Own::new("192.0.2.1", 5060, vec!["192.0.2.1:5060".parse().unwrap()])).unwrap()
+        plan_route(&message, &own()).unwrap()
     }
 }

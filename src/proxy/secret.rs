@@ -18,6 +18,10 @@ pub(super) enum Purpose {
     Tag = 3,
     /// The loop-detection part of a branch (RFC 5393 §4.2).
     Loop = 4,
+    /// Nonces of our challenges (RFC 7616 §5.4).
+    Nonce = 5,
+    /// Which place of a table of fixed size somebody has.
+    Place = 6,
 }
 
 /// A 128-bit key.
@@ -34,6 +38,11 @@ impl Secret {
     /// tag.
     pub fn to_tag(&self, call_id: &[u8], from_tag: &[u8], branch: &[u8]) -> String {
         format!("{:016x}", self.mac(Purpose::Tag, &[call_id, from_tag, branch]))
+    }
+
+    /// A hash of who somebody is, for tables of fixed size: nobody outside can choose whose place they share.
+    pub fn place_of(&self, who: &[u8]) -> u64 {
+        self.mac(Purpose::Place, &[who])
     }
 
     /// The keyed hash of the parts, each with its length in front so that they cannot run together.

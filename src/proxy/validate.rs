@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn own() -> Own {
-        Own::new("192.0.2.1", 5060, vec!["192.0.2.1:5060".parse().unwrap()])
+        Own::new(&("192.0.2.1".to_owned(), 5060), &[], None, vec!["192.0.2.1:5060".parse().unwrap()])
     }
 
     fn request(method: &str, uri: &str, headers: &str) -> Message {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::presence::{AgentId, Role};
+use crate::presence::{AgentId, Calendar, Role};
 
 /// An agent as imported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +44,15 @@ pub struct Line {
     pub assigned_first: bool,
 }
 
-/// Agents and lines, as last read from the database. Ordered maps: one directory always decides the same.
+/// Agents, lines and working hours, as last read from the database. Ordered maps: one directory always
+/// decides the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
     /// By id.
     pub agents: BTreeMap<AgentId, Agent>,
     /// By key.
     pub lines: BTreeMap<String, Line>,
+    /// Who works when.
+    #[serde(default)]
+    pub calendar: Calendar,
 }

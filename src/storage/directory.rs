@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Storage, StorageError, words};
+use super::{Storage, StorageError, shift, words};
 use crate::presence::AgentId;
 use crate::routing::{Agent, Directory, Line};
 
@@ -18,6 +18,7 @@ impl Storage {
             let mut directory = Directory::default();
             read_agents(&mut transaction, &mut directory).await?;
             read_lines(&mut transaction, &mut directory).await?;
+            directory.calendar = shift::read_calendar(&mut transaction).await?;
             transaction.commit().await?;
             Ok(directory)
         })

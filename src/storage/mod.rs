@@ -13,6 +13,7 @@ mod error;
 pub mod import;
 mod page;
 mod presence;
+mod shift;
 mod user;
 mod words;
 

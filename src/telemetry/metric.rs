@@ -4,6 +4,17 @@
 pub const CALLS: &str = "toritsugi_calls_total";
 /// Requests that were not taken. Label `reason`: `not_a_peer`, `malformed`, `overload`, `limit`, `loop` …
 pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
+/// What was taken away from requests before they went on. Label `what`: `route`, `identity`; and Vias that
+/// named another source: `source`.
+pub const CORRECTED_REQUESTS: &str = "toritsugi_corrected_requests_total";
+/// SIP messages. Label `direction`: `received`, `sent`.
+pub const MESSAGES: &str = "toritsugi_messages_total";
+/// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
+/// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`, `tls`, `tls_handshakes`.
+pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
+/// Contacts of 3xx responses. Label `outcome`: `followed`, `refused` (outside the policy, tried before, or
+/// too many).
+pub const REDIRECTS: &str = "toritsugi_redirects_total";
 /// Messages dropped without an answer. Label `reason`.
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
 /// Messages that could not be sent. Label `reason`.
@@ -22,7 +33,20 @@ pub const DROPPED_EVENTS: &str = "toritsugi_dropped_events_total";
 pub const CLOSED_SOCKETS: &str = "toritsugi_closed_sockets_total";
 /// Log lines that were not written. Label `reason`: `held_back`, `queue_full`.
 pub const DROPPED_LOG_LINES: &str = "toritsugi_dropped_log_lines_total";
+/// Names of next hops. Label `outcome`: `found`, `none`, `private`, `overloaded`.
+pub const NAMES: &str = "toritsugi_names_total";
+/// Keep-alive pings. Label `event`: `answered` (theirs), `sent` (ours), `unanswered` (the connection is
+/// closed).
+pub const PINGS: &str = "toritsugi_pings_total";
 
+/// What next hops did. Label `event`: `next_target`, `given_up`, `marked_down`, `route_down`, `probe`,
+/// `silent_phone`, `late_answer`, `large_over_tcp`.
+pub const NEXT_HOP_EVENTS: &str = "toritsugi_next_hop_events_total";
+
+/// Next hops whose health is known.
+pub const NEXT_HOPS: &str = "toritsugi_next_hops";
+/// Next hops that are marked down.
+pub const NEXT_HOPS_DOWN: &str = "toritsugi_next_hops_down";
 /// Transactions now.
 pub const TRANSACTIONS: &str = "toritsugi_transactions";
 /// Calls now.
@@ -31,10 +55,20 @@ pub const LIVE_CALLS: &str = "toritsugi_live_calls";
 pub const LIVE_OFFERS: &str = "toritsugi_live_offers";
 /// Timers now.
 pub const TIMERS: &str = "toritsugi_timers";
-/// Stream connections now.
+/// Stream connections now. Label `direction`: `in`, `out`.
 pub const CONNECTIONS: &str = "toritsugi_connections";
+/// TLS handshakes under way.
+pub const TLS_HANDSHAKES: &str = "toritsugi_tls_handshakes";
+/// Names of next hops that are remembered.
+pub const NAMES_KEPT: &str = "toritsugi_names";
 /// WebSockets now.
 pub const SOCKETS: &str = "toritsugi_websockets";
+/// Entries of a table of the engine now. Label `table`.
+pub const TABLE_ENTRIES: &str = "toritsugi_table_entries";
+/// Octets of requests that are held now.
+pub const HELD_OCTETS: &str = "toritsugi_held_octets";
+/// For how long the sockets have not been empty, at most the age of the message being read.
+pub const LAG: &str = "toritsugi_lag_ms";
 /// What waits in a queue now. Label `queue`.
 pub const QUEUE_DEPTH: &str = "toritsugi_queue_depth";
 /// 1 while a part does not work. Label `part`.
@@ -61,9 +95,13 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 23] = [
+pub const ALL: [(Kind, &str, &str); 37] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
+    (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
+    (Kind::Counter, MESSAGES, "SIP messages received and sent."),
+    (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections refused, ended by us or lost, by reason."),
+    (Kind::Counter, REDIRECTS, "Contacts of redirections, by outcome."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
     (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),
@@ -73,11 +111,21 @@ pub const ALL: [(Kind, &str, &str); 23] = [
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
     (Kind::Counter, DROPPED_LOG_LINES, "Log lines that were not written, by reason."),
+    (Kind::Counter, NEXT_HOP_EVENTS, "What next hops did, by event."),
+    (Kind::Gauge, NEXT_HOPS, "Next hops whose health is known."),
+    (Kind::Gauge, NEXT_HOPS_DOWN, "Next hops that are marked down."),
+    (Kind::Counter, NAMES, "Names of next hops that were asked for, by outcome."),
+    (Kind::Counter, PINGS, "SIP keep-alive pings, by event."),
     (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
     (Kind::Gauge, TIMERS, "Timers now."),
+    (Kind::Gauge, TABLE_ENTRIES, "Entries of a table of the engine now, by table."),
+    (Kind::Gauge, HELD_OCTETS, "Octets of SIP requests held now."),
+    (Kind::Gauge, LAG, "Milliseconds the SIP sockets have not been empty."),
     (Kind::Gauge, CONNECTIONS, "SIP stream connections now."),
+    (Kind::Gauge, TLS_HANDSHAKES, "TLS handshakes under way."),
+    (Kind::Gauge, NAMES_KEPT, "Names of next hops that are remembered."),
     (Kind::Gauge, SOCKETS, "WebSockets now."),
     (Kind::Gauge, QUEUE_DEPTH, "What waits in a queue now, by queue."),
     (Kind::Gauge, DEGRADED, "1 while a part does not work, by part."),

@@ -63,6 +63,17 @@ impl TimerSettings {
         self.t1.saturating_mul(64)
     }
 
+    /// How long after the request Timer E of its client is set to T2: before that no 100 to another method
+    /// than INVITE (RFC 4320 §4.1). 3.5 s with the values of RFC 3261.
+    pub fn e_reaches_t2(&self) -> Duration {
+        let (mut passed, mut interval) = (self.t1, self.t1.max(Duration::from_millis(1)));
+        while self.doubled_to_t2(interval) < self.t2 {
+            interval = self.doubled_to_t2(interval);
+            passed += interval;
+        }
+        passed
+    }
+
     /// The interval after `interval`: doubled, but not above T2 (timers E and G; timer A has no such bound).
     pub(super) fn doubled_to_t2(&self, interval: Duration) -> Duration {
         interval.saturating_mul(2).min(self.t2)

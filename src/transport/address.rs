@@ -16,7 +16,7 @@ pub enum Protocol {
     Udp,
     /// A stream.
     Tcp,
-    /// A stream inside TLS. Understood in the configuration, but not offered yet.
+    /// A stream inside TLS (RFC 3261 §26.2.1).
     Tls,
 }
 

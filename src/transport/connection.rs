@@ -8,6 +8,7 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,15 +20,17 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outbox::Outbox;
 use super::shared::Shared;
+use super::times::{Then, Times};
 use super::{
-    Arrival, CloseReason, Flow, FlowId, Frame, Framer, Protocol, SendFailure, TransportSettings, socket,
+    Arrival, CertificateName, CloseReason, Flow, FlowId, Frame, Framer, Protocol, SendFailure,
+    TransportSettings, socket,
 };
 
 /// RFC 5626 §3.5.1: the answer to a ping.
 const PONG: Bytes = Bytes::from_static(b"\r\n");
 
-/// How long a stream that cannot be framed waits for its 400 and its `close`.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// RFC 5626 §3.5.1: a ping.
+const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
 
 /// How long the other side may take to see our end before the socket goes.
 const LINGER: Duration = Duration::from_secs(1);
@@ -42,7 +45,19 @@ pub(super) struct Connection {
     pub(super) remote: SocketAddr,
     pub(super) inbound: bool,
     pub(super) opened: Instant,
+    /// Over TLS, the name that was asked for; absent when it was an address, and for connections from
+    /// outside.
+    pub(super) server_name: Option<Arc<str>>,
     local: Cell<SocketAddr>,
+    certificate: Cell<Option<CertificateName>>,
+    /// What the client's verified certificate says.
+    names: RefCell<Vec<String>>,
+    known: Cell<bool>,
+    /// It was pinged, and no CRLF has come since.
+    awaits_pong: Cell<bool>,
+    answers_pings: Cell<bool>,
+    /// TLS holds octets that the socket has not taken yet.
+    unflushed: Cell<bool>,
     established: Cell<bool>,
     proven: Cell<bool>,
     order: Cell<Order>,
@@ -61,7 +76,30 @@ pub(super) enum Order {
 }
 
 impl Connection {
-    pub(super) fn new(shared: &Shared, protocol: Protocol, remote: SocketAddr, inbound: bool) -> Self {
+    /// Made by the other side; `known` when its address is a peer's.
+    pub(super) fn from_outside(shared: &Shared, protocol: Protocol, remote: SocketAddr, known: bool) -> Self {
+        let connection = Self::new(shared, protocol, remote, true, None);
+        connection.known.set(known);
+        connection
+    }
+
+    /// Made by us.
+    pub(super) fn to_outside(
+        shared: &Shared,
+        protocol: Protocol,
+        remote: SocketAddr,
+        server_name: Option<Arc<str>>,
+    ) -> Self {
+        Self::new(shared, protocol, remote, false, server_name)
+    }
+
+    fn new(
+        shared: &Shared,
+        protocol: Protocol,
+        remote: SocketAddr,
+        inbound: bool,
+        server_name: Option<Arc<str>>,
+    ) -> Self {
         let settings = &shared.settings;
         Self {
             id: shared.next_id(),
@@ -69,6 +107,13 @@ impl Connection {
             remote,
             inbound,
             opened: Instant::now(),
+            server_name,
+            certificate: Cell::new(None),
+            names: RefCell::default(),
+            known: Cell::new(false),
+            awaits_pong: Cell::new(false),
+            answers_pings: Cell::new(false),
+            unflushed: Cell::new(false),
             local: Cell::new(SocketAddr::from(([0, 0, 0, 0], 0))),
             established: Cell::new(false),
             proven: Cell::new(false),
@@ -87,12 +132,42 @@ impl Connection {
         self.proven.get()
     }
 
+    /// Whether the other side's address or certificate is a peer's.
+    pub(super) fn is_known(&self) -> bool {
+        self.known.get()
+    }
+
+    pub(super) fn set_known(&self) {
+        self.known.set(true);
+    }
+
+    pub(super) fn set_certificate(&self, name: CertificateName) {
+        self.certificate.set(Some(name));
+    }
+
+    pub(super) fn set_names(&self, names: Vec<String>) {
+        *self.names.borrow_mut() = names;
+    }
+
+    /// Whether a request for this name may use the connection. One that the other side made serves for its
+    /// own address and port, and for a name only when its certificate carries it.
+    pub(super) fn vouches_for(&self, asked: Option<&Arc<str>>) -> bool {
+        match asked {
+            None => true,
+            Some(asked) if self.inbound => {
+                self.names.borrow().iter().any(|name| name.eq_ignore_ascii_case(asked))
+            }
+            Some(asked) => self.server_name.as_ref() == Some(asked),
+        }
+    }
+
     pub(super) fn flow(&self) -> Flow {
         Flow {
             protocol: self.protocol,
             local: self.local.get(),
             remote: self.remote,
             connection: Some(self.id),
+            certificate: self.certificate.get(),
         }
     }
 
@@ -125,12 +200,30 @@ impl Connection {
         self.wake.notify_one();
     }
 
+    /// Waits until it shall close at once.
+    pub(super) async fn aborted(&self) {
+        while !matches!(self.order.get(), Order::Abort(_)) {
+            self.wake.notified().await;
+        }
+    }
+
     pub(super) fn give_up(&self) -> impl Iterator<Item = Option<u64>> + use<> {
         self.outbox.borrow_mut().give_up()
     }
 
+    /// The configured interval less up to a fifth, differently for each connection, so that many do not ping
+    /// at once (RFC 5626 §4.4.1).
+    pub(super) fn keep_alive(&self, settings: &TransportSettings) -> Duration {
+        settings.keep_alive.mul_f64(1.0 - f64::from(self.id.low_octet()) / 1280.0)
+    }
+
+    /// Whether it has ever answered a ping.
+    pub(super) fn answers_pings(&self) -> bool {
+        self.answers_pings.get()
+    }
+
     fn has_output(&self) -> bool {
-        !self.outbox.borrow().is_empty()
+        self.unflushed.get() || !self.outbox.borrow().is_empty()
     }
 
     fn poll_write<W: AsyncWrite + Unpin>(
@@ -139,6 +232,11 @@ impl Connection {
         writer: &mut W,
     ) -> Poll<io::Result<()>> {
         let mut outbox = self.outbox.borrow_mut();
+        if outbox.is_empty() {
+            ready!(Pin::new(writer).poll_flush(context))?;
+            self.unflushed.set(false);
+            return Poll::Ready(Ok(()));
+        }
         let written = {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = outbox.next_slices(&mut slices);
@@ -148,26 +246,22 @@ impl Connection {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         outbox.advance(written);
+        self.unflushed.set(self.protocol == Protocol::Tls);
         Poll::Ready(Ok(()))
     }
 }
 
-/// Connects, then serves. RFC 3261 §18.4: what was queued meanwhile is reported when that fails.
-pub(super) async fn connect(shared: Rc<Shared>, connection: Rc<Connection>, local: Option<SocketAddr>) {
-    let connecting = socket::tcp_connect(connection.remote, local);
-    match timeout(shared.settings.connect_timeout, connecting).await {
-        Ok(Ok(stream)) => serve_tcp(shared, connection, stream).await,
-        Ok(Err(_)) => shared.remove(&connection, SendFailure::ConnectFailed),
-        Err(_) => shared.remove(&connection, SendFailure::ConnectTimedOut),
-    }
+/// Gives the socket its options, and the connection its local address.
+pub(super) fn prepare(shared: &Shared, connection: &Connection, stream: &TcpStream) -> io::Result<()> {
+    socket::tcp_options(stream, &shared.settings)?;
+    connection.local.set(stream.local_addr()?);
+    Ok(())
 }
 
 /// Serves an open TCP connection to its end.
 pub(super) async fn serve_tcp(shared: Rc<Shared>, connection: Rc<Connection>, mut stream: TcpStream) {
-    let ready = socket::tcp_options(&stream, &shared.settings).and_then(|()| stream.local_addr());
-    match ready {
-        Ok(local) => {
-            connection.local.set(local);
+    match prepare(&shared, &connection, &stream) {
+        Ok(()) => {
             let (reader, writer) = stream.split();
             run(&shared, &connection, reader, writer).await;
         }
@@ -177,7 +271,7 @@ pub(super) async fn serve_tcp(shared: Rc<Shared>, connection: Rc<Connection>, mu
 }
 
 /// The same for any stream.
-async fn run<R, W>(shared: &Shared, connection: &Connection, mut reader: R, mut writer: W)
+pub(super) async fn run<R, W>(shared: &Shared, connection: &Connection, mut reader: R, mut writer: W)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -187,12 +281,11 @@ where
     shared.count(|counts| match why {
         CloseReason::MessageTimeout => counts.message_timeouts += 1,
         CloseReason::Stuck => counts.stuck += 1,
+        CloseReason::NoPong => counts.pings_unanswered += 1,
         CloseReason::Evicted => counts.connections_evicted += 1,
-        CloseReason::ByPeer
-        | CloseReason::Asked
-        | CloseReason::Broken
-        | CloseReason::Idle
-        | CloseReason::Unframeable => {}
+        CloseReason::Broken => counts.broken += 1,
+        // What cannot be framed was counted when it was seen.
+        CloseReason::ByPeer | CloseReason::Asked | CloseReason::Idle | CloseReason::Unframeable => {}
     });
     shared.remove(connection, SendFailure::ConnectionClosed);
     shared.arrive(Arrival::Closed { flow: connection.flow(), why });
@@ -221,7 +314,7 @@ where
         times.note(has_output, framer.is_broken());
         let reading = has_room && !framer.is_broken() && connection.order() == Order::Run;
         let started = framer.started_at().filter(|_| has_room).map(|moment| shared.instant(moment));
-        let (deadline, why) = times.deadline(&shared.settings, connection, started);
+        let (deadline, then) = times.deadline(&shared.settings, connection, started);
         // An alarm that is too early is set anew when it rings: most deadlines only move away.
         if deadline < alarm.deadline() {
             alarm.as_mut().reset(deadline);
@@ -244,10 +337,18 @@ where
                 }
             }
             () = alarm.as_mut() => {
-                if Instant::now() >= deadline {
-                    return why;
+                match then {
+                    _ if Instant::now() < deadline => alarm.as_mut().reset(deadline),
+                    Then::Close(why) => return why,
+                    Then::Ping => {
+                        times.pinged = Some(Instant::now());
+                        connection.awaits_pong.set(true);
+                        if connection.enqueue(PING, None).is_ok() {
+                            shared.count(|counts| counts.pings_sent += 1);
+                        }
+                        alarm.as_mut().reset(times.active + shared.settings.idle_timeout);
+                    }
                 }
-                alarm.as_mut().reset(deadline);
             }
         }
     }
@@ -265,6 +366,10 @@ fn deliver(shared: &Shared, connection: &Connection, framer: &mut Framer) -> boo
                 shared.count(|counts| counts.received += 1);
                 shared.arrive(Arrival::Message { flow: connection.flow(), bytes });
             }
+            // Two answers in a row look like a ping: who owes us one is not pinging.
+            Frame::KeepAliveRequest | Frame::KeepAliveResponse if connection.awaits_pong.take() => {
+                connection.answers_pings.set(true);
+            }
             Frame::KeepAliveRequest => {
                 if connection.enqueue(PONG, None).is_ok() {
                     shared.count(|counts| counts.pings_answered += 1);
@@ -272,7 +377,10 @@ fn deliver(shared: &Shared, connection: &Connection, framer: &mut Framer) -> boo
             }
             Frame::KeepAliveResponse => {}
             Frame::Unusable { head, end_known } => {
-                shared.count(|counts| counts.unusable += 1);
+                shared.count(|counts| {
+                    counts.unusable += 1;
+                    counts.unframeable += u64::from(!end_known);
+                });
                 shared.arrive(Arrival::Unusable { flow: connection.flow(), head, end_known });
             }
         }
@@ -308,68 +416,4 @@ where
     };
     // Whether the end was seen or the time is over: the socket goes now.
     let _ = timeout(LINGER, until_the_end).await;
-}
-
-/// When what last happened.
-struct Times {
-    active: Instant,
-    /// Since when the queue has not moved; `None` while it is empty.
-    blocked: Option<Instant>,
-    broken: Option<Instant>,
-}
-
-impl Times {
-    fn new() -> Self {
-        Self { active: Instant::now(), blocked: None, broken: None }
-    }
-
-    fn note(&mut self, has_output: bool, is_broken: bool) {
-        if has_output {
-            self.blocked.get_or_insert_with(Instant::now);
-        } else {
-            self.blocked = None;
-        }
-        if is_broken {
-            self.broken.get_or_insert_with(Instant::now);
-        }
-    }
-
-    fn wrote(&mut self) {
-        self.active = Instant::now();
-        self.blocked = None;
-    }
-
-    fn read(&mut self) {
-        self.active = Instant::now();
-    }
-
-    /// The first limit that will be reached if nothing happens.
-    fn deadline(
-        &self,
-        settings: &TransportSettings,
-        connection: &Connection,
-        message_started: Option<Instant>,
-    ) -> (Instant, CloseReason) {
-        let silent = connection.inbound && !connection.is_proven() && self.broken.is_none();
-        let limits = [
-            (Some(self.active), settings.idle_timeout, CloseReason::Idle),
-            (self.blocked, settings.stuck_timeout, CloseReason::Stuck),
-            (self.broken, ANSWER_TIME, CloseReason::Unframeable),
-            (message_started, settings.stream_message_timeout, CloseReason::MessageTimeout),
-            (
-                silent.then_some(connection.opened),
-                settings.stream_message_timeout,
-                CloseReason::MessageTimeout,
-            ),
-        ];
-        let mut first = (self.active + settings.idle_timeout, CloseReason::Idle);
-        for (since, limit, why) in limits {
-            if let Some(since) = since
-                && since + limit < first.0
-            {
-                first = (since + limit, why);
-            }
-        }
-        first
-    }
 }

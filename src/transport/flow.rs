@@ -1,9 +1,11 @@
 //! RFC 3261 §18 and RFC 5626 §3, [pure]: what comes from the sockets and what goes to them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::Protocol;
 
@@ -15,6 +17,26 @@ impl FlowId {
     /// The id with this number. A number that no open connection has names nothing.
     pub const fn new(number: u64) -> Self {
         Self(number)
+    }
+
+    /// Something that differs from one connection to the next.
+    pub(super) const fn low_octet(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+}
+
+/// A name that a certificate carries and an authority of ours has verified, as a digest: it is compared,
+/// never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CertificateName([u8; 16]);
+
+impl CertificateName {
+    /// The digest of a domain name; case and a final dot do not matter.
+    pub fn of(name: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(name.trim_end_matches('.').to_ascii_lowercase()).into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Self(half)
     }
 }
 
@@ -30,6 +52,8 @@ pub struct Flow {
     pub remote: SocketAddr,
     /// Over a stream, the connection. It means nothing after a restart.
     pub connection: Option<FlowId>,
+    /// Over TLS, the peer's name that the other side has proved to have (N8).
+    pub certificate: Option<CertificateName>,
 }
 
 /// What came.
@@ -87,6 +111,8 @@ pub enum CloseReason {
     /// The other side does not read: a limit of the outgoing queue was reached, or nothing left it for too
     /// long.
     Stuck,
+    /// A ping of ours was not answered in time, though others had been.
+    NoPong,
     /// It made room for a new one, because it never delivered a message.
     Evicted,
     /// Where messages begin and end became unknown, and nobody closed it.
@@ -98,8 +124,10 @@ pub enum CloseReason {
 pub enum SendFailure {
     /// Nothing listens there that it could be sent from.
     NoListener,
-    /// The protocol is not offered yet.
+    /// TLS, and no certificates were read.
     Unsupported,
+    /// TLS did not come about: the other side's certificate was not believed, or ours was not.
+    TlsFailed,
     /// Larger than a datagram may be: try TCP (RFC 3261 §18.1.1).
     TooLarge,
     /// The kernel refused it.
@@ -126,8 +154,13 @@ pub struct Outgoing {
     pub local: Option<SocketAddr>,
     /// Where to.
     pub remote: SocketAddr,
-    /// The connection to use while it is open. Otherwise one to `remote` is used or made.
+    /// The connection to use while it is open. Otherwise one to `otherwise`, or else to `remote`, is used or
+    /// made.
     pub connection: Option<FlowId>,
+    /// Where the other side can be connected to, when its own connection came from another port.
+    pub otherwise: Option<SocketAddr>,
+    /// Over TLS, the host name that the other side's certificate must carry; without one its address.
+    pub server_name: Option<Arc<str>>,
     /// One whole message.
     pub bytes: Bytes,
     /// Names the message in [`Arrival::SendFailed`]; without one a failure is only counted.
@@ -142,6 +175,8 @@ impl Outgoing {
             local: Some(flow.local),
             remote: flow.remote,
             connection: flow.connection,
+            otherwise: None,
+            server_name: None,
             bytes,
             token,
         }

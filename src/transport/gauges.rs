@@ -1,12 +1,14 @@
 //! What RFC 3261 §18's sockets count, [pure].
 
-/// A snapshot. The first three go up and down, the others only up.
+/// A snapshot. The first four go up and down, the others only up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// Open connections from outside.
     pub inbound_connections: usize,
     /// Connections to outside, open or being made.
     pub outbound_connections: usize,
+    /// TLS handshakes from outside under way.
+    pub handshakes: usize,
     /// Arrivals from streams that wait for the driver.
     pub waiting_arrivals: usize,
     /// Messages received.
@@ -31,6 +33,18 @@ pub struct Gauges {
     pub message_timeouts: u64,
     /// Connections closed because the other side did not read.
     pub stuck: u64,
+    /// Connections that ended with an error: reset by the other side, as a rule.
+    pub broken: u64,
+    /// Connections closed because the end of a message could not be known.
+    pub unframeable: u64,
     /// Keep-alive pings answered.
     pub pings_answered: u64,
+    /// Keep-alive pings sent.
+    pub pings_sent: u64,
+    /// Connections closed because a ping was not answered.
+    pub pings_unanswered: u64,
+    /// TLS handshakes that failed or were not finished in time.
+    pub tls_failures: u64,
+    /// TLS handshakes refused because too many were under way.
+    pub tls_handshakes_refused: u64,
 }

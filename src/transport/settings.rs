@@ -18,6 +18,17 @@ pub struct TransportSettings {
     pub idle_timeout: Duration,
     /// For making a connection; 5 s.
     pub connect_timeout: Duration,
+    /// TLS must have come about by then, in either direction; 5 s (N33).
+    pub handshake_timeout: Duration,
+    /// TLS handshakes under way from one address; 16 (N33).
+    pub handshakes_per_peer: usize,
+    /// TLS handshakes under way from outside in all; 256.
+    pub handshakes: usize,
+    /// After this silence a connection that we made is pinged with CRLFs (RFC 5626 §3.5.1); zero: never; 100
+    /// s.
+    pub keep_alive: Duration,
+    /// For the answer to a ping, once the other side has answered one; 10 s (RFC 5626 §4.4.1).
+    pub pong_timeout: Duration,
     /// A connection whose queue does not move is closed after this; also TCP_USER_TIMEOUT; 10 s.
     pub stuck_timeout: Duration,
     /// Connections from outside, and as many again to outside; 4,096.
@@ -42,6 +53,11 @@ impl Default for TransportSettings {
             stream_message_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(5),
+            handshake_timeout: Duration::from_secs(5),
+            handshakes_per_peer: 16,
+            handshakes: 256,
+            keep_alive: Duration::from_secs(100),
+            pong_timeout: Duration::from_secs(10),
             stuck_timeout: Duration::from_secs(10),
             connections: 4_096,
             connections_per_peer: 1_024,

@@ -14,14 +14,14 @@ use super::*;
 
 const TOO_LONG: Duration = Duration::from_secs(10);
 
-fn run(test: impl Future<Output = ()>) {
+pub(super) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async { timeout(TOO_LONG, test).await.expect("the test hangs") });
 }
 
-async fn bound(settings: &TransportSettings) -> Transports {
+fn bound(settings: &TransportSettings) -> Transports {
     let listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"].map(|text| text.parse().expect("an address"));
-    let transports = Transports::bind(&listen, settings).await.expect("free ports");
+    let transports = Transports::bind(&listen, settings, None).expect("free ports");
     transports.allow(Box::new(|_| true));
     transports
 }
@@ -34,15 +34,17 @@ fn tcp_of(transports: &Transports) -> SocketAddr {
     transports.listening()[1].address
 }
 
-fn request(name: &str) -> Bytes {
+pub(super) fn request(name: &str) -> Bytes {
     Bytes::from(format!("OPTIONS sip:{name} SIP/2.0\r\nCall-ID: {name}\r\nContent-Length: 0\r\n\r\n"))
 }
 
-fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
-    Outgoing { protocol, local: None, remote, connection: None, bytes, token: Some(token) }
+pub(super) fn to(protocol: Protocol, remote: SocketAddr, bytes: Bytes, token: u64) -> Outgoing {
+    let (local, connection, server_name) = (None, None, None);
+    let otherwise = None;
+    Outgoing { protocol, local, remote, connection, otherwise, server_name, bytes, token: Some(token) }
 }
 
-async fn message(transports: &mut Transports) -> (Flow, Bytes) {
+pub(super) async fn message(transports: &mut Transports) -> (Flow, Bytes) {
     let arrival = transports.next().await;
     let Arrival::Message { flow, bytes } = arrival else {
         panic!("a message was expected, not {arrival:?}");
@@ -58,7 +60,7 @@ async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Runs the driver's side until `done` holds.
-async fn until(transports: &mut Transports, done: impl Fn(&Gauges) -> bool) {
+pub(super) async fn until(transports: &mut Transports, done: impl Fn(&Gauges) -> bool) {
     while !done(&transports.gauges()) {
         let _ = timeout(Duration::from_millis(5), transports.next()).await;
     }
@@ -68,7 +70,7 @@ async fn until(transports: &mut Transports, done: impl Fn(&Gauges) -> bool) {
 fn a_datagram_comes_with_its_flow_and_is_answered_along_it() {
     run(async {
         let settings = TransportSettings::default();
-        let (mut caller, mut callee) = (bound(&settings).await, bound(&settings).await);
+        let (mut caller, mut callee) = (bound(&settings), bound(&settings));
         caller.send(to(Protocol::Udp, udp_of(&callee), request("a"), 1));
         let (flow, bytes) = message(&mut callee).await;
         assert_eq!(bytes, request("a"));
@@ -77,6 +79,7 @@ fn a_datagram_comes_with_its_flow_and_is_answered_along_it() {
             local: udp_of(&callee),
             remote: udp_of(&caller),
             connection: None,
+            certificate: None,
         };
         assert_eq!(flow, expected);
         callee.send(Outgoing::back(&flow, request("b"), None));
@@ -88,7 +91,7 @@ fn a_datagram_comes_with_its_flow_and_is_answered_along_it() {
 #[test]
 fn n37_n46_noise_is_dropped_and_counted_and_a_long_datagram_is_unusable() {
     run(async {
-        let mut transports = bound(&TransportSettings { message_bytes: 100, ..Default::default() }).await;
+        let mut transports = bound(&TransportSettings { message_bytes: 100, ..Default::default() });
         let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
         for noise in [&b""[..], b"\r\n\r\n", b"\x80\x00rtp", b"\x16\x03\x01", b"\x00\x01\x00\x00stun"] {
             peer.send_to(noise, udp_of(&transports)).await.expect("sent");
@@ -107,7 +110,7 @@ fn n37_n46_noise_is_dropped_and_counted_and_a_long_datagram_is_unusable() {
 #[test]
 fn a_refused_datagram_does_not_end_the_listener() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         let gone = UdpSocket::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
         for _ in 0..3 {
             transports.send(to(Protocol::Udp, gone, request("a"), 1));
@@ -121,7 +124,7 @@ fn a_refused_datagram_does_not_end_the_listener() {
 #[test]
 fn rfc3261_18_1_1_a_datagram_that_is_too_large_says_so() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         let remote = udp_of(&transports);
         transports.send(to(Protocol::Udp, remote, Bytes::from(vec![b'x'; 65_508]), 7));
         let failed =
@@ -134,7 +137,7 @@ fn rfc3261_18_1_1_a_datagram_that_is_too_large_says_so() {
 fn rfc3261_18_1_1_a_connection_is_made_on_demand_and_used_again_both_ways() {
     run(async {
         let settings = TransportSettings::default();
-        let (mut caller, mut callee) = (bound(&settings).await, bound(&settings).await);
+        let (mut caller, mut callee) = (bound(&settings), bound(&settings));
         for name in ["a", "b"] {
             caller.send(to(Protocol::Tcp, tcp_of(&callee), request(name), 1));
         }
@@ -156,7 +159,7 @@ fn rfc3261_18_1_1_a_connection_is_made_on_demand_and_used_again_both_ways() {
 #[test]
 fn rfc3261_18_4_a_refused_connection_reports_every_message() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let remote = listener.local_addr().expect("bound");
         drop(listener);
@@ -176,7 +179,7 @@ fn rfc3261_18_4_a_refused_connection_reports_every_message() {
 fn rfc3261_18_4_a_connection_that_is_not_answered_is_given_up() {
     run(async {
         let settings = TransportSettings { connect_timeout: Duration::from_millis(50), ..Default::default() };
-        let mut transports = bound(&settings).await;
+        let mut transports = bound(&settings);
         // Nobody accepts, and the kernel holds only a few: then it answers no more.
         let full = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
@@ -202,7 +205,7 @@ fn n35_a_queue_that_does_not_move_is_closed_at_the_stuck_timeout() {
             outbox_bytes: 64 * 1024 * 1024,
             ..Default::default()
         };
-        let mut transports = bound(&settings).await;
+        let mut transports = bound(&settings);
         let mut stuck = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         stuck.write_all(&request("stuck")).await.expect("written");
         let (flow, _) = message(&mut transports).await;
@@ -221,7 +224,7 @@ fn n35_a_queue_that_does_not_move_is_closed_at_the_stuck_timeout() {
 #[test]
 fn a_stranger_is_closed_at_once() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         transports.allow(Box::new(|_| false));
         let mut stranger = TcpStream::connect(tcp_of(&transports)).await.expect("the kernel accepts");
         let _ = stranger.write_all(&request("a")).await;
@@ -234,7 +237,7 @@ fn a_stranger_is_closed_at_once() {
 #[test]
 fn rfc5626_3_5_1_a_ping_is_answered_with_one_crlf() {
     run(async {
-        let transports = bound(&TransportSettings::default()).await;
+        let transports = bound(&TransportSettings::default());
         let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         peer.write_all(b"\r\n\r\n\r\n\r\n").await.expect("written");
         let mut pongs = [0; 4];
@@ -249,7 +252,7 @@ fn n32_half_a_message_a_ping_alone_and_silence_are_closed_at_the_message_timeout
     run(async {
         let settings =
             TransportSettings { stream_message_timeout: Duration::from_millis(50), ..Default::default() };
-        let mut transports = bound(&settings).await;
+        let mut transports = bound(&settings);
         let half_body = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 9\r\n\r\nhalf";
         for start in [&b"OPTIONS sip:a SIP/2.0\r\nTo:"[..], half_body, b"\r\n\r\n", b""] {
             let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
@@ -271,7 +274,7 @@ fn n32_a_connection_that_brought_a_message_may_be_silent_until_the_idle_timeout(
             idle_timeout: Duration::from_millis(500),
             ..Default::default()
         };
-        let mut transports = bound(&settings).await;
+        let mut transports = bound(&settings);
         let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         peer.write_all(&request("a")).await.expect("written");
         let (flow, _) = message(&mut transports).await;
@@ -282,7 +285,7 @@ fn n32_a_connection_that_brought_a_message_may_be_silent_until_the_idle_timeout(
 #[test]
 fn n45_an_ambiguous_length_is_answered_and_then_closed() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         let bad = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\nl: 0\r\n\r\n";
         peer.write_all(bad.as_bytes()).await.expect("written");
@@ -303,7 +306,7 @@ fn n45_an_ambiguous_length_is_answered_and_then_closed() {
 fn n35_a_stuck_reader_is_closed_its_messages_reported_and_others_go_on() {
     run(async {
         let settings = TransportSettings { outbox_bytes: 100_000, ..Default::default() };
-        let mut transports = bound(&settings).await;
+        let mut transports = bound(&settings);
         let mut stuck = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         stuck.write_all(&request("stuck")).await.expect("written");
         let (flow, _) = message(&mut transports).await;
@@ -338,7 +341,7 @@ fn n35_a_stuck_reader_is_closed_its_messages_reported_and_others_go_on() {
 #[test]
 fn n36_connections_that_are_reset_leave_nothing_behind() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         for cycle in 0..200 {
             let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
             peer.write_all(&request("a")).await.expect("written");
@@ -356,8 +359,7 @@ fn n36_connections_that_are_reset_leave_nothing_behind() {
 #[test]
 fn n32_at_the_limit_the_oldest_connection_without_a_message_makes_room() {
     run(async {
-        let mut transports =
-            bound(&TransportSettings { connections_per_peer: 2, ..Default::default() }).await;
+        let mut transports = bound(&TransportSettings { connections_per_peer: 2, ..Default::default() });
         let address = tcp_of(&transports);
         let mut proven = TcpStream::connect(address).await.expect("connected");
         proven.write_all(&request("proven")).await.expect("written");
@@ -383,7 +385,7 @@ fn n32_at_the_limit_the_oldest_connection_without_a_message_makes_room() {
 fn a_slow_driver_stops_the_reading_and_loses_nothing() {
     run(async {
         let settings = TransportSettings { arrivals: 2, ..Default::default() };
-        let mut transports = bound(&settings).await;
+        let mut transports = bound(&settings);
         let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         let names: Vec<_> = (0..50).map(|number| number.to_string()).collect();
         let octets: Vec<u8> = names.iter().flat_map(|name| request(name).to_vec()).collect();
@@ -406,7 +408,7 @@ async fn until_full(transports: &mut Transports) {
 #[test]
 fn closing_writes_what_is_queued_first() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         peer.write_all(&request("a")).await.expect("written");
         let (flow, _) = message(&mut transports).await;
@@ -421,27 +423,27 @@ fn closing_writes_what_is_queued_first() {
 #[test]
 fn an_address_that_cannot_be_listened_on_is_named() {
     run(async {
-        let transports = bound(&TransportSettings::default()).await;
+        let transports = bound(&TransportSettings::default());
         for taken in transports.listening() {
-            let error = Transports::bind(&[*taken], &TransportSettings::default()).await.err();
+            let error = Transports::bind(&[*taken], &TransportSettings::default(), None).err();
             assert!(error.expect("taken").to_string().starts_with(&format!("cannot listen on {taken}: ")));
         }
         let tls: ListenAddress = "tls:127.0.0.1:0".parse().expect("an address");
-        let error = Transports::bind(&[tls], &TransportSettings::default()).await.err();
-        assert!(matches!(error, Some(BindError::TlsNotYet(address)) if address == tls));
+        let error = Transports::bind(&[tls], &TransportSettings::default(), None).err();
+        assert!(matches!(error, Some(BindError::NoCertificate(address)) if address == tls));
     });
 }
 
 #[test]
 fn dropping_the_transports_closes_everything() {
     run(async {
-        let mut transports = bound(&TransportSettings::default()).await;
+        let mut transports = bound(&TransportSettings::default());
         let listening = transports.listening().to_vec();
         let mut peer = TcpStream::connect(tcp_of(&transports)).await.expect("connected");
         peer.write_all(&request("a")).await.expect("written");
         message(&mut transports).await;
         drop(transports);
         assert_eq!(read_to_end(&mut peer).await, b"");
-        Transports::bind(&listening, &TransportSettings::default()).await.expect("the ports are free again");
+        Transports::bind(&listening, &TransportSettings::default(), None).expect("the ports are free again");
     });
 }

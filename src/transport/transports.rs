@@ -6,16 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::coop::consume_budget;
 
 use super::accept::accept;
-use super::connection::{Connection, connect};
+use super::connect::connect;
+use super::connection::Connection;
 use super::shared::Shared;
 use super::udp::{Received, UdpListener};
 use super::{
-    Arrival, FlowId, Gauges, ListenAddress, Outgoing, Protocol, SendFailure, TransportSettings, socket,
+    Arrival, FlowId, Gauges, ListenAddress, Outgoing, Protocol, SendFailure, Tls, TransportSettings, socket,
 };
 
 /// Datagrams that may be dropped in one call before connections and the driver get their turn.
@@ -32,9 +32,9 @@ pub enum BindError {
         /// Why.
         source: io::Error,
     },
-    /// TLS comes later.
-    #[error("cannot listen on {0}: TLS is not offered yet; use tcp: or udp:")]
-    TlsNotYet(ListenAddress),
+    /// TLS without a certificate of our own.
+    #[error("cannot listen on {0}: TLS needs a certificate and its key")]
+    NoCertificate(ListenAddress),
 }
 
 /// All sockets of the process that carry SIP. Lives on one thread, inside a `LocalSet` of a tokio runtime.
@@ -54,10 +54,13 @@ impl Transports {
     /// # Panics
     ///
     /// Outside a `LocalSet`.
-    #[expect(clippy::unused_async, reason = "TLS will read its certificates here")]
-    pub async fn bind(listen: &[ListenAddress], settings: &TransportSettings) -> Result<Self, BindError> {
+    pub fn bind(
+        listen: &[ListenAddress],
+        settings: &TransportSettings,
+        tls: Option<Tls>,
+    ) -> Result<Self, BindError> {
         let mut udp = Vec::new();
-        let mut tcp = Vec::new();
+        let mut streams = Vec::new();
         let mut listening = Vec::new();
         for asked in listen {
             let refused = |source| BindError::Refused { address: *asked, source };
@@ -68,19 +71,22 @@ impl Transports {
                     udp.push(listener);
                     local
                 }
-                Protocol::Tcp => {
+                Protocol::Tls if tls.as_ref().is_none_or(|tls| tls.acceptor().is_none()) => {
+                    return Err(BindError::NoCertificate(*asked));
+                }
+                Protocol::Tcp | Protocol::Tls => {
                     let listener = bind_tcp(asked.address).map_err(refused)?;
                     let local = listener.local_addr().map_err(refused)?;
-                    tcp.push(listener);
+                    streams.push((asked.protocol, listener));
                     local
                 }
-                Protocol::Tls => return Err(BindError::TlsNotYet(*asked)),
             };
             listening.push(ListenAddress { protocol: asked.protocol, address });
         }
         let shared = Rc::new(Shared::new(settings.clone()));
-        for listener in tcp {
-            shared.spawn(accept(Rc::clone(&shared), listener));
+        *shared.tls.borrow_mut() = tls.map(Rc::new);
+        for (protocol, listener) in streams {
+            shared.spawn(accept(Rc::clone(&shared), protocol, listener));
         }
         let buffer = vec![0; settings.message_bytes + 1].into_boxed_slice();
         Ok(Self { shared, udp, listening, buffer, streams_first: false, next_udp: 0 })
@@ -89,6 +95,23 @@ impl Transports {
     /// Who may connect from now on; everyone else is closed at once. Open connections stay.
     pub fn allow(&self, allow: Box<dyn Fn(IpAddr) -> bool>) {
         *self.shared.allow.borrow_mut() = allow;
+    }
+
+    /// Who may connect without being known by address: they prove a password in their requests. They share the
+    /// connections of those who must still show a certificate.
+    pub fn allow_proving(&self, allow: Box<dyn Fn(IpAddr) -> bool>) {
+        *self.shared.allow_proving.borrow_mut() = allow;
+    }
+
+    /// Which names in a client's verified certificate are peers' (N8). Such a client may connect from
+    /// anywhere.
+    pub fn allow_named(&self, allow: Box<dyn Fn(&str) -> bool>) {
+        *self.shared.allow_named.borrow_mut() = allow;
+    }
+
+    /// Other certificates, for connections from now on; open ones keep what they were made with.
+    pub fn renew_tls(&self, tls: Tls) {
+        *self.shared.tls.borrow_mut() = Some(Rc::new(tls));
     }
 
     /// What is listened on, with the ports that were taken for port 0.
@@ -126,11 +149,11 @@ impl Transports {
     /// Sends, or puts into a connection's queue, without waiting. A message with a token that is not handed
     /// to the network comes back as [`Arrival::SendFailed`], never from inside this call.
     pub fn send(&mut self, outgoing: Outgoing) {
-        let Outgoing { protocol, local, remote, connection, bytes, token } = outgoing;
+        let (protocol, remote, token) = (outgoing.protocol, outgoing.remote, outgoing.token);
         let result = match protocol {
-            Protocol::Udp => self.send_datagram(local, remote, &bytes),
-            Protocol::Tcp => self.send_on_stream(connection, local, remote, bytes, token),
-            Protocol::Tls => Err(SendFailure::Unsupported),
+            Protocol::Udp => self.send_datagram(outgoing.local, remote, &outgoing.bytes),
+            Protocol::Tcp => self.send_on_stream(Outgoing { server_name: None, ..outgoing }),
+            Protocol::Tls => self.send_on_stream(outgoing),
         };
         match result {
             Ok(()) => self.shared.count(|counts| counts.sent += 1),
@@ -202,21 +225,22 @@ impl Transports {
         named.or_else(fitting).ok_or(SendFailure::NoListener)?.send(bytes, remote)
     }
 
-    fn send_on_stream(
-        &self,
-        preferred: Option<FlowId>,
-        local: Option<SocketAddr>,
-        remote: SocketAddr,
-        bytes: Bytes,
-        token: Option<u64>,
-    ) -> Result<(), SendFailure> {
-        if let Some(connection) = self.shared.usable(preferred, Protocol::Tcp, remote) {
+    fn send_on_stream(&self, outgoing: Outgoing) -> Result<(), SendFailure> {
+        let Outgoing { protocol, local, remote, connection, otherwise, server_name, bytes, token } = outgoing;
+        if let Some(connection) = self.shared.usable(connection, protocol, remote, server_name.as_ref()) {
             return connection.enqueue(bytes, token);
+        }
+        let remote = otherwise.unwrap_or(remote);
+        if let Some(connection) = self.shared.usable(None, protocol, remote, server_name.as_ref()) {
+            return connection.enqueue(bytes, token);
+        }
+        if protocol == Protocol::Tls && self.shared.tls.borrow().is_none() {
+            return Err(SendFailure::Unsupported);
         }
         if !self.shared.outbound_room() {
             return Err(SendFailure::TooManyConnections);
         }
-        let connection = Rc::new(Connection::new(&self.shared, Protocol::Tcp, remote, false));
+        let connection = Rc::new(Connection::to_outside(&self.shared, protocol, remote, server_name));
         connection.enqueue(bytes, token)?;
         self.shared.add(&connection);
         self.shared.spawn(connect(Rc::clone(&self.shared), connection, local));

@@ -48,7 +48,8 @@ impl UdpListener {
         if !message.first().is_some_and(u8::is_ascii_graphic) {
             return Received::Dropped;
         }
-        let flow = Flow { protocol: Protocol::Udp, local: self.local, remote, connection: None };
+        let flow =
+            Flow { protocol: Protocol::Udp, local: self.local, remote, connection: None, certificate: None };
         let bytes = Bytes::copy_from_slice(message);
         Received::Arrival(if length == buffer.len() {
             Arrival::Unusable { flow, head: bytes, end_known: true }

@@ -5,11 +5,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{Peer, Settings};
+use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
-use toritsugi::presence::{AgentId, CustomerId, Role};
+use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
+use toritsugi::proxy::RouteTarget;
 use toritsugi::routing::{Agent, Directory, Line};
 use toritsugi::transaction::TimerSettings;
 
@@ -19,21 +20,33 @@ use super::swarm::Swarm;
 pub const US: &str = "192.0.2.1:5060";
 pub const PBX: &str = "192.0.2.20:5060";
 pub const AGENTS: usize = 4;
+/// The agent whose phone is reached over TCP in runs that have TCP.
+pub const TCP_PHONE: usize = 2;
 
 static TEMPLATES: LazyLock<Arc<Templates>> = LazyLock::new(|| Arc::new(Templates::shipped()));
 static ZONE: LazyLock<jiff::tz::TimeZone> =
     LazyLock::new(|| jiff::tz::TimeZone::get("Asia/Tokyo").expect("the zone is built in"));
+
+/// Our own address.
+pub fn us() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 5060))
+}
 
 pub fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address written here")
 }
 
 pub fn phone_of(agent: usize) -> SocketAddr {
-    address(&format!("192.0.2.{}:5060", 31 + agent))
+    SocketAddr::from(([192, 0, 2, 31 + agent as u8], 5060))
 }
 
 pub fn caller_at(index: usize) -> SocketAddr {
-    address(&format!("192.0.2.10:{}", 20_000 + index))
+    SocketAddr::from(([192, 0, 2, 10], 20_000 + index as u16))
+}
+
+/// Somebody who is no peer.
+pub fn stranger() -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, 66], 5060))
 }
 
 pub fn agent_id(agent: usize) -> AgentId {
@@ -49,13 +62,23 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: Some(5061),
+        redirects: None,
         listen: vec![address(US)],
-        default_route: format!("sip:{PBX}"),
+        routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
+        next_target_after: Duration::from_secs(2),
+        probe_interval: Duration::ZERO,
+        phone_silent: Duration::from_secs(2),
+        tcp_above_bytes: 1300,
         peers: vec![
             peer("carrier", "192.0.2.10/32", true),
             peer("pbx", "192.0.2.20/32", true),
@@ -70,7 +93,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         wrap_up: seconds(random.pick(&[0, 2, 10, 30])),
         announce_within: Duration::from_millis(50),
         phone_rest: seconds(random.pick(&[1, 30])),
-        timer_c: seconds(random.pick(&[181, 181, 15])),
+        // Below three minutes only here; above Timer B, so that a branch that is given up had its time.
+        timer_c: seconds(random.pick(&[181, 181, 40])),
         call_limit: seconds(random.pick(&[120, 300])),
         require_screen: random.chance(10),
         calls: if swarm.crowded { 3 } else { 1000 },
@@ -79,11 +103,29 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
+    }
+}
+
+/// The settings of F10: phones that are answered in time, agents who are free at once.
+pub fn patient_settings(random: &mut Random, swarm: &Swarm) -> Settings {
+    let seconds = Duration::from_secs;
+    Settings {
+        answer_within: seconds(60),
+        ring_sla: seconds(60),
+        wrap_up: seconds(0),
+        phone_rest: seconds(1),
+        timer_c: seconds(181),
+        call_limit: seconds(300),
+        require_screen: false,
+        ..settings(random, swarm)
     }
 }
 
 /// Agents and the line; `without` is one who has left, and the host names of some phones must be asked for.
-pub fn directory(without: Option<usize>) -> Directory {
+/// With `tcp` one phone is reached over TCP.
+pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
     let agents = (0..AGENTS).filter(|agent| Some(*agent) != without).map(|agent| Agent {
         id: agent_id(agent),
         name: format!("佐藤 {agent}"),
@@ -91,6 +133,8 @@ pub fn directory(without: Option<usize>) -> Directory {
         role: Role::Agent,
         contact: if agent == 3 {
             "sip:a3@phone3.example".to_owned()
+        } else if agent == TCP_PHONE && tcp {
+            format!("sip:a{agent}@{};transport=tcp", phone_of(agent))
         } else {
             format!("sip:a{agent}@{}", phone_of(agent))
         },
@@ -109,6 +153,17 @@ pub fn directory(without: Option<usize>) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
+    }
+}
+
+/// A status as it is kept.
+pub fn status_of(agent: usize, word: &str, since: jiff::Timestamp) -> StoredStatus {
+    StoredStatus {
+        agent: agent_id(agent),
+        status: word.parse().expect("a status written here"),
+        set_by: SetBy::Manual,
+        since,
     }
 }
 

@@ -15,19 +15,35 @@ pub enum Step {
     Note(String),
 }
 
-/// The trace of a run.
-#[derive(Debug, Default)]
-pub struct Trace(Vec<(u64, Step)>);
+/// The trace of a run; kept only when a run is repeated to be looked at.
+#[derive(Debug)]
+pub struct Trace {
+    steps: Vec<(u64, Step)>,
+    kept: bool,
+}
 
 impl Trace {
+    pub fn new(kept: bool) -> Self {
+        Self { steps: Vec::new(), kept }
+    }
+
     pub fn push(&mut self, at: u64, step: Step) {
-        self.0.push((at, step));
+        if self.kept {
+            self.steps.push((at, step));
+        }
+    }
+
+    /// What was not said on the wire.
+    pub fn note(&mut self, at: u64, note: impl FnOnce() -> String) {
+        if self.kept {
+            self.steps.push((at, Step::Note(note())));
+        }
     }
 
     /// The ladder of one SIP call; notes that name none of its ids are left out.
     pub fn ladder(&self, sip_call_id: &str, other_ids: &[String]) -> String {
         let mut text = String::new();
-        for (at, step) in &self.0 {
+        for (at, step) in &self.steps {
             let seconds = *at as f64 / 1e6;
             let (arrow, who, bytes) = match step {
                 Step::In(from, bytes) => ("-->  engine", from, bytes),

@@ -196,10 +196,21 @@ impl People {
             "reserved" | "ringing" => "offered",
             other => other,
         };
-        if told != state {
+        // Answered in the moment the caller gave up: on call until the BYE, without a card (D10).
+        let crossed = state == "on_call"
+            && document.call.as_ref().is_some_and(|call| {
+                let card = self.cards.get(&(call.clone(), document.agent.clone()));
+                card.is_some_and(|card| !matches!(card.pop, Pop::Offered | Pop::Talking))
+            });
+        if told != state && !(crossed && told == "idle") {
             let what = format!("{} is {state}, and by what was told {told}", document.agent);
             self.faults.push(("I6", CallId::new(""), what));
         }
+    }
+
+    /// Agents whose screen was told of the call.
+    pub fn pops_of(&self, call: &CallId) -> usize {
+        self.cards.keys().filter(|(other, _)| other == call).count()
     }
 
     pub fn on_record(&mut self, record: &CallRecord) {
@@ -219,7 +230,9 @@ impl People {
         let answered = record.answered_at.is_some();
         let may = match record.end_reason {
             Some(EndReason::Completed | EndReason::Lost) => answered,
-            Some(EndReason::Abandoned | EndReason::Rejected) => !answered,
+            // An answer that crossed the CANCEL (D10); the records are held against what the caller did.
+            Some(EndReason::Abandoned) => true,
+            Some(EndReason::Rejected) => !answered,
             None => false,
         };
         if !may {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::certificates::Identity;
 use super::log::{Log, poll};
 use super::process::Process;
 use super::wav;
@@ -42,13 +43,34 @@ pub struct Baresip {
 impl Baresip {
     /// Starts it with its files in `folder`/`name` and waits until it can be driven.
     pub fn start(name: &str, account: &Account<'_>, folder: &Path) -> Self {
+        Self::start_with(name, account, folder, "")
+    }
+
+    /// The same with TLS on port 5061, with this identity and believing this authority.
+    pub fn start_with_tls(
+        name: &str,
+        account: &Account<'_>,
+        folder: &Path,
+        identity: &Identity,
+        authority: &Path,
+    ) -> Self {
+        // It wants certificate and key in one file.
+        let both = folder.join(format!("{name}-both.pem"));
+        let parts =
+            [&identity.certificate, &identity.key].map(|path| fs::read_to_string(path).expect("written"));
+        write(&both, &parts.concat());
+        let more = format!("sip_certificate {}\nsip_cafile {}\n", both.display(), authority.display());
+        Self::start_with(name, account, folder, &more)
+    }
+
+    fn start_with(name: &str, account: &Account<'_>, folder: &Path, more: &str) -> Self {
         let home = folder.join(name);
         let recordings = home.join("recordings");
         fs::create_dir_all(&recordings).expect("the test's folder is writable");
         let tone = home.join("tone.wav");
         wav::write_tone(&tone, account.tone, TONE_S);
         write(&home.join("accounts"), &format!("<{}>{}\n", account.aor, account.parameters));
-        write(&home.join("config"), &configuration(account.ip, &tone, &recordings));
+        write(&home.join("config"), &(configuration(account.ip, &tone, &recordings) + more));
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&home);
         let process = Process::start(name, &mut command, folder);

@@ -61,6 +61,8 @@ pub enum Manner {
     Answer,
     /// 302 with this Contact.
     Redirect(String),
+    /// This status (and its phrase) to every request.
+    Refuse(&'static str),
     /// Nothing.
     Silent,
 }
@@ -188,6 +190,7 @@ fn answer(bytes: &[u8], manner: &Manner, address: SocketAddr) -> Option<Vec<u8>>
             let contact = format!("Contact: <{target}>");
             Some(request.response("302 Moved Temporarily", "moved", &[contact], ""))
         }
+        Manner::Refuse(status) => Some(request.response(status, "refused", &[], "")),
         Manner::Answer | Manner::Redirect(_) => {
             let contact = format!("Contact: <sip:{address}>");
             Some(request.response("200 OK", &format!("stub-{}", fresh()), &[contact], ""))

@@ -19,6 +19,7 @@ pub struct Sipp<'a> {
     pause: Duration,
     transport: &'a str,
     limit: Duration,
+    arguments: Vec<String>,
 }
 
 /// What SIPp says at the end.
@@ -44,6 +45,7 @@ impl<'a> Sipp<'a> {
             pause: Duration::ZERO,
             transport: "u1",
             limit,
+            arguments: Vec::new(),
         }
     }
 
@@ -74,6 +76,12 @@ impl<'a> Sipp<'a> {
     /// The whole run must be over by then; 60 s without it.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Further arguments, as SIPp names them.
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 
@@ -118,6 +126,7 @@ impl<'a> Sipp<'a> {
             .args(["-m", &self.numbers.len().to_string(), "-r", &self.rate.to_string()])
             .args(["-l", &self.at_once.to_string(), "-d", &self.pause.as_millis().to_string()])
             .args(["-timeout", &self.limit.as_secs().to_string()])
+            .args(&self.arguments)
             .arg(target.to_string())
             .current_dir(&folder);
         let process = Process::start("sipp", &mut command, &folder);

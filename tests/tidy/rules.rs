@@ -16,13 +16,14 @@ pub const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
 ];
 
 /// The rooms in the order a call walks through them; below the line things are done and no longer decided.
-pub const ROOMS: [&str; 26] = [
+pub const ROOMS: [&str; 27] = [
     "app",
     "clock",
     "config",
     "cli",
     "transport",
     "message",
+    "sdp",
     "transaction",
     "proxy",
     "dialog",
@@ -434,4 +435,43 @@ fn late_uses(source: &Source) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Every test that these pages name in a column `test` is a test of the house; a name that ends in `…`
+/// stands for those that begin so.
+pub fn named_tests_exist(house: &House) -> Vec<Fault> {
+    const PAGES: [&str; 2] = ["docs/RFC.md", "docs/SECURITY-TESTS.md"];
+    let pages = house.texts.iter().filter(|(path, _)| PAGES.contains(&path.as_str()));
+    pages.flat_map(|(path, text)| missing_tests(house, path, text)).collect()
+}
+
+fn missing_tests(house: &House, path: &str, text: &str) -> Vec<Fault> {
+    let mut column = None;
+    let mut faults = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if cells.len() < 3 {
+            column = None;
+            continue;
+        }
+        column = cells.iter().position(|cell| *cell == "test").or(column);
+        let cell = column.and_then(|column| cells.get(column)).copied().unwrap_or_default();
+        for name in cell.split('`').skip(1).step_by(2) {
+            if !is_test(house, name) {
+                let what = format!("no test is named {name}");
+                faults.push(Fault { path: path.to_owned(), line: index + 1, what });
+            }
+        }
+    }
+    faults
+}
+
+fn is_test(house: &House, name: &str) -> bool {
+    let wanted = match name.strip_suffix('…') {
+        Some(beginning) => format!("fn {beginning}"),
+        None => format!("fn {name}("),
+    };
+    house.sources.iter().any(|source| {
+        source.code.match_indices(&wanted).any(|(at, _)| source.is_test_line(line_of(&source.code, at)))
+    })
 }

@@ -25,6 +25,7 @@ main() {
   step 'rust: formatting' cargo fmt --check
   step 'rust: lints' cargo clippy --quiet --all-targets -- -D warnings
   step 'rust: tests' rust_tests
+  step 'rust: simulation' simulation
   [ ! -f web/package.json ] || step 'web: in the browser' web_in_browser
   summary
 }
@@ -46,6 +47,14 @@ in_web() {
 
 rust_tests() {
   cargo test --no-fail-fast 2>&1 | tee "$work/rust"
+}
+
+# 100,000 simulated calls and those of F10, with the engine optimised (docs/SIMULATION.md). What `rust: tests`
+# ran of them was a sample.
+simulation() {
+  TORITSUGI_SIM_FULL=1 cargo test --profile sim --test simulation -- --test-threads=1 --nocapture \
+    >"$work/simulation" || { cat "$work/simulation"; return 1; }
+  grep -E ' calls from seed | connected, ' "$work/simulation"
 }
 
 web_in_browser() {

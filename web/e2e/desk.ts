@@ -52,7 +52,7 @@ function watchFaults(page: Page): string[] {
   return faults;
 }
 
-/** Moves through an open menu by key until the item has the focus: a key pressed before the menu has it is lost. */
+/** Moves through an open menu by key until the item has the focus; a key pressed earlier is lost. */
 export async function arrowTo(page: Page, item: Locator): Promise<void> {
   await expect(async () => {
     await page.keyboard.press('ArrowDown');

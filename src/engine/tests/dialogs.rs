@@ -1,13 +1,13 @@
 //! Requests within a dialog: only with our signed Record-Route, to wherever it leads.
 
-use super::world::{CARRIER, PBX, PHONE_1, World, within_dialog};
+use super::world::{CARRIER, PBX, PHONE_1, World, outside, swapped, within_dialog};
 use crate::message::{Header, Message, Method};
 use crate::transport::Protocol;
 
 #[test]
 fn every_method_passes_within_the_dialog() {
     for method in ["INVITE", "UPDATE", "INFO", "PRACK", "REFER", "NOTIFY", "MESSAGE", "X-UNKNOWN"] {
-        let (mut world, ok) = answered();
+        let (mut world, ok) = answered_in(World::with(|settings| settings.peers[0].transfers = true, |_| {}));
         world.receive(CARRIER, within_dialog(method, 2, &ok));
         let through = world.one(PHONE_1);
         assert_eq!(through.method_bytes(), method.as_bytes());
@@ -39,7 +39,8 @@ fn n2_n19_without_a_valid_route_the_answer_is_481_and_nothing_leaves() {
     let other_tag = bye.replace("tag=caller", "tag=stranger");
     for (index, text) in [without, foreign, other_tag].into_iter().enumerate() {
         world.receive(CARRIER, text.replace("z9hG4bKone", &format!("z9hG4bK{index}")));
-        assert_eq!(world.statuses(), [481], "variant {index}");
+        // A Route that never led through us is one that the sender wrote (N18).
+        assert_eq!(world.statuses(), [if index == 1 { 403 } else { 481 }], "variant {index}");
         assert!(world.sent.is_empty(), "variant {index}: {:?}", world.sent);
     }
     assert!(world.records.is_empty(), "the call stays up");
@@ -88,6 +89,27 @@ fn options_for_ourselves_are_answered() {
     assert!(world.sent.is_empty());
 }
 
+/// A target that is ourselves under another name would come back; it goes nowhere.
+#[test]
+fn v2_a_target_that_is_one_of_our_names_goes_nowhere() {
+    for target in
+        ["sip:phone@pbx.example", "sip:phone@192.0.2.1:5060", "sip:phone@PBX.example:5060;transport=tcp"]
+    {
+        let mut world =
+            World::with(|settings| settings.own_names = vec![("pbx.example".to_owned(), 5060)], |_| {});
+        world.invite_unknown("one");
+        let invite = world.one(PHONE_1);
+        let contact = format!("<{target}>");
+        let ok =
+            crate::message::response(&invite, 200, None, Some("phone"), &[("Contact", contact.as_bytes())]);
+        world.receive(PHONE_1, ok);
+        let ok = world.taken(CARRIER).pop().unwrap();
+        world.receive(CARRIER, within_dialog("BYE", 2, &ok));
+        assert_eq!(world.statuses(), [404], "{target}");
+        assert!(world.sent.is_empty());
+    }
+}
+
 #[test]
 fn n18_a_pre_loaded_route_is_not_followed() {
     let mut world = World::new();
@@ -101,7 +123,7 @@ fn v11_a_request_that_nobody_answers_gets_no_408() {
     let mut world = World::new();
     world.receive(CARRIER, outside("MESSAGE", "sip:somebody@192.0.2.1", ""));
     world.advance(std::time::Duration::from_secs(40));
-    assert!(world.statuses().is_empty());
+    assert_eq!(world.statuses(), [100], "and no final answer");
     assert_eq!(world.engine.gauges(), crate::engine::Gauges::default());
 }
 
@@ -115,29 +137,14 @@ fn v11_a_received_408_to_another_method_goes_no_further() {
 }
 
 fn answered() -> (World, Message) {
-    let mut world = World::new();
+    answered_in(World::new())
+}
+
+fn answered_in(mut world: World) -> (World, Message) {
     world.invite_unknown("one");
     let invite = world.one(PHONE_1);
     world.reply(PHONE_1, &invite, 200, "phone");
     let ok = world.taken(CARRIER).pop().unwrap();
     world.happened();
     (world, ok)
-}
-
-/// The same request from the other side: From and To change places, the target is the caller.
-fn swapped(text: &str) -> String {
-    text.replace("From: ", "X: ")
-        .replace("To: ", "From: ")
-        .replace("X: ", "To: ")
-        .replacen("sip:phone@192.0.2.31:5060", "sip:caller@192.0.2.10", 1)
-        .replace("Via: SIP/2.0/UDP 192.0.2.10:5060", "Via: SIP/2.0/UDP 192.0.2.31:5060")
-}
-
-fn outside(method: &str, uri: &str, headers: &str) -> String {
-    format!(
-        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\n\
-        Max-Forwards: 70\r\n\
-         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\n\
-         Content-Length: 0\r\n\r\n"
-    )
 }

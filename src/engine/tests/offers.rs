@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{CARRIER, PBX, PHONE_1, PHONE_2, World, card, invites};
+use super::world::{CARRIER, PBX, PHONE_1, PHONE_2, World, cancel_text, card, invites};
 use crate::engine::Input;
 use crate::message::{Header, Method};
 
@@ -164,13 +164,4 @@ fn n14_a_cancel_with_another_branch_ends_nothing() {
     world.receive(CARRIER, cancel_text("one", "").replace("z9hG4bKone", "z9hG4bKother"));
     assert_eq!(world.statuses(), [481]);
     assert!(world.happened().is_empty());
-}
-
-fn cancel_text(call: &str, headers: &str) -> String {
-    format!(
-        "CANCEL sip:0312345678@192.0.2.1 SIP/2.0\r\n\
-        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call};rport\r\n\
-         Max-Forwards: 70\r\n{headers}From: <sip:+819012345678@carrier.example>;tag=caller\r\n\
-         To: <sip:0312345678@192.0.2.1>\r\nCall-ID: {call}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n"
-    )
 }

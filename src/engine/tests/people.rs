@@ -1,10 +1,11 @@
 //! What agents and supervisors ask for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{CARRIER, PHONE_1, PHONE_2, World, card, invites, within_dialog};
 use crate::customer::{Notice, NoticeLevel};
-use crate::engine::{Answer, ErrorCode, Request};
+use crate::engine::{Answer, ErrorCode, Input, Request};
 use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, SetBy};
 
 #[test]
@@ -124,6 +125,26 @@ fn live_calls_carry_their_traces() {
     assert_eq!(world.ask(Request::LiveCall(CallId::new("c-none"))).unwrap_err().code, ErrorCode::NotFound);
 }
 
+#[test]
+fn i6_who_comes_back_into_the_directory_while_talking_is_not_free() {
+    let (mut world, _) = offered();
+    let invite = invites(world.taken(PHONE_1)).remove(0);
+    world.reply(PHONE_1, &invite, 180, "phone");
+    world.advance(Duration::from_secs(11));
+    let gone = AgentId::new("a1");
+    world.directory(|people| _ = people.agents.remove(&gone));
+    // The answer crosses the CANCEL: the caller talks to somebody who is not in the directory.
+    world.reply(PHONE_1, &invite, 200, "phone");
+    world.screen("a1");
+    world.directory(|_| {});
+    assert_eq!(world.status_of("a1").2, "on_call");
+    let ok = world.taken(CARRIER).pop().unwrap();
+    world.receive(CARRIER, within_dialog("BYE", 2, &ok));
+    let bye = world.taken(PHONE_1).pop().unwrap();
+    world.reply(PHONE_1, &bye, 200, "phone");
+    assert_eq!(world.status_of("a1").2, "wrap_up", "the record of that call is still to be written");
+}
+
 fn offered() -> (World, CallId) {
     let mut world = World::new();
     world.invite_unknown("one");
@@ -157,4 +178,21 @@ fn wrapping_with_danger(screen: bool) -> (World, CallId) {
     let bye = world.one(PHONE_1);
     world.reply(PHONE_1, &bye, 200, "phone");
     (world, call)
+}
+
+#[test]
+fn i6_a_reload_leaves_an_offer_the_time_its_lease_was_taken_for() {
+    let mut world = World::new();
+    world.screen("a1");
+    world.invite_unknown("one");
+    let mut longer = super::world::plain_settings();
+    longer.answer_within = Duration::from_secs(60);
+    world.input(Input::Settings(Arc::new(longer)));
+    world.input(Input::Announced(world.last_offer()));
+    let invite = invites(world.taken(PHONE_1)).remove(0);
+    world.reply(PHONE_1, &invite, 180, "phone");
+    world.advance(Duration::from_millis(9_900));
+    assert_eq!(world.status_of("a1").2, "ringing");
+    world.reply(PHONE_1, &invite, 200, "phone");
+    assert_eq!(world.status_of("a1").2, "on_call");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{CARRIER, PHONE_1, PHONE_2, World, card, invites, within_dialog};
+use super::world::{CARRIER, PHONE_1, PHONE_2, World, card, invite_text, invites, within_dialog};
 use crate::message::Method;
 
 #[test]
@@ -35,4 +35,18 @@ fn timers_fire_after_the_state_was_read_back() {
     world.advance(Duration::from_secs(10));
     assert_eq!(world.status_of("a1").1.as_deref(), Some("rona"));
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1);
+}
+
+/// A branch that waits for the address of a name has no timer: when nobody asked again after a restart, its
+/// call stayed for ever.
+#[test]
+fn a_name_that_was_asked_for_is_asked_for_again_after_the_state_was_read_back() {
+    let mut world = World::with(
+        |settings| settings.routes = vec![crate::proxy::RouteTarget::only("sip:pbx.example")],
+        |_| {},
+    );
+    world.receive(CARRIER, invite_text("one", "<sip:+819012345678@carrier.example>", "0399999999"));
+    assert_eq!(world.names, ["pbx.example"]);
+    world.reborn();
+    assert_eq!(world.names, ["pbx.example", "pbx.example"]);
 }

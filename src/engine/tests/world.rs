@@ -10,12 +10,14 @@ use bytes::Bytes;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
-    Answer, Datagram, Engine, Input, LookupToken, Output, Peer, Refusal, ReplyToken, Request, Saved, Settings,
+    Answer, Datagram, DigestSettings, Engine, Input, LookupToken, Output, OverloadSettings, Peer, Refusal,
+    ReplyToken, Request, ResolveToken, Saved, Settings,
 };
-use crate::events::{CallRecord, Event, EventBody};
+use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
+use crate::proxy::RouteTarget;
 use crate::routing::{Agent, Directory, Line};
 use crate::transaction::TimerSettings;
 use crate::transport::{Flow, Protocol};
@@ -26,6 +28,8 @@ pub(super) const PHONE_1: &str = "192.0.2.31:5060";
 pub(super) const PHONE_2: &str = "192.0.2.32:5060";
 pub(super) const US: &str = "192.0.2.1:5060";
 pub(super) const LINE: &str = "0312345678";
+/// A number that is no line: the call goes to the PBX.
+pub(super) const ELSEWHERE: &str = "0399999999";
 
 /// The engine, its clock, and everything it put out.
 pub(super) struct World {
@@ -36,8 +40,12 @@ pub(super) struct World {
     pub lookups: Vec<(LookupToken, String)>,
     pub records: Vec<CallRecord>,
     pub stored: Vec<StoredStatus>,
+    /// Host names that were asked for.
+    pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
     pub order: Vec<String>,
+    /// Names that are waited for: token, port, protocol.
+    pub asked_names: Vec<(ResolveToken, Option<u16>, Option<Protocol>)>,
     replies: BTreeMap<ReplyToken, Result<Answer, Refusal>>,
     asked: u64,
 }
@@ -74,7 +82,9 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
+            asked_names: Vec::new(),
             order: Vec::new(),
+            names: Vec::new(),
             replies: BTreeMap::new(),
             asked: 0,
         }
@@ -82,10 +92,25 @@ impl World {
 
     /// The process dies and another one goes on with what was written out.
     pub fn reborn(&mut self) {
+        self.reborn_with(|_| {});
+    }
+
+    /// The same, into another directory.
+    pub fn reborn_with(&mut self, directory: impl FnOnce(&mut Directory)) {
+        self.reborn_as(|_| {}, directory);
+    }
+
+    /// The same, with other settings and into another directory.
+    pub fn reborn_as(&mut self, change: impl FnOnce(&mut Settings), directory: impl FnOnce(&mut Directory)) {
         let written = serde_json::to_string(&self.engine.save()).unwrap();
         let saved: Saved = serde_json::from_str(&written).unwrap();
-        let (settings, directory) = (Arc::new(plain_settings()), Arc::new(plain_directory()));
-        self.engine = Engine::restore(saved, settings, directory, [9; 32], [8; 32], self.now);
+        let mut settings = plain_settings();
+        change(&mut settings);
+        let mut people = plain_directory();
+        directory(&mut people);
+        let (settings, people) = (Arc::new(settings), Arc::new(people));
+        self.engine = Engine::restore(saved, settings, people, [9; 32], [8; 32], self.now);
+        self.collect();
     }
 
     pub fn input(&mut self, input: Input) {
@@ -100,7 +125,8 @@ impl World {
 
     /// Octets from somebody, over this protocol.
     pub fn receive_over(&mut self, protocol: Protocol, from: &str, text: impl Into<Bytes>) {
-        let flow = Flow { protocol, local: address(US), remote: address(from), connection: None };
+        let flow =
+            Flow { protocol, local: address(US), remote: address(from), connection: None, certificate: None };
         self.input(Input::Received { flow, bytes: text.into() });
     }
 
@@ -184,6 +210,13 @@ impl World {
         (document.status, document.reason, document.state)
     }
 
+    /// The directory is read again, changed like this from the plain one.
+    pub fn directory(&mut self, change: impl FnOnce(&mut Directory)) {
+        let mut people = plain_directory();
+        change(&mut people);
+        self.input(Input::Directory(Arc::new(people)));
+    }
+
     pub fn screen(&mut self, agent: &str) {
         self.input(Input::Screens(AgentId::new(agent), true));
     }
@@ -198,6 +231,15 @@ impl World {
                 Some(offer.clone())
             })
             .expect("an offer")
+    }
+
+    /// The card of the offer that was made last.
+    pub fn last_pop(&self) -> PopDocument {
+        let pop = self.events.iter().rev().find_map(|event| {
+            let EventBody::PopOffered { pop, .. } = &event.body else { return None };
+            Some((**pop).clone())
+        });
+        pop.expect("an offer")
     }
 
     fn set_clock(&mut self, moment: Moment) {
@@ -225,7 +267,11 @@ impl World {
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
                 Output::Record(record) => self.records.push((*record).clone()),
-                Output::NoticeAcknowledged { .. } | Output::Resolve { .. } => {}
+                Output::Resolve { token, host, port, protocol } => {
+                    self.asked_names.push((token, port, protocol));
+                    self.names.push(host);
+                }
+                Output::NoticeAcknowledged { .. } => {}
             }
         }
     }
@@ -266,6 +312,54 @@ pub(super) fn within_dialog(method: &str, cseq: u32, ok: &Message) -> String {
         text(Header::From),
         text(Header::To),
     )
+}
+
+/// The same request from the other side: From and To change places, the target is the caller.
+pub(super) fn swapped(text: &str) -> String {
+    text.replace("From: ", "X: ")
+        .replace("To: ", "From: ")
+        .replace("X: ", "To: ")
+        .replacen("sip:phone@192.0.2.31:5060", "sip:caller@192.0.2.10", 1)
+        .replace("Via: SIP/2.0/UDP 192.0.2.10:5060", "Via: SIP/2.0/UDP 192.0.2.31:5060")
+}
+
+/// A request of the carrier outside any dialog.
+pub(super) fn outside(method: &str, uri: &str, headers: &str) -> String {
+    format!(
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKout;rport\r\n\
+        Max-Forwards: 70\r\n\
+         {headers}From: <sip:a@b>;tag=1\r\nTo: <{uri}>\r\nCall-ID: out\r\nCSeq: 1 {method}\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+/// The caller takes the call back.
+pub(super) fn cancel_text(call: &str, headers: &str) -> String {
+    format!(
+        "CANCEL sip:0312345678@192.0.2.1 SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK{call};rport\r\n\
+         Max-Forwards: 70\r\n{headers}From: <sip:+819012345678@carrier.example>;tag=caller\r\n\
+         To: <sip:0312345678@192.0.2.1>\r\nCall-ID: {call}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// A message as it went to somebody.
+pub(super) fn datagram(to: &str, message: &Message) -> Datagram {
+    Datagram {
+        protocol: Protocol::Udp,
+        remote: address(to),
+        local: None,
+        connection: None,
+        otherwise: None,
+        server_name: None,
+        bytes: message.bytes().clone(),
+        token: None,
+    }
+}
+
+/// The request with more header lines.
+pub(super) fn with(text: &str, headers: &str) -> String {
+    text.replacen("Max-Forwards: ", &format!("{headers}Max-Forwards: "), 1)
 }
 
 /// The INVITEs among the messages.
@@ -318,20 +412,37 @@ fn name_of(body: &EventBody) -> String {
     }
 }
 
-fn plain_settings() -> Settings {
+/// The settings of a plain world, changed.
+pub(super) fn settings_with(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = plain_settings();
+    change(&mut settings);
+    settings
+}
+
+pub(super) fn plain_settings() -> Settings {
     let peer = |name: &str, nets: &[&str], trust: bool| Peer {
         name: name.to_owned(),
         addresses: nets.iter().map(|net| net.parse().unwrap()).collect(),
         trust_identity: trust,
         called_number: vec![CalledSource::PCalledPartyId, CalledSource::To, CalledSource::RequestUri],
         preloaded_route: false,
+        transfers: false,
+        certificate: None,
         calls_per_s: 0,
         numbering: TrunkContext::default(),
+        auth: None,
     };
     Settings {
         advertise: ("192.0.2.1".to_owned(), 5060),
+        own_names: Vec::new(),
+        tls_port: Some(5061),
+        redirects: None,
         listen: vec![address(US)],
-        default_route: format!("sip:{PBX}"),
+        routes: vec![RouteTarget::only(format!("sip:{PBX}"))],
+        next_target_after: Duration::from_secs(2),
+        probe_interval: Duration::ZERO,
+        phone_silent: Duration::from_secs(2),
+        tcp_above_bytes: 1300,
         peers: vec![
             peer("carrier", &["192.0.2.10/32"], true),
             peer("pbx", &["192.0.2.20/32"], true),
@@ -354,10 +465,12 @@ fn plain_settings() -> Settings {
         numbering: TrunkContext::default(),
         templates: Arc::new(crate::guidance::Templates::shipped()),
         time_zone: jiff::tz::TimeZone::get("Asia/Tokyo").unwrap(),
+        digest: DigestSettings::default(),
+        overload: OverloadSettings::default(),
     }
 }
 
-fn plain_directory() -> Directory {
+pub(super) fn plain_directory() -> Directory {
     let agent = |id: &str, name: &str, phone: &str| Agent {
         id: AgentId::new(id),
         name: name.to_owned(),
@@ -382,5 +495,6 @@ fn plain_directory() -> Directory {
             .map(|agent| (agent.id.clone(), agent))
             .collect(),
         lines: [(line.key.clone(), line)].into_iter().collect(),
+        ..Directory::default()
     }
 }

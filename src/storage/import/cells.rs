@@ -258,7 +258,7 @@ fn read_civil(cell: &str) -> Option<DateTime> {
 }
 
 /// One or two digits.
-fn digits(text: &str) -> Option<i8> {
+pub(super) fn digits(text: &str) -> Option<i8> {
     let plain = matches!(text.len(), 1 | 2) && text.bytes().all(|octet| octet.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }

@@ -140,10 +140,7 @@ impl Lines {
                 .fetch_optional(&mut *connection)
                 .await?;
             self.write_line(connection, row).await?;
-            match known {
-                Some(_) => counts.known += 1,
-                None => counts.new += 1,
-            }
+            counts.add(known.is_some());
             progress(counts.new + counts.known, self.rows.len() as u64);
         }
         Ok(counts)

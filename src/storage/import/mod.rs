@@ -1,4 +1,4 @@
-//! [io] CSV files into the database: customers, agents, lines, contacts.
+//! [io] CSV files into the database: customers, agents, lines, contacts, shifts, holidays.
 //!
 //! A file is read, decoded and checked whole before the database is touched; then everything is written in
 //! one transaction. Any fault, and nothing is written. Memory is bounded by the size of the file
@@ -12,6 +12,7 @@ mod decode;
 mod fault;
 mod lines;
 mod rows;
+mod shifts;
 mod writing;
 
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ use self::contacts::Contacts;
 use self::customers::Customers;
 use self::lines::Lines;
 use self::rows::Findings;
+use self::shifts::{OwnHolidays, Shifts};
 use self::writing::{Counts, Progress};
 use super::audit::{self, AuditRow};
 use super::{Storage, StorageError};
@@ -42,6 +44,10 @@ pub enum Table {
     Lines,
     /// The contact history.
     Contacts,
+    /// Working hours of agents and teams.
+    Shifts,
+    /// Holidays of the house beside the public ones.
+    Holidays,
 }
 
 impl Table {
@@ -52,6 +58,8 @@ impl Table {
             Self::Agents => "agents",
             Self::Lines => "lines",
             Self::Contacts => "contacts",
+            Self::Shifts => "shifts",
+            Self::Holidays => "holidays",
         }
     }
 }
@@ -148,6 +156,8 @@ enum Parsed {
     Agents(Agents),
     Lines(Lines),
     Contacts(Contacts),
+    Shifts(Shifts),
+    Holidays(OwnHolidays),
 }
 
 fn parse(table: Table, file: &[u8], normalise: Normalise<'_>, findings: &mut Findings) -> Option<Parsed> {
@@ -168,6 +178,8 @@ fn parse(table: Table, file: &[u8], normalise: Normalise<'_>, findings: &mut Fin
         Table::Agents => agents::parse(&text, findings).map(Parsed::Agents),
         Table::Lines => lines::parse(&text, normalise, findings).map(Parsed::Lines),
         Table::Contacts => contacts::parse(&text, findings).map(Parsed::Contacts),
+        Table::Shifts => shifts::parse(&text, findings).map(Parsed::Shifts),
+        Table::Holidays => shifts::parse_holidays(&text, findings).map(Parsed::Holidays),
     }
 }
 
@@ -178,6 +190,8 @@ impl Parsed {
             Self::Agents(agents) => agents.count(),
             Self::Lines(lines) => lines.count(),
             Self::Contacts(contacts) => contacts.count(),
+            Self::Shifts(shifts) => shifts.count(),
+            Self::Holidays(holidays) => holidays.count(),
         }
     }
 
@@ -189,7 +203,8 @@ impl Parsed {
         match self {
             Self::Customers(customers) => customers.check(connection, findings).await,
             Self::Contacts(contacts) => contacts.check(connection, findings).await,
-            Self::Agents(_) | Self::Lines(_) => Ok(()),
+            Self::Shifts(shifts) => shifts.check(connection, findings).await,
+            Self::Agents(_) | Self::Lines(_) | Self::Holidays(_) => Ok(()),
         }
     }
 
@@ -205,6 +220,8 @@ impl Parsed {
             Self::Agents(agents) => agents.write(connection, now, progress, findings).await,
             Self::Lines(lines) => lines.write(connection, progress).await,
             Self::Contacts(contacts) => contacts.write(connection, progress).await,
+            Self::Shifts(shifts) => shifts.write(connection, progress).await,
+            Self::Holidays(holidays) => holidays.write(connection, progress).await,
         }
     }
 }

@@ -17,6 +17,44 @@ const CUSTOMERS: &str = "id,name,kana,company,rank,language,phones,assignee,noti
     cu-88,山田 花子,ﾔﾏﾀﾞ ﾊﾅｺ,㈱青空商事,A,ja,03-1234-5678;090-1111-2222,a055,返金は管理者確認,danger,complaint:2;vip\n\
     0089,John Smith,,,,en,０３１２３４,,,,\n";
 
+#[tokio::test]
+async fn m036_shifts_and_holidays_are_read_into_the_calendar() {
+    let house = House::new().await;
+    house.import(Table::Agents, AGENTS).await.expect("agents");
+    let shifts = "agent,team,day,start,end\n\
+        ,support,weekdays,9:30,18:00\n\
+        ,support,holiday,10:00,16:00\n\
+        a055,,mon,22:00,6:00\n\
+        a055,,2026-12-30,,\n";
+    let report = house.import(Table::Shifts, shifts).await.expect("shifts");
+    assert_eq!((report.new, report.known, report.warnings.total), (8, 0, 0));
+    house.import(Table::Holidays, "day,name\n2026/12/29,創立記念日\n2026-11-23,\n").await.expect("holidays");
+
+    let calendar = house.storage.directory().await.expect("a directory").calendar;
+    let day = |text: &str| text.parse::<jiff::civil::Date>().expect("a day");
+    assert_eq!(calendar.holidays.name(day("2026-12-29")), Some("創立記念日"));
+    assert_eq!(calendar.holidays.name(day("2026-11-23")), None);
+    let team = calendar.plan(&AgentId::new("a102"), &["support".to_owned()]).expect("the team's plan");
+    assert!(team.week[..5].iter().all(Option::is_some) && team.week[5..].iter().all(Option::is_none));
+    assert!(team.holiday.is_some());
+    let own = calendar.plan(&AgentId::new("a055"), &["support".to_owned()]).expect("a plan of their own");
+    assert_eq!(own.days.get(&day("2026-12-30")), Some(&None));
+
+    let again = house.import(Table::Shifts, "team,day,start,end\nsupport,mon,,\n").await.expect("shifts");
+    assert_eq!((again.new, again.known), (0, 1));
+}
+
+#[tokio::test]
+async fn a_shift_of_nobody_is_a_fault_and_one_of_an_empty_team_a_warning() {
+    let house = House::new().await;
+    let file = "agent,day,start,end\na999,mon,9:00,17:00\n";
+    let faults = house.faults(Table::Shifts, file).await;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].contains("there is no agent"), "{faults:?}");
+    let report = house.import(Table::Shifts, "team,day\nnobody,mon\n").await.expect("a warning only");
+    assert_eq!(report.warnings.total, 1);
+}
+
 struct House {
     _folder: TempDir,
     storage: Storage,

@@ -1,4 +1,4 @@
-//! What writing the four tables has in common.
+//! What writing the tables has in common.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -24,6 +24,17 @@ pub(super) struct Counts {
     pub(super) new: u64,
     /// Rows that were.
     pub(super) known: u64,
+}
+
+impl Counts {
+    /// One row more.
+    pub(super) const fn add(&mut self, known: bool) {
+        if known {
+            self.known += 1;
+        } else {
+            self.new += 1;
+        }
+    }
 }
 
 /// Takes the next batch: a whole one, or with `all` also what is left.

@@ -1,0 +1,189 @@
+//! What the engine puts out, and what everybody outside makes of it.
+
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem::discriminant;
+use std::time::Duration;
+
+use toritsugi::engine::{Answer, Datagram, LookupToken, Output, Refusal, Request, Resolution};
+use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
+use toritsugi::presence::{CustomerId, OfferId};
+use toritsugi::proxy::Target;
+use toritsugi::transport::Protocol;
+
+use super::house;
+use super::ladder::Step;
+use super::people_judge::name_of;
+use super::world::{Happening, World};
+
+/// Text that goes into the hash of a run without being kept.
+struct Octets<'a>(&'a mut DefaultHasher);
+
+impl fmt::Write for Octets<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl World {
+    pub(super) fn collect(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            self.hash(&output);
+            match output {
+                Output::Send(datagram) => self.send(datagram),
+                Output::Resolve { token, .. } => {
+                    let found = !self.swarm.bad_names || self.random.chance(90);
+                    let target = Target { protocol: Protocol::Udp, remote: house::phone_of(3) };
+                    let targets = if found { vec![target] } else { Vec::new() };
+                    let resolution = Resolution { targets, lasts: Duration::from_secs(60) };
+                    let after = self.random.ms(0, 800);
+                    self.later(after, Happening::Resolved(token, resolution));
+                }
+                Output::Lookup { token, .. } => self.look_up(token),
+                Output::Event(event) => self.event(&event),
+                Output::Reply(_, answer) => self.reply(*answer),
+                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } => {}
+                Output::Record(record) => {
+                    let text = || format!("record {} {:?}", record.sip_call_id, record.end_reason);
+                    self.trace.note(self.now, text);
+                    self.judge.people.on_record(&record);
+                    self.ids.insert(record.sip_call_id.clone(), record.id.to_string());
+                    self.judge_end(&record);
+                }
+            }
+        }
+    }
+
+    /// A completed call was ended by a BYE in the dialog the caller was given first.
+    fn judge_end(&mut self, record: &CallRecord) {
+        if record.end_reason != Some(EndReason::Completed) {
+            return;
+        }
+        let call = record.sip_call_id.clone();
+        let Some((_, tag)) = self.judge.finals.get(&call).cloned() else { return };
+        if !self.judge.byes.contains(&(call.clone(), tag)) {
+            let what = "the record says completed, and the dialog the caller is in had no BYE".to_owned();
+            self.judge.breach("I10", &call, what);
+        }
+    }
+
+    fn hash(&mut self, output: &Output) {
+        self.now.hash(&mut self.hasher);
+        match output {
+            Output::Send(datagram) => {
+                (datagram.remote, datagram.protocol, &datagram.bytes, datagram.token).hash(&mut self.hasher);
+            }
+            Output::Event(event) => {
+                (event.at, event.rev, event.audience.len(), discriminant(&event.body)).hash(&mut self.hasher);
+                event.call.as_ref().map(ToString::to_string).hash(&mut self.hasher);
+            }
+            other => {
+                let _ = write!(Octets(&mut self.hasher), "{other:?}");
+            }
+        }
+    }
+
+    fn send(&mut self, datagram: Datagram) {
+        let Datagram { remote, bytes, token, protocol, .. } = datagram;
+        self.trace.push(self.now, Step::Out(remote, bytes.clone()));
+        let Some(message) = self.judge.out_of_engine(self.now, remote, protocol, &bytes) else { return };
+        let Some(party) = self.by_address.get(&remote).copied() else { return };
+        if let Some(token) = token
+            && self.random.chance(self.swarm.send_failures)
+        {
+            self.trace.push(self.now, Step::Lost(remote, bytes));
+            let after = self.random.ms(0, 20);
+            return self.later(after, Happening::SendFailed(token, message));
+        }
+        if protocol != Protocol::Udp {
+            let delay = self.stream(party, false);
+            return self.later(delay, Happening::ToParty(party, message));
+        }
+        for delay in self.network(remote, &bytes) {
+            self.later(delay, Happening::ToParty(party, message.clone()));
+        }
+    }
+
+    fn look_up(&mut self, token: LookupToken) {
+        let odd = self.random.chance(self.swarm.odd_lookups);
+        let after = match (odd, self.random.below(3)) {
+            (false, _) => self.random.ms(0, 20),
+            (true, 0) => return,
+            (true, 1) => self.random.ms(100, 200),
+            (true, _) => self.random.ms(200, 5_000),
+        };
+        let answer = house::lookup_answer(&mut self.random, self.wall);
+        self.later(after, Happening::LookedUp(token, answer));
+    }
+
+    fn event(&mut self, event: &Event) {
+        let id = event.call.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.trace.note(self.now, || format!("{} rev {:?} {id}", name_of(&event.body), event.rev));
+        self.judge.people.on_event(self.now, event);
+        let agent = event.audience.iter().find_map(|audience| match audience {
+            Audience::Agent(agent) => Some(agent.clone()),
+            Audience::Team(_) | Audience::Board(_) | Audience::Admin => None,
+        });
+        let (Some(agent), Some(call)) = (agent, event.call.clone()) else { return };
+        let rev = event.rev.unwrap_or_default();
+        match &event.body {
+            EventBody::PopOffered { offer, announce, .. } => {
+                if *announce {
+                    self.announce(offer.clone());
+                }
+                self.key(Request::ClaimPop { agent: agent.clone(), call: call.clone(), rev }, 4_000);
+                self.key(Request::TakePop { agent: agent.clone(), call: call.clone(), rev }, 4_000);
+                let reason = String::new();
+                self.key(
+                    Request::DeclinePop { agent: agent.clone(), call: call.clone(), rev, reason },
+                    8_000,
+                );
+                let customer = CustomerId::new("c1");
+                self.key(Request::ChooseCustomer { agent, call, rev, customer }, 8_000);
+            }
+            EventBody::PopClaimed { .. } => {
+                self.key(Request::TakePop { agent, call, rev }, 2_000);
+            }
+            EventBody::WrapupStarted { .. } => {
+                let notice = "n1".to_owned();
+                self.key(
+                    Request::AcknowledgeNotice { agent: agent.clone(), call: call.clone(), notice },
+                    3_000,
+                );
+                self.key(Request::FinishWrapUp { agent, call }, 9_000);
+            }
+            EventBody::PopMissed => {
+                if self.random.chance(70) {
+                    let number = agent.as_str()[1..].parse().unwrap_or(0);
+                    let after = self.random.ms(100, 5_000);
+                    self.set_presence_later(number, "available", after);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn key(&mut self, request: Request, within_ms: u64) {
+        if self.random.chance(self.swarm.agent_keys / 2) {
+            let after = self.random.ms(0, within_ms);
+            self.later(after, Happening::Ask(request));
+        }
+    }
+
+    fn announce(&mut self, offer: OfferId) {
+        let slow = self.random.chance(self.swarm.slow_screens);
+        let after = match (slow, self.random.below(2)) {
+            (false, _) => self.random.ms(0, 10),
+            (true, 0) => return,
+            (true, _) => self.random.ms(20, 120),
+        };
+        self.later(after, Happening::Announced(offer));
+    }
+
+    fn reply(&mut self, answer: Result<Answer, Refusal>) {
+        if let Err(refusal) = answer {
+            self.trace.note(self.now, || format!("@sim refused: {:?}", refusal.code));
+        }
+    }
+}
