@@ -32,14 +32,16 @@ fn forward(criterion: &mut Criterion) {
                 protocol: Protocol::Udp,
                 sent_by: "192.0.2.1:5060",
                 branch: &branch,
+                max_breadth: None,
                 keep_identity: true,
+                hide_user: false,
             })
         });
     });
     let answer = response(&request, 180, None, Some("p1"), &[]);
     let answer = Message::parse(answer, &Limits::default()).expect("our own response is well-formed");
     criterion.bench_function("forward a 180", |bencher| {
-        bencher.iter(|| forward_response(black_box(&answer), &[]));
+        bencher.iter(|| forward_response(black_box(&answer), &[], true));
     });
 }
 
