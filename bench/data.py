@@ -5,7 +5,7 @@ import random
 import sqlite3
 import subprocess
 
-LINE = "+4930555000"
+LINE = "+81355500000"
 PHONE = "127.0.0.2:15070"
 PROBE_PHONE = "127.0.0.8:15088"
 PROBES = 64
@@ -44,7 +44,7 @@ level = "warn"
 def numbers(count):
     """`count` different numbers, always the same."""
     drawn = random.Random(20).sample(range(1, 10**7), count)
-    return [f"+4930{n:07d}" for n in drawn]
+    return [f"+8132{n:07d}" for n in drawn]
 
 
 def agent(index):
@@ -81,7 +81,7 @@ def write(folder, binary, customers, agents):
 
 
 def probe_number(index):
-    return f"+49301{index:08d}"
+    return f"+8134{index:07d}"
 
 
 def _tables(folder, known, agents):

@@ -29,7 +29,7 @@ const RECORDS: &str = "records";
 
 /// How long records are collected before they are written together. A record that is asked for meanwhile is
 /// answered from memory.
-const COLLECT: Duration = Duration::from_millis(50);
+const COLLECT: Duration = Duration::from_millis(250);
 
 /// Records of one transaction.
 const TOGETHER: usize = 512;
