@@ -30,12 +30,12 @@ static MIGRATOR: Migrator = {
     migrator
 };
 
-/// Pages the writer keeps in memory. The indices of the records are written at random places: with SQLite's own
-/// 2 MB each transaction reads and writes the same pages again.
+/// Pages the writer keeps in memory. The indices of the records are written at random places: with SQLite's
+/// own 2 MB each transaction reads and writes the same pages again.
 const WRITER_CACHE_KIB: u32 = 32_768;
 
-/// After so many pages of 4 KiB the log is written back into the file, 32 MiB: a page that changed in each of many
-/// transactions is written back once.
+/// After so many pages of 4 KiB the log is written back into the file, 32 MiB: a page that changed in each of
+/// many transactions is written back once.
 const CHECKPOINT_PAGES: u32 = 8_000;
 
 /// How to reach the database and how long to wait for it.
