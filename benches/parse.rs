@@ -1,5 +1,5 @@
 //! Reading: a message from octets, and who calls whom from its headers.
-#![allow(missing_docs, reason = "criterion makes the functions")]
+#![expect(missing_docs, reason = "criterion makes the functions")]
 
 mod sample;
 

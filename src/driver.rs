@@ -102,8 +102,8 @@ impl Driver {
             }
             let due = self.engine.poll_timeout().map(|moment| self.clock.instant_of(moment));
             let wake_at = [due, stop_at].into_iter().flatten().fold(next_publish, Instant::min);
-            // Most timers are cancelled, so that the next one is mostly later than the one before. Waking once
-            // for nothing costs less than telling the runtime each time.
+            // Most timers are cancelled, so that the next one is mostly later than the one before. Waking
+            // once for nothing costs less than telling the runtime each time.
             if wake_at < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(wake_at);
             }

@@ -81,8 +81,8 @@ impl Engine {
         self.slim_server(server, status);
     }
 
-    /// A transaction lingers for half a minute behind its final response, and there are many of them. A 2xx to
-    /// an INVITE is repeated by the phone and not by us (RFC 6026 §7.1): it goes.
+    /// A transaction lingers for half a minute behind its final response, and there are many of them. A 2xx
+    /// to an INVITE is repeated by the phone and not by us (RFC 6026 §7.1): it goes.
     fn slim_server(&mut self, server: ServerKey, status: u16) {
         let Some(entry) = self.tables.servers.get_mut(server) else { return };
         if (200..300).contains(&status) && matches!(entry.machine, ServerMachine::Invite(_)) {
