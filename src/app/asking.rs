@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::customer::CustomerCard;
 use crate::identity::{Canonical, NumberKind, Presentation, Quality, TrunkContext, canon, canon_cell};
 use crate::presence::AgentBook;
-use crate::routing::{Action, CustomerFact, Facts, decide};
+use crate::routing::{Action, Background, CustomerFact, Facts, decide};
 use crate::storage::import::{ImportedNumber, Table as StorageTable};
 use crate::storage::{Storage, StorageError, UserRole as StorageRole};
 
@@ -45,9 +45,10 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
             emergency: called.kind == NumberKind::Emergency,
             presentation: &presentation,
             customer: fact_of(cards.as_deref()),
-            agents: &agents,
+            agents: (&agents).into(),
             directory: &directory,
             tried: &[],
+            background: Background { zone: Some(&config.guidance.time_zone), ..Background::default() },
         });
         explanation(&called, &decision)
     })
@@ -199,6 +200,10 @@ fn explanation(called: &Canonical, decision: &crate::routing::Decision) -> Resul
             ("offer", serde_json::json!({"agent": agent.as_str(), "reason": reason.code()}))
         }
         Action::DefaultRoute { why } => ("default_route", serde_json::json!({"why": why})),
+        Action::Forward { to } => ("forward", serde_json::json!({"to": to})),
+        Action::Reject { status } => ("reject", serde_json::json!({"status": status})),
+        Action::Park(park) => ("park", serde_json::json!({"mode": park.mode, "patience_s": park.patience_s})),
+        Action::Callback => ("callback", serde_json::Value::Null),
     };
     let mut shown = serde_json::json!({"action": action, "rule": decision.rule, "called": called.national});
     if let (Some(shown), Some(detail)) = (shown.as_object_mut(), detail.as_object()) {

@@ -1,5 +1,6 @@
 //! The walk of a call: who calls, whom to ask, the offer, the default route.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::identity::{
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
-use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
+use crate::routing::{Action, Background, CustomerFact, Facts, OfferReason, decide};
 use slotmap::{Key, KeyData};
 
 impl Engine {
@@ -149,9 +150,10 @@ impl Engine {
             emergency: entry.emergency,
             presentation: &entry.caller.presentation,
             customer: customer_fact(&entry.customer),
-            agents: &self.agents,
+            agents: (&self.agents).into(),
             directory: &self.directory,
             tried: &entry.tried,
+            background: Background { zone: Some(&self.settings.time_zone), ..Background::default() },
         });
         let action = decision.action.clone();
         let rule = decision.rule.clone();
@@ -161,12 +163,18 @@ impl Engine {
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
-            Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
+            // A rule that parks or asks for a callback does not decide before the engine can do that.
+            Action::Untouched
+            | Action::DefaultRoute { .. }
+            | Action::Forward { .. }
+            | Action::Reject { .. }
+            | Action::Park(_)
+            | Action::Callback => self.route_default(call),
         }
     }
 
     /// Offers the call to one agent: lease, pop, and then the phone.
-    fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: String) {
+    fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: Cow<'static, str>) {
         let id = super::ids::offer_id(self.random_bits());
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };

@@ -99,9 +99,10 @@ impl House {
             emergency: false,
             presentation: &self.presentation,
             customer,
-            agents: &self.agents,
+            agents: (&self.agents).into(),
             directory: &self.directory,
             tried: &self.tried,
+            background: Background::default(),
         }
     }
 
@@ -113,19 +114,29 @@ impl House {
 fn offered(decision: &Decision) -> Option<(&str, OfferReason)> {
     match &decision.action {
         Action::Offer { agent, reason } => Some((agent.as_str(), *reason)),
-        Action::Untouched | Action::DefaultRoute { .. } => None,
+        Action::Untouched
+        | Action::DefaultRoute { .. }
+        | Action::Forward { .. }
+        | Action::Reject { .. }
+        | Action::Park(_)
+        | Action::Callback => None,
     }
 }
 
 fn why_default(decision: &Decision) -> &str {
     match &decision.action {
         Action::DefaultRoute { why } => why,
-        Action::Untouched | Action::Offer { .. } => "",
+        Action::Untouched
+        | Action::Offer { .. }
+        | Action::Forward { .. }
+        | Action::Reject { .. }
+        | Action::Park(_)
+        | Action::Callback => "",
     }
 }
 
 fn step<'a>(decision: &'a Decision, rule: &str) -> &'a str {
-    decision.trace.iter().find(|step| step.rule == rule).map_or("", |step| step.why.as_str())
+    decision.trace.iter().find(|step| step.rule == rule).map_or("", |step| &*step.why)
 }
 
 #[test]
@@ -133,7 +144,7 @@ fn n26_an_emergency_number_passes_untouched_before_anything_is_asked() {
     let house = House::new();
     let decision = decide(&Facts { emergency: true, ..house.facts(CustomerFact::None) });
     assert_eq!(decision.action, Action::Untouched);
-    assert_eq!((decision.rule.as_str(), decision.trace.len()), ("emergency", 1));
+    assert_eq!((&*decision.rule, decision.trace.len()), ("emergency", 1));
 }
 
 #[test]
