@@ -57,6 +57,16 @@ pub(super) async fn look_up(
     }
 }
 
+/// Reads who called within the last week, so that rules which count calls go on counting after a start.
+pub(super) async fn calls_before(storage: Storage, world: mpsc::Sender<FromWorld>, limit: usize) {
+    let week = jiff::SignedDuration::from_hours(7 * 24);
+    match storage.calls_before(jiff::Timestamp::now() - week, limit).await {
+        // The driver is gone only when the process stops.
+        Ok(calls) => _ = world.send(FromWorld::CallsBefore(calls)).await,
+        Err(error) => tracing::warn!(%error, "calls from before the start are not counted"),
+    }
+}
+
 /// Keeps records, in order; while the database is away they wait here, the oldest giving way at the limit.
 pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, limit: usize, health: Health) {
     let mut waiting: VecDeque<Write> = VecDeque::new();

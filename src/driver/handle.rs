@@ -35,6 +35,8 @@ pub enum FromWorld {
     Directory(Arc<Directory>),
     /// Another process changed a status.
     StoredStatus(StoredStatus),
+    /// Calls to lines from before the start: the calling number, when, and which agent answered.
+    CallsBefore(Vec<(String, jiff::Timestamp, Option<AgentId>)>),
     /// The configuration was read again.
     Settings(Arc<Settings>),
     /// Certificates were read again.

@@ -53,5 +53,6 @@ pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecor
             .iter()
             .map(|decision| serde_json::to_value(decision).unwrap_or(serde_json::Value::Null))
             .collect(),
+        facts: call.facts.clone(),
     }
 }

@@ -15,6 +15,7 @@ mod phones;
 mod record_route;
 mod redirects;
 mod responses;
+mod rules;
 mod saved;
 mod shifts;
 mod strangers;

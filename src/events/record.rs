@@ -1,9 +1,12 @@
 //! The record of a call, written once when it ends.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::presence::{AgentId, CallId, CustomerId};
+use crate::routing::Snapshot;
 
 /// One call from first INVITE to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,9 @@ pub struct CallRecord {
     pub talk_s: u64,
     /// The decision traces, in order, one for each decision.
     pub traces: Vec<serde_json::Value>,
+    /// What the first decision knew, for dry runs of other rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Arc<Snapshot>>,
 }
 
 /// How a call ended.

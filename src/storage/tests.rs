@@ -99,6 +99,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         status: Some(200),
         talk_s: 0,
         traces: vec![json!({"rule": "assigned_first", "matched": true})],
+        facts: None,
     }
 }
 

@@ -1,1 +1,7 @@
-//! The rules, row by row.
+//! A house of five agents, and what the rules make of its calls.
+
+mod actions;
+mod conditions;
+mod house;
+mod reading;
+mod recorded;
