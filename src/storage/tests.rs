@@ -518,3 +518,73 @@ async fn the_phone_index_has_every_number_with_customer_and_assignee() {
         ]
     );
 }
+
+const RULES: &str = "[[rule]]\nname = \"closed\"\nreject = 603\n";
+
+#[tokio::test]
+async fn rules_are_versions_and_one_is_in_force_with_one_audit_row_for_each_change() {
+    let house = House::new().await;
+    let storage = &house.storage;
+    assert_eq!(storage.rule_versions().await.expect("an answer"), []);
+    assert!(storage.directory().await.expect("an answer").rules.rules.is_empty());
+    assert_eq!(storage.save_rules("", "", "root", at(1)).await, Ok(1));
+    assert_eq!(storage.save_rules(RULES, "年末", "root", at(2)).await, Ok(2));
+    assert!(storage.directory().await.expect("an answer").rules.rules.is_empty(), "a draft is not in force");
+
+    let before = storage.data_version().await.expect("a number");
+    storage.activate_rules(Some(2), "root", at(3)).await.expect("activated");
+    let after = storage.data_version().await.expect("a number");
+    assert!(after > before, "our own process reads them again too");
+    let directory = storage.directory().await.expect("an answer");
+    assert_eq!(directory.rules.rules[0].name, "closed");
+    let versions = storage.rule_versions().await.expect("an answer");
+    let listed: Vec<(i64, &str, bool)> =
+        versions.iter().map(|it| (it.version, it.note.as_str(), it.active)).collect();
+    assert_eq!(listed, [(2, "年末", true), (1, "", false)]);
+    let (version, text) = storage.rules(2).await.expect("an answer").expect("it is there");
+    assert_eq!((version.saved_by.as_str(), version.saved_at, text.as_str()), ("root", at(2), RULES));
+
+    storage.activate_rules(None, "suzuki", at(4)).await.expect("activated");
+    assert!(storage.directory().await.expect("an answer").rules.rules.is_empty());
+    let refused = storage.activate_rules(Some(9), "root", at(5)).await;
+    assert!(matches!(refused, Err(StorageError::Conflict(_))), "{refused:?}");
+    assert_eq!(storage.rules(9).await, Ok(None));
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as("SELECT user_name, action, subject FROM audit ORDER BY at")
+            .fetch_all(&mut house.stranger().await)
+            .await
+            .expect("rows");
+    let rows: Vec<(&str, &str, &str)> = rows
+        .iter()
+        .map(|(user, action, subject)| (user.as_str(), action.as_str(), subject.as_str()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("root", "rules.save", "1"),
+            ("root", "rules.save", "2"),
+            ("root", "rules.activate", "2"),
+            ("suzuki", "rules.activate", "none"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn m076_callers_of_the_last_days_and_what_was_decided_are_read_from_the_records() {
+    let house = House::new().await;
+    for index in 0..1_203 {
+        let mut call = record(&format!("c-{index:04}"), index);
+        call.line = (index % 2 == 0).then(|| "0120-123-456".to_owned());
+        call.traces =
+            vec![json!({"action": {"kind": "reject", "status": 603}, "rule": "closed", "trace": []})];
+        house.storage.save_call(&call).await.expect("saved");
+    }
+    let calls = house.storage.calls_before(at(1_000), 10_000).await.expect("an answer");
+    assert_eq!(calls.len(), 102, "every second one went to a line");
+    assert_eq!(calls[0], ("+81312345678".to_owned(), at(1_202), Some(AgentId::new("a055"))));
+    let decisions = house.storage.recorded_decisions(700).await.expect("an answer");
+    assert_eq!((decisions.len(), decisions[0].call.as_str()), (700, "c-1202"));
+    assert_eq!(decisions[699].action, Some(crate::routing::Action::Reject { status: 603 }));
+    assert_eq!(decisions[0].facts, None);
+    assert_eq!(house.storage.recorded_decisions(5_000).await.expect("an answer").len(), 1_203);
+}

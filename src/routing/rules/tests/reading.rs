@@ -217,3 +217,13 @@ fn a_set_is_written_as_its_text_and_read_back() {
     assert_eq!(read, house.directory);
     assert_eq!(read.rules.rules, house.directory.rules.rules);
 }
+
+#[test]
+fn the_example_is_sound() {
+    let text = include_str!("../../../../config/rules.example.toml");
+    let house = House::with(text);
+    let facts = LintFacts { directory: &house.directory, emergency: &[] };
+    let said = lint(&house.directory.rules, &facts).unwrap();
+    assert_eq!(said.len(), 1, "only a005 is not of this house: {said:?}");
+    assert_eq!(house.directory.rules.rules.len(), 10);
+}
