@@ -18,7 +18,7 @@ pub struct Problem {
     detail_ja: Option<String>,
     retry_after_s: Option<u64>,
     /// A further member and its name.
-    further: Option<(&'static str, Value)>,
+    further: Option<Box<(&'static str, Value)>>,
 }
 
 impl Problem {
@@ -68,7 +68,7 @@ impl Problem {
     /// The same with a further member.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
-        self.further = Some((name, value));
+        self.further = Some(Box::new((name, value)));
         self
     }
 
@@ -90,8 +90,8 @@ impl IntoResponse for Problem {
         if let Some(ja) = self.detail_ja {
             body["detail_ja"] = json!(ja);
         }
-        if let Some((name, value)) = self.further {
-            body[name] = value;
+        if let Some(further) = self.further {
+            body[further.0] = further.1;
         }
         let problem = HeaderValue::from_static("application/problem+json");
         let mut response = (self.status, [(CONTENT_TYPE, problem)], body.to_string()).into_response();
