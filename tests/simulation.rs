@@ -19,6 +19,8 @@ mod house;
 mod judge;
 #[path = "simulation/ladder.rs"]
 mod ladder;
+#[path = "simulation/leaving.rs"]
+mod leaving;
 #[path = "simulation/looks.rs"]
 mod looks;
 #[path = "simulation/outside.rs"]
