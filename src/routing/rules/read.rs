@@ -86,25 +86,21 @@ impl<'d> Section<'d> {
     pub(super) fn sections(&self, key: &'static str) -> Option<Vec<Section<'d>>> {
         let (span, value) = self.value(key)?;
         let place = format!("{}{key}", self.lead());
-        match value {
-            DeValue::Table(table) => Some(vec![Section::new(place, span, table, self.notes)]),
-            DeValue::Array(items) => {
-                let tables = items.iter().filter_map(|item| match item.get_ref() {
-                    DeValue::Table(table) => {
-                        Some(Section::new(place.clone(), item.span(), table, self.notes))
-                    }
-                    other => {
-                        self.wrong(key, &item.span(), "a list of tables", other);
-                        None
-                    }
-                });
-                Some(tables.collect())
-            }
-            other => {
-                self.wrong(key, &span, "a table", other);
-                None
-            }
+        if let DeValue::Table(table) = value {
+            return Some(vec![Section::new(place, span, table, self.notes)]);
         }
+        let DeValue::Array(items) = value else {
+            self.wrong(key, &span, "a table", value);
+            return None;
+        };
+        let tables = items.iter().filter_map(|item| {
+            if let DeValue::Table(table) = item.get_ref() {
+                return Some(Section::new(place.clone(), item.span(), table, self.notes));
+            }
+            self.wrong(key, &item.span(), "a list of tables", item.get_ref());
+            None
+        });
+        Some(tables.collect())
     }
 
     /// A text that `parse` understands.
@@ -129,9 +125,10 @@ impl<'d> Section<'d> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         let (span, value) = self.value(key)?;
-        let items: Vec<(Range<usize>, &DeValue<'_>)> = match value {
-            DeValue::Array(items) => items.iter().map(|item| (item.span(), item.get_ref())).collect(),
-            single => vec![(span.clone(), single)],
+        let items: Vec<(Range<usize>, &DeValue<'_>)> = if let DeValue::Array(items) = value {
+            items.iter().map(|item| (item.span(), item.get_ref())).collect()
+        } else {
+            vec![(span.clone(), value)]
         };
         if items.is_empty() || items.len() > most {
             let what = format!("has {} entries; it must have from 1 to {most}", items.len());
@@ -140,9 +137,10 @@ impl<'d> Section<'d> {
         }
         let mut list = Vec::with_capacity(items.len());
         for (span, item) in items {
-            match item {
-                DeValue::String(text) => list.extend(self.accept(key, &span, parse(text))),
-                other => self.wrong(key, &span, "a text or a list of texts in quotes", other),
+            if let DeValue::String(text) = item {
+                list.extend(self.accept(key, &span, parse(text)));
+            } else {
+                self.wrong(key, &span, "a text or a list of texts in quotes", item);
             }
         }
         Some(list)
