@@ -1,6 +1,6 @@
 //! What the engine remembers of callers and agents between calls, for the rules: bounded, and plain data.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -22,7 +22,7 @@ const ENTRIES_PER_CALLER: usize = 4;
 /// Who called when, who talked with them last, and how much each agent has had.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
-    callers: HashMap<Arc<str>, Caller>,
+    callers: BTreeMap<Arc<str>, Caller>,
     /// Every call in its order, so that the longest silent caller gives way.
     line: VecDeque<(Timestamp, Arc<str>)>,
     loads: BTreeMap<AgentId, Load>,
