@@ -122,8 +122,6 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         health: health.clone(),
     };
     tokio::spawn(watching.run(version, statuses));
-    let (callers, world) = (config.routing.callers, world_sender.clone());
-    tokio::spawn(world::calls_before(storage.clone(), world, callers));
 
     let state = api_state(config, storage, &engine_handle, &desk_handle, &directory_receiver, &health)?;
     let routes = router_with(state, extras.routes);

@@ -90,8 +90,8 @@ struct Inner {
     queue: Semaphore,
     current: RwLock<Option<Arc<Pools>>>,
     checked_at: Mutex<Option<Instant>>,
-    /// Counts connections of the writer, as `PRAGMA data_version` may only be compared within one, and changes
-    /// of our own that are to be read again.
+    /// Counts connections of the writer, as `PRAGMA data_version` may only be compared within one, and
+    /// changes of our own that are to be read again.
     writer_connections: Arc<AtomicI64>,
 }
 

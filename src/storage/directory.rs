@@ -32,8 +32,8 @@ impl Storage {
     }
 }
 
-/// Rules are checked when they are saved. When another version of the program saved what this one cannot read,
-/// calls go on by the built-in steps.
+/// Rules are checked when they are saved. When another version of the program saved what this one cannot
+/// read, calls go on by the built-in steps.
 fn compiled(text: &str) -> Arc<RuleSet> {
     let limits = RuleLimits { octets: usize::MAX, rules: usize::MAX, ..RuleLimits::default() };
     let set = RuleSet::parse(text, &limits).unwrap_or_else(|faults| {

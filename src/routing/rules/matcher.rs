@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime, Time};
 use super::NumberPattern;
 use super::apply::pool_name;
 use super::model::{AssigneeIs, Condition, CustomerIs, FlagIs, Frequent, Who};
-use crate::customer::CustomerCard;
+use crate::customer::{CustomerCard, Language};
 use crate::identity::{Number, NumberKind, Presentation};
 use crate::presence::{AbsenceReason, AgentId, WhyNot};
 use crate::routing::{Agent, CustomerFact, Facts, Line, assignee_of, calls_within};
@@ -57,32 +57,15 @@ impl<'a> View<'a> {
         let open = self.facts.background.open;
         let case = open.and_then(|open| open.case.as_ref());
         match condition {
-            Condition::Line(lines) => {
-                let is = |wanted: &String| *wanted == self.line.number || *wanted == self.line.key;
-                ok(lines.iter().any(is), || format!("line: it is {}", self.line.number))
-            }
+            Condition::Line(lines) => self.line(lines),
             Condition::Client(clients) => {
                 ok(clients.contains(&self.line.client), || format!("client: it is {}", self.line.client))
             }
-            Condition::LineGroup(groups) => {
-                let group = self.line.group.as_ref();
-                ok(group.is_some_and(|group| groups.contains(group)), || {
-                    format!("line_group: it is {}", group.map_or("none", String::as_str))
-                })
-            }
+            Condition::LineGroup(groups) => self.line_group(groups),
             Condition::Weekday(days) => self.weekday(days),
             Condition::Holiday(wanted) => self.holiday(*wanted),
-            Condition::Dates(dates) => {
-                let day = self.local().date();
-                let lies_in = |(from, to): &(Date, Date)| (*from..=*to).contains(&day);
-                ok(dates.iter().any(lies_in), || format!("date: it is {day}"))
-            }
-            Condition::Time(spans) => {
-                let time = self.local().time();
-                ok(spans.iter().any(|span| lies_in(time, *span)), || {
-                    format!("time: it is {:02}:{:02}", time.hour(), time.minute())
-                })
-            }
+            Condition::Dates(dates) => self.date(dates),
+            Condition::Time(spans) => self.time(spans),
             Condition::Presentation(wanted) => {
                 let is = self.facts.presentation.code();
                 ok(wanted.contains(&is), || format!("presentation: it is {is}"))
@@ -93,31 +76,12 @@ impl<'a> View<'a> {
                 let is = customer_is(&self.facts.customer);
                 ok(wanted.contains(&is), || format!("customer: {}", is.code()))
             }
-            Condition::CustomerId(ids) => self.of_customer("customer_id", |card| {
-                let is = ids.iter().any(|id| id == card.id.as_str());
-                ok(is, || "customer_id: it is another customer".to_owned())
-            }),
-            Condition::Flags(wanted) => self.of_customer("flag", |card| {
-                let has = wanted.iter().any(|flag| has_flag(card, flag));
-                ok(has, || "flag: the customer has none of them".to_owned())
-            }),
-            Condition::WithoutFlags(unwanted) => {
-                let has = |flag: &&FlagIs| self.card.is_some_and(|card| has_flag(card, flag));
-                let found = unwanted.iter().find(has);
-                found.map_or(Ok(()), |flag| Err(format!("without_flag: the customer has {}", flag.code)))
-            }
-            Condition::Rank(ranks) => self.of_customer("rank", |card| {
-                let is = card.rank.as_ref().is_some_and(|rank| ranks.contains(rank));
-                ok(is, || format!("rank: it is {}", card.rank.as_deref().unwrap_or("none")))
-            }),
-            Condition::Tags(tags) => {
-                let known = open.map_or(&[][..], |open| &open.tags);
-                let has = tags.iter().any(|tag| known.contains(tag));
-                ok(has, || "tag: the customer has none of them".to_owned())
-            }
-            Condition::Language(language) => self.of_customer("language", |card| {
-                ok(card.language == *language, || format!("language: it is {}", word_of(&card.language)))
-            }),
+            Condition::CustomerId(ids) => self.customer_id(ids),
+            Condition::Flags(wanted) => self.flag(wanted),
+            Condition::WithoutFlags(unwanted) => self.without_flag(unwanted),
+            Condition::Rank(ranks) => self.rank(ranks),
+            Condition::Tags(tags) => self.tag(tags),
+            Condition::Language(language) => self.language(*language),
             Condition::Assignee(wanted) => self.assignee_is(wanted),
             Condition::AssigneeReason(wanted) => self.assignee_reason(wanted),
             Condition::AssigneeBackWithin(minutes) => self.assignee_back_within(*minutes),
@@ -139,6 +103,70 @@ impl<'a> View<'a> {
                 ok(tried >= *at_least, || format!("tried_at_least: {tried}"))
             }
         }
+    }
+
+    fn line(&self, lines: &[String]) -> Result<(), String> {
+        let is = |wanted: &String| *wanted == self.line.number || *wanted == self.line.key;
+        ok(lines.iter().any(is), || format!("line: it is {}", self.line.number))
+    }
+
+    fn line_group(&self, groups: &[String]) -> Result<(), String> {
+        let group = self.line.group.as_ref();
+        ok(group.is_some_and(|group| groups.contains(group)), || {
+            format!("line_group: it is {}", group.map_or("none", String::as_str))
+        })
+    }
+
+    fn date(&self, dates: &[(Date, Date)]) -> Result<(), String> {
+        let day = self.local().date();
+        let lies_in = |(from, to): &(Date, Date)| (*from..=*to).contains(&day);
+        ok(dates.iter().any(lies_in), || format!("date: it is {day}"))
+    }
+
+    fn time(&self, spans: &[(Time, Time)]) -> Result<(), String> {
+        let time = self.local().time();
+        let holds = spans.iter().any(|span| lies_in(time, *span));
+        ok(holds, || format!("time: it is {:02}:{:02}", time.hour(), time.minute()))
+    }
+
+    fn customer_id(&self, ids: &[String]) -> Result<(), String> {
+        self.of_customer("customer_id", |card| {
+            let is = ids.iter().any(|id| id == card.id.as_str());
+            ok(is, || "customer_id: it is another customer".to_owned())
+        })
+    }
+
+    fn flag(&self, wanted: &[FlagIs]) -> Result<(), String> {
+        self.of_customer("flag", |card| {
+            let has = wanted.iter().any(|flag| has_flag(card, flag));
+            ok(has, || "flag: the customer has none of them".to_owned())
+        })
+    }
+
+    /// Of somebody unknown no flag is known either.
+    fn without_flag(&self, unwanted: &[FlagIs]) -> Result<(), String> {
+        let has = |flag: &&FlagIs| self.card.is_some_and(|card| has_flag(card, flag));
+        let found = unwanted.iter().find(has);
+        found.map_or(Ok(()), |flag| Err(format!("without_flag: the customer has {}", flag.code)))
+    }
+
+    fn rank(&self, ranks: &[String]) -> Result<(), String> {
+        self.of_customer("rank", |card| {
+            let is = card.rank.as_ref().is_some_and(|rank| ranks.contains(rank));
+            ok(is, || format!("rank: it is {}", card.rank.as_deref().unwrap_or("none")))
+        })
+    }
+
+    fn tag(&self, tags: &[String]) -> Result<(), String> {
+        let known = self.facts.background.open.map_or(&[][..], |open| &open.tags);
+        let has = tags.iter().any(|tag| known.contains(tag));
+        ok(has, || "tag: the customer has none of them".to_owned())
+    }
+
+    fn language(&self, language: Language) -> Result<(), String> {
+        self.of_customer("language", |card| {
+            ok(card.language == language, || format!("language: it is {}", word_of(&card.language)))
+        })
     }
 
     fn weekday(&self, days: &[bool; 7]) -> Result<(), String> {

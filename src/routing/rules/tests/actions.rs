@@ -165,7 +165,11 @@ const OTHERS: [Row; 12] = [
     ),
     // The first rule that decides is the last that is asked.
     (
-        r#"rule = [{ name = "r", when = { rank = "B" }, reject = 603 }, { name = "q", reject = 486 }, { name = "p", reject = 404 }]"#,
+        r#"rule = [
+            { name = "r", when = { rank = "B" }, reject = 603 },
+            { name = "q", reject = 486 },
+            { name = "p", reject = 404 },
+        ]"#,
         |it| it.known(""),
         "reject 486 @q",
         &["- r: rank: it is A", "+ q: refused with 486"],
