@@ -152,7 +152,7 @@ impl Engine {
         self.raise_alerts(call, &decision.extras.alerts);
         if let Some(entry) = self.tables.calls.get_mut(call) {
             tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
-            entry.decisions.push(decision);
+            entry.decisions.push(Arc::new(decision));
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
@@ -182,7 +182,7 @@ impl Engine {
         self.memory.offered(&agent);
         entry.rev += 1;
         let expires_at = self.now.wall_at(self.now.moment + self.settings.answer_within);
-        let pop = Arc::new(self.pop_for(call, &agent, reason, &rule));
+        let pop = self.listening.then(|| Arc::new(self.pop_for(call, &agent, reason, &rule)));
         let announce = self.screens.contains(&agent);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         entry.phase = Phase::Offered(
@@ -191,7 +191,7 @@ impl Engine {
                 id: id.clone(),
                 agent: agent.clone(),
                 progress: Progress::Announcing,
-                pop: Arc::clone(&pop),
+                pop: pop.clone(),
                 expires_at,
                 answer_within: self.settings.answer_within,
                 taken_by_key: false,
@@ -201,9 +201,11 @@ impl Engine {
         );
         self.tables.call_by_offer.insert(id.clone(), call);
         self.counters.offers += 1;
-        let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
-        let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
-        self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
+        if let Some(pop) = pop {
+            let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
+            let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
+            self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
+        }
         // The pop is written first: nothing stands before it on its way to the screen.
         self.presence_changed(&agent);
         if announce {

@@ -87,7 +87,9 @@ impl Engine {
 
     /// Tells the supervisors what a decision wants them to know, each once for a call (M030).
     pub(super) fn raise_alerts(&mut self, call: CallKey, alerts: &[Alert]) {
-        for alert in alerts {
+        // Events are made only for readers; who comes later hears of it at the next decision.
+        let heard = if self.listening { alerts } else { &[] };
+        for alert in heard {
             let Some(entry) = self.tables.calls.get_mut(call) else { return };
             if !entry.alerted.insert(alert.clone()) {
                 continue;

@@ -6,6 +6,7 @@ mod features;
 mod hops;
 mod identity;
 mod large;
+mod listening;
 mod digest;
 mod lookups;
 mod offers;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::import::{ImportError, ImportReport, ImportedNumber, Table};
 use super::*;
 use crate::customer::{LookupFault, NoticeLevel};
-use crate::events::{CallRecord, EndReason};
+use crate::events::{CallRecord, EndReason, Trace};
 use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, CustomerId, SetBy};
 use crate::routing::rules::{RuleLimits, RuleSet, dry_run};
 use crate::routing::{Abilities, Action};
@@ -101,7 +101,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         end_reason: None,
         status: Some(200),
         talk_s: 0,
-        traces: vec![json!({"rule": "assigned_first", "matched": true})],
+        traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
         facts: None,
     }
 }
@@ -126,6 +126,32 @@ async fn m018_a_lookup_by_any_number_finds_the_whole_card() {
     assert_eq!(flags, [("complaint", Some(2)), ("vip", None)]);
     assert_eq!(house.storage.lookup("+81399999999").await, Ok(vec![]));
     assert_eq!(house.storage.customer(&card.id).await, Ok(Some(card.clone())));
+}
+
+#[tokio::test]
+async fn the_book_in_memory_answers_as_the_database_does() {
+    let house = House::with_customers().await;
+    let history = "customer,at,agent,summary\ncu-89,2026-11-20 10:00,a055,asked about the bill\n\
+                   cu-89,2026-11-21 10:00,a055,asked again\n";
+    house.import(Table::Contacts, history).await.expect("contacts");
+    let book = house.storage.customer_book(1 << 20).await.expect("an answer").expect("it fits");
+    let numbers = house.storage.phone_index().await.expect("an answer");
+    assert!(numbers.len() > 2, "{numbers:?}");
+    for (number, ..) in numbers {
+        assert_eq!(Ok(book.find(&number)), house.storage.lookup(&number).await, "{number}");
+    }
+    assert!(book.find("+81399999999").is_empty());
+    assert!(house.storage.customer_book(100).await.expect("an answer").is_none(), "it is too large");
+}
+
+#[tokio::test]
+async fn records_are_stored_together_or_not_at_all() {
+    let house = House::new().await;
+    let records: Vec<CallRecord> = (0..100).map(|n| record(&format!("c-{n}"), n)).collect();
+    let all: Vec<&CallRecord> = records.iter().collect();
+    house.storage.save_calls(&all).await.expect("stored");
+    house.storage.save_calls(&all[..3]).await.expect("a second time changes nothing");
+    assert_eq!(house.count("SELECT COUNT(*) FROM calls").await, 100);
 }
 
 #[tokio::test]
@@ -578,8 +604,8 @@ async fn m076_callers_of_the_last_days_and_what_was_decided_are_read_from_the_re
     for index in 0..1_203 {
         let mut call = record(&format!("c-{index:04}"), index);
         call.line = (index % 2 == 0).then(|| "0120-123-456".to_owned());
-        call.traces =
-            vec![json!({"action": {"kind": "reject", "status": 603}, "rule": "closed", "trace": []})];
+        let trace = json!({"action": {"kind": "reject", "status": 603}, "rule": "closed", "trace": []});
+        call.traces = vec![Trace::Read(trace)];
         house.storage.save_call(&call).await.expect("saved");
     }
     let calls = house.storage.calls_before(at(1_000), 10_000).await.expect("an answer");
