@@ -8,7 +8,7 @@ use toritsugi::clock::{Moment, Now};
 use toritsugi::customer::{BookMaker, CustomerBook, CustomerCard, Language};
 use toritsugi::identity::Presentation;
 use toritsugi::presence::{AgentBook, AgentId, AgentStatus, CustomerId, Role, SetBy};
-use toritsugi::routing::{Agent, CustomerFact, Directory, Facts, Line, decide};
+use toritsugi::routing::{Agent, Background, CustomerFact, Directory, Facts, Line, decide};
 
 const AGENTS: usize = 1_000;
 const CUSTOMERS: usize = 100_000;
@@ -95,7 +95,8 @@ fn deciding(criterion: &mut Criterion) {
         emergency: false,
         presentation: &Presentation::Withheld,
         customer,
-        agents: &agents,
+        agents: (&agents).into(),
+        background: Background::default(),
         directory: &directory,
         tried: &[],
     };

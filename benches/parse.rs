@@ -6,7 +6,9 @@ mod sample;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use toritsugi::identity::{CalledHeaders, CalledSource, CallerHeaders, TrunkContext, read_called, read_caller};
+use toritsugi::identity::{
+    CalledHeaders, CalledSource, CallerHeaders, TrunkContext, read_called, read_caller,
+};
 use toritsugi::message::{Header, Limits, Message};
 
 fn parse(criterion: &mut Criterion) {

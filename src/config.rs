@@ -8,6 +8,7 @@ mod digest;
 mod document;
 mod house;
 mod route;
+mod rules;
 mod server;
 mod sip;
 
@@ -19,6 +20,7 @@ pub use address::{Host, HostPort, Listen, NextHop, Protocol};
 pub use digest::{Digest, PasswordSource, PeerAuth};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
 pub use route::Route;
+pub use rules::Rules;
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
 pub use sip::{CalledNumberSource, Limits, Peer, Redirects, Sip, Tls};
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub numbering: Numbering,
     /// `[routing]`.
     pub routing: Routing,
+    /// `[rules]`.
+    pub rules: Rules,
     /// `[desk]`.
     pub desk: Desk,
     /// `[park]`.
@@ -97,6 +101,7 @@ impl Config {
             database: Database::read(&root.section("database")),
             numbering: Numbering::read(&root.section("numbering")),
             routing: Routing::read(&root.section("routing")),
+            rules: Rules::read(&root.section("rules")),
             desk: Desk::read(&root.section("desk")),
             park: Park::read(&root.section("park")),
             guidance: Guidance::read(&root.section("guidance")),

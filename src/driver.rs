@@ -219,6 +219,7 @@ impl Driver {
             FromWorld::Resolved(token, resolution) => Input::Resolved(token, resolution),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
+            FromWorld::CallsBefore(calls) => Input::CallsBefore(calls),
             FromWorld::Customers(customers) => {
                 self.customers = customers;
                 return;

@@ -168,6 +168,8 @@ fn document(call: &CallRecord) -> Value {
     let mut value = to_value(call);
     if let Value::Object(members) = &mut value {
         members.remove("traces");
+        // What a decision knew is for dry runs.
+        members.remove("facts");
         let state = if call.end_reason.is_some() || call.ended_at.is_some() { "ended" } else { "live" };
         members.insert("state".to_owned(), json!(state));
     }

@@ -14,13 +14,14 @@ mod problem;
 mod request;
 pub mod rights;
 mod router;
+mod rules;
 mod serve;
 mod sessions;
 mod status;
 mod store;
 
 pub use problem::Problem;
-pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, router, router_with};
+pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, RuleSettings, router, router_with};
 pub use serve::{ServeSettings, serve};
 pub use sessions::{LogInRefusal, Session, SessionSettings, Sessions};
 pub use status::{StatusFault, read_status};

@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{agents, calls, customers, health, log_in};
+use super::{agents, calls, customers, health, log_in, rules};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,11 @@ use super::{agents, calls, customers, health, log_in};
         customers::list,
         customers::one,
         customers::contacts,
+        rules::list,
+        rules::one,
+        rules::save,
+        rules::activate,
+        rules::try_out,
         health::live,
         health::ready,
         document,

@@ -3,7 +3,7 @@
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::{ErrorCode, Refusal};
 use crate::storage::StorageError;
@@ -17,12 +17,14 @@ pub struct Problem {
     detail: String,
     detail_ja: Option<String>,
     retry_after_s: Option<u64>,
+    /// A further member and its name.
+    further: Option<Box<(&'static str, Value)>>,
 }
 
 impl Problem {
     /// A problem with its stable code and a sentence for people.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), detail_ja: None, retry_after_s: None }
+        Self { status, code, detail: detail.into(), detail_ja: None, retry_after_s: None, further: None }
     }
 
     /// 401: no session, or one that is over.
@@ -63,6 +65,13 @@ impl Problem {
         self
     }
 
+    /// The same with a further member.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.further = Some(Box::new((name, value)));
+        self
+    }
+
     /// The stable code.
     pub const fn code(&self) -> &'static str {
         self.code
@@ -80,6 +89,9 @@ impl IntoResponse for Problem {
         });
         if let Some(ja) = self.detail_ja {
             body["detail_ja"] = json!(ja);
+        }
+        if let Some(further) = self.further {
+            body[further.0] = further.1;
         }
         let problem = HeaderValue::from_static("application/problem+json");
         let mut response = (self.status, [(CONTENT_TYPE, problem)], body.to_string()).into_response();

@@ -59,7 +59,7 @@ fn refuse(rejection: &JsonRejection) -> Problem {
             "The body is JSON, with Content-Type: application/json",
         ),
         StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is larger than 64 KiB")
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large for this address")
         }
         _malformed => Problem::malformed("The body is not what this address takes"),
     }

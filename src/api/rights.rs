@@ -69,6 +69,17 @@ pub fn sees_all(role: UserRole) -> bool {
     }
 }
 
+/// Whether the user may read, save, try and put in force the house's rules.
+///
+/// # Errors
+/// `forbidden` for everybody but administrators: rules say where every call goes.
+pub fn may_edit_rules(role: UserRole) -> Result<(), Refusal> {
+    match role {
+        UserRole::Admin => Ok(()),
+        UserRole::Agent | UserRole::Supervisor | UserRole::Manager => Err(forbidden()),
+    }
+}
+
 /// The refusal for what the user may not do.
 pub fn forbidden() -> Refusal {
     Refusal::of(ErrorCode::Forbidden, "権限がありません", "You may not do this")

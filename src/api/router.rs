@@ -11,17 +11,22 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use super::credentials::guard;
-use super::{Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page};
+use super::{Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page, rules};
 use crate::desk::{self, WsState};
 use crate::driver::EngineHandle;
 use crate::routing::Directory;
+use crate::routing::rules::RuleLimits;
 use crate::telemetry::Health;
 
 /// Octets of a request's body.
 const BODY_BYTES: usize = 64 * 1024;
+
+/// Octets of a request's body that carries rules: JSON may write an octet as six.
+const RULES_BODY_BYTES: usize = 1024 * 1024;
 
 /// A number as people write it, as E.164; `None` when it is none.
 pub type Normalise = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -39,11 +44,42 @@ pub struct ApiSettings {
     pub hosts: Vec<String>,
     /// For one request from its head to its answer.
     pub request_within: Duration,
+    /// How the house's own rules are read and tried.
+    pub rules: RuleSettings,
+}
+
+/// How the house's own rules are read and tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSettings {
+    /// How large they may be.
+    pub limits: RuleLimits,
+    /// Recorded calls of one dry run.
+    pub dry_run_calls: usize,
+    /// The zone of times of day.
+    pub zone: TimeZone,
+    /// Emergency numbers the configuration adds.
+    pub emergency: Vec<String>,
+}
+
+impl Default for RuleSettings {
+    fn default() -> Self {
+        Self {
+            limits: RuleLimits::default(),
+            dry_run_calls: 10_000,
+            zone: TimeZone::UTC,
+            emergency: Vec::new(),
+        }
+    }
 }
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { secure_cookie: false, hosts: Vec::new(), request_within: Duration::from_secs(10) }
+        Self {
+            secure_cookie: false,
+            hosts: Vec::new(),
+            request_within: Duration::from_secs(10),
+            rules: RuleSettings::default(),
+        }
     }
 }
 
@@ -93,6 +129,7 @@ pub fn router_with(state: ApiState, further: Router<ApiState>) -> Router {
         .route("/api/v1/customers", get(customers::list))
         .route("/api/v1/customers/{id}", get(customers::one))
         .route("/api/v1/customers/{id}/contacts", get(customers::contacts))
+        .merge(rule_routes())
         .merge(further)
         .route_layer(from_fn_with_state(state.clone(), guard));
     let web_socket = Router::new().route("/ws/v1", get(desk::upgrade)).with_state(state.web_socket.clone());
@@ -104,6 +141,17 @@ pub fn router_with(state: ApiState, further: Router<ApiState>) -> Router {
         .layer(from_fn_with_state(state.clone(), around))
         .layer(from_fn(security_headers))
         .with_state(state)
+}
+
+/// Rules are longer than other bodies.
+fn rule_routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/rules/{version}", get(rules::one))
+        .route("/api/v1/rules/draft", put(rules::save))
+        .route("/api/v1/rules/active", put(rules::activate))
+        .route("/api/v1/rules/dry-run", post(rules::try_out))
+        .layer(DefaultBodyLimit::max(RULES_BODY_BYTES))
 }
 
 async fn method_not_allowed() -> Problem {

@@ -1,11 +1,14 @@
 //! What the API and the desk ask of the database: a boundary, so that tests need none.
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use crate::customer::{Contact, CustomerCard};
 use crate::events::CallRecord;
 use crate::presence::{CallId, CustomerId};
-use crate::storage::{CallFilter, Page, Storage, StorageError, StoredSession, User};
+use crate::storage::{
+    CallFilter, Page, RecordedDecision, RuleVersion, Storage, StorageError, StoredSession, User,
+};
 
 /// An answer that takes a while.
 pub type Answering<'a, T> = BoxFuture<'a, Result<T, StorageError>>;
@@ -32,6 +35,17 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Answering<'a, Page<CallRecord>>;
     fn call<'a>(&'a self, id: &'a CallId) -> Answering<'a, Option<CallRecord>>;
+    fn rule_versions(&self) -> Answering<'_, Vec<RuleVersion>>;
+    fn rules(&self, version: i64) -> Answering<'_, Option<(RuleVersion, String)>>;
+    fn save_rules<'a>(
+        &'a self,
+        body: &'a str,
+        note: &'a str,
+        user: &'a str,
+        at: Timestamp,
+    ) -> Answering<'a, i64>;
+    fn activate_rules<'a>(&'a self, version: Option<i64>, user: &'a str, at: Timestamp) -> Answering<'a, ()>;
+    fn recorded_decisions(&self, limit: usize) -> Answering<'_, Vec<RecordedDecision>>;
 }
 
 impl Store for Storage {
@@ -79,5 +93,31 @@ impl Store for Storage {
 
     fn call<'a>(&'a self, id: &'a CallId) -> Answering<'a, Option<CallRecord>> {
         Box::pin(self.call(id))
+    }
+
+    fn rule_versions(&self) -> Answering<'_, Vec<RuleVersion>> {
+        Box::pin(self.rule_versions())
+    }
+
+    fn rules(&self, version: i64) -> Answering<'_, Option<(RuleVersion, String)>> {
+        Box::pin(self.rules(version))
+    }
+
+    fn save_rules<'a>(
+        &'a self,
+        body: &'a str,
+        note: &'a str,
+        user: &'a str,
+        at: Timestamp,
+    ) -> Answering<'a, i64> {
+        Box::pin(self.save_rules(body, note, user, at))
+    }
+
+    fn activate_rules<'a>(&'a self, version: Option<i64>, user: &'a str, at: Timestamp) -> Answering<'a, ()> {
+        Box::pin(self.activate_rules(version, user, at))
+    }
+
+    fn recorded_decisions(&self, limit: usize) -> Answering<'_, Vec<RecordedDecision>> {
+        Box::pin(self.recorded_decisions(limit))
     }
 }

@@ -25,7 +25,9 @@ use crate::engine::{Answer, ErrorCode, Refusal, Request};
 use crate::events::{CallRecord, EndReason, Trace};
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, OfferId, PresenceDocument, Role, SetBy};
 use crate::routing::{Agent, Directory};
-use crate::storage::{CallFilter, Page, StorageError, StoredSession, User, UserRole};
+use crate::storage::{
+    CallFilter, Page, RecordedDecision, RuleVersion, StorageError, StoredSession, User, UserRole,
+};
 use crate::telemetry::Health;
 
 /// A whole edge on loopback.
@@ -236,6 +238,10 @@ pub(crate) struct FakeStore {
     pub(crate) users: Mutex<BTreeMap<String, User>>,
     pub(crate) sessions: Mutex<BTreeMap<[u8; 32], StoredSession>>,
     pub(crate) calls: Mutex<Vec<CallRecord>>,
+    /// Text, note and user of each version, the first being version 1.
+    pub(crate) rules: Mutex<Vec<(String, String, String)>>,
+    pub(crate) active_rules: Mutex<Option<i64>>,
+    pub(crate) decisions: Mutex<Vec<RecordedDecision>>,
     pub(crate) down: AtomicBool,
 }
 
@@ -245,6 +251,9 @@ impl FakeStore {
             users: Mutex::default(),
             sessions: Mutex::default(),
             calls: Mutex::default(),
+            rules: Mutex::default(),
+            active_rules: Mutex::default(),
+            decisions: Mutex::default(),
             down: AtomicBool::new(false),
         };
         store.add_session(AGENT, "takahashi", UserRole::Agent, Some("a102"), 3_600);
@@ -274,6 +283,14 @@ impl FakeStore {
             expires_at: Timestamp::now() + SignedDuration::from_secs(lasts_s),
         };
         self.sessions.lock().unwrap().insert(token_hash, session);
+    }
+
+    fn version(&self, version: i64) -> Option<(RuleVersion, String)> {
+        let rules = self.rules.lock().unwrap();
+        let (text, note, user) = rules.get(usize::try_from(version - 1).ok()?)?.clone();
+        let active = *self.active_rules.lock().unwrap() == Some(version);
+        let version = RuleVersion { version, saved_at: Timestamp::UNIX_EPOCH, saved_by: user, note, active };
+        Some((version, text))
     }
 
     fn answer<'a, T: Send + 'a>(&self, value: T) -> Answering<'a, T> {
@@ -340,6 +357,41 @@ impl Store for FakeStore {
     fn call<'a>(&'a self, id: &'a CallId) -> Answering<'a, Option<CallRecord>> {
         self.answer(self.calls.lock().unwrap().iter().find(|call| call.id == *id).cloned())
     }
+
+    fn rule_versions(&self) -> Answering<'_, Vec<RuleVersion>> {
+        let count = i64::try_from(self.rules.lock().unwrap().len()).unwrap();
+        self.answer((1..=count).rev().filter_map(|version| self.version(version)).map(|it| it.0).collect())
+    }
+
+    fn rules(&self, version: i64) -> Answering<'_, Option<(RuleVersion, String)>> {
+        self.answer(self.version(version))
+    }
+
+    fn save_rules<'a>(
+        &'a self,
+        body: &'a str,
+        note: &'a str,
+        user: &'a str,
+        _at: Timestamp,
+    ) -> Answering<'a, i64> {
+        let mut rules = self.rules.lock().unwrap();
+        rules.push((body.to_owned(), note.to_owned(), user.to_owned()));
+        self.answer(i64::try_from(rules.len()).unwrap())
+    }
+
+    fn activate_rules<'a>(
+        &'a self,
+        version: Option<i64>,
+        _user: &'a str,
+        _at: Timestamp,
+    ) -> Answering<'a, ()> {
+        *self.active_rules.lock().unwrap() = version;
+        self.answer(())
+    }
+
+    fn recorded_decisions(&self, limit: usize) -> Answering<'_, Vec<RecordedDecision>> {
+        self.answer(self.decisions.lock().unwrap().iter().take(limit).cloned().collect())
+    }
 }
 
 pub(crate) fn presence_of(agent: &str, status: &AgentStatus, set_by: SetBy) -> PresenceDocument {
@@ -385,6 +437,7 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         traces: vec![Trace::Read(
             serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
         )],
+        facts: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands that ask or change something and end: explain, import, user add, check.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::explain::{Explanation, Question};
 use crate::cli::{Failure, Table, UserRole, import as importing, user};
@@ -9,7 +10,8 @@ use crate::config::Config;
 use crate::customer::CustomerCard;
 use crate::identity::{Canonical, NumberKind, Presentation, Quality, TrunkContext, canon, canon_cell};
 use crate::presence::AgentBook;
-use crate::routing::{Action, CustomerFact, Facts, decide};
+use crate::routing::rules::{LintFacts, RuleFault, RuleSet, lint};
+use crate::routing::{Action, Background, CustomerFact, Directory, Facts, decide};
 use crate::storage::import::{ImportedNumber, Table as StorageTable};
 use crate::storage::{Storage, StorageError, UserRole as StorageRole};
 
@@ -23,10 +25,15 @@ use super::world::read_directory;
 /// When the database cannot be read.
 pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failure> {
     let context = trunk_context(&config)?;
+    let rules = question.rules.as_deref().map(|path| rules_of(path, &config)).transpose()?;
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let storage = Storage::open(&storage_settings(&config)).await.map_err(|error| unreadable(&error))?;
-        let (directory, statuses) = read_directory(&storage).await.map_err(|error| unreadable(&error))?;
+        let (mut directory, statuses) = read_directory(&storage).await.map_err(|error| unreadable(&error))?;
+        if let Some(rules) = rules {
+            check_rules(&rules, &directory, &config)?;
+            directory.rules = Arc::new(rules);
+        }
         let now = Now { moment: Moment::ZERO, wall: question.at.unwrap_or_else(jiff::Timestamp::now) };
         let mut agents = AgentBook::new(false);
         agents.apply_directory(&directory, now);
@@ -45,12 +52,38 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
             emergency: called.kind == NumberKind::Emergency,
             presentation: &presentation,
             customer: fact_of(cards.as_deref()),
-            agents: &agents,
+            agents: (&agents).into(),
             directory: &directory,
             tried: &[],
+            background: Background { zone: Some(&config.guidance.time_zone), ..Background::default() },
         });
         explanation(&called, &decision)
     })
+}
+
+/// The rules of a file, or every fault with the file's name and its line.
+fn rules_of(path: &Path, config: &Config) -> Result<RuleSet, Failure> {
+    let name = path.display();
+    let size = std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+    if size > config.rules.octets as u64 {
+        return Err(Failure::of(format!("{name}: has {size} octets, and at most {}", config.rules.octets)));
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::of(format!("--rules {name}: cannot read it: {error}")))?;
+    RuleSet::parse(&text, &super::settings::rule_limits(config)).map_err(|faults| in_file(path, &faults))
+}
+
+fn check_rules(rules: &RuleSet, directory: &Directory, config: &Config) -> Result<(), Failure> {
+    let facts = LintFacts { directory, emergency: &config.numbering.emergency };
+    lint(rules, &facts).map(drop).map_err(|faults| Failure::lines_of(faults.iter().map(ToString::to_string)))
+}
+
+fn in_file(path: &Path, faults: &[RuleFault]) -> Failure {
+    let name = path.display();
+    Failure::lines_of(faults.iter().map(|fault| match fault.line {
+        Some(line) => format!("{name}:{line}: {}", fault.what),
+        None => format!("{name}: {}", fault.what),
+    }))
 }
 
 pub(super) fn import(config: &Config, table: Table, file: &Path) -> Result<String, Failure> {
@@ -199,6 +232,10 @@ fn explanation(called: &Canonical, decision: &crate::routing::Decision) -> Resul
             ("offer", serde_json::json!({"agent": agent.as_str(), "reason": reason.code()}))
         }
         Action::DefaultRoute { why } => ("default_route", serde_json::json!({"why": why})),
+        Action::Forward { to } => ("forward", serde_json::json!({"to": to})),
+        Action::Reject { status } => ("reject", serde_json::json!({"status": status})),
+        Action::Park(park) => ("park", serde_json::json!({"mode": park.mode, "patience_s": park.patience_s})),
+        Action::Callback => ("callback", serde_json::Value::Null),
     };
     let mut shown = serde_json::json!({"action": action, "rule": decision.rule, "called": called.national});
     if let (Some(shown), Some(detail)) = (shown.as_object_mut(), detail.as_object()) {

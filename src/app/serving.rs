@@ -15,7 +15,9 @@ use super::settings::{
     desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
 };
 use super::world;
-use crate::api::{ApiSettings, ApiState, ServeSettings, SessionSettings, Sessions, Store, router_with};
+use crate::api::{
+    ApiSettings, ApiState, RuleSettings, ServeSettings, SessionSettings, Sessions, Store, router_with,
+};
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::desk::{Desk, DeskHandle, WsState};
@@ -333,6 +335,12 @@ fn api_state(
         normalise: Arc::new(move |text| canon(text, &numbering).key),
         settings: Arc::new(ApiSettings {
             secure_cookie: config.http.secure_cookies,
+            rules: RuleSettings {
+                limits: super::settings::rule_limits(config),
+                dry_run_calls: config.rules.dry_run_calls,
+                zone: config.guidance.time_zone.clone(),
+                emergency: config.numbering.emergency.clone(),
+            },
             ..ApiSettings::default()
         }),
     })

@@ -14,6 +14,7 @@ use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
 use crate::proxy::RouteTarget;
 use crate::proxy::digest::{Password, Tries};
+use crate::routing::rules::RuleLimits;
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
 use crate::transport::{CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings};
@@ -68,6 +69,8 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
         calls: config.sip.limits.calls,
         refusals_per_s: config.sip.limits.refusals_per_s,
         transactions: config.sip.limits.transactions,
+        callers: config.routing.callers,
+        record_facts: config.routing.record_facts,
         numbering,
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),
@@ -174,6 +177,18 @@ pub(super) fn storage_settings(config: &Config) -> StorageSettings {
     settings.look_up_connections = config.database.look_up_connections;
     settings.busy_timeout_ms = u64::try_from(config.database.busy_timeout.as_millis()).unwrap_or(u64::MAX);
     settings
+}
+
+/// How large the house's own rules may be.
+pub(super) fn rule_limits(config: &Config) -> RuleLimits {
+    let rules = &config.rules;
+    RuleLimits {
+        octets: rules.octets,
+        rules: rules.rules,
+        conditions: rules.conditions,
+        entries: rules.entries,
+        pattern: rules.pattern,
+    }
 }
 
 /// What the desk is told.

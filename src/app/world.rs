@@ -22,6 +22,9 @@ const WATCH_EVERY: Duration = Duration::from_millis(500);
 /// Between two tries to write to a database that is away.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
+/// Calls from before the start that are read again.
+const CALLS_BEFORE: usize = 50_000;
+
 /// What health calls the database as a whole, the look-ups and the records: each recovers by its own success.
 const DATABASE: &str = "database";
 const LOOK_UPS: &str = "look_ups";
@@ -63,6 +66,16 @@ pub(super) async fn look_up(
             // The driver is gone only when the process stops.
             world.send(FromWorld::LookedUp(job.token, answer)).await.ok();
         });
+    }
+}
+
+/// Reads who called within the last week, so that rules which count calls go on counting after a start.
+async fn calls_before(storage: Storage, world: mpsc::Sender<FromWorld>) {
+    let week = jiff::SignedDuration::from_hours(7 * 24);
+    match storage.calls_before(jiff::Timestamp::now() - week, CALLS_BEFORE).await {
+        // The driver is gone only when the process stops.
+        Ok(calls) => _ = world.send(FromWorld::CallsBefore(calls)).await,
+        Err(error) => tracing::warn!(%error, "calls from before the start are not counted"),
     }
 }
 
@@ -159,6 +172,7 @@ pub(super) struct Watching {
 impl Watching {
     /// Watches until nobody listens. `seen` and `statuses` are what the start has read.
     pub async fn run(self, mut seen: Option<i64>, mut statuses: BTreeMap<AgentId, StoredStatus>) {
+        tokio::spawn(calls_before(self.storage.clone(), self.world.clone()));
         let mut every = tokio::time::interval(WATCH_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut customers = Customers::new(self.storage.clone(), self.world.clone(), self.memory);

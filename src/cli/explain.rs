@@ -1,5 +1,7 @@
 //! `toritsugi explain`: where would this call go, and why.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +21,9 @@ pub struct Arguments {
     /// The moment to decide for, with its offset [default: now]
     #[arg(long, value_name = "RFC3339")]
     at: Option<Timestamp>,
+    /// Rules to decide by, instead of those in force
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -35,6 +40,8 @@ pub struct Question {
     pub to: String,
     /// The moment; absent: now.
     pub at: Option<Timestamp>,
+    /// A file with rules; absent: those in force.
+    pub rules: Option<PathBuf>,
 }
 
 /// The answer, as it is printed.
@@ -47,7 +54,12 @@ pub struct Explanation {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let question = Question { from: arguments.from.clone(), to: arguments.to.clone(), at: arguments.at };
+    let question = Question {
+        from: arguments.from.clone(),
+        to: arguments.to.clone(),
+        at: arguments.at,
+        rules: arguments.rules.clone(),
+    };
     let explanation = app::explain(arguments.file.load()?, &question)?;
     say(&if arguments.json { explanation.to_json() } else { explanation.to_text() })
 }

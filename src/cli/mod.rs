@@ -266,6 +266,7 @@ mod tests {
             "user add hanako --role admin --config f.toml",
             "explain --from 090-1234-5678 --to 0120-123-456 --config f.toml",
             "explain --from +819012345678 --to 117 --at 2026-11-22T13:00:00+09:00 --json --config f.toml",
+            "explain --from 09012345678 --to 0120123456 --rules r.toml --config f.toml",
             "call --from 09012345678 --to 0120123456 --via 127.0.0.1:5060",
             "call --from anonymous --to 0120123456 --via tcp:sip.example:5060 --talk 0",
             "watch --url ws://127.0.0.1:8080/ws/v1 --token t",

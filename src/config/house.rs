@@ -37,6 +37,10 @@ pub struct Routing {
     pub phone_silent: Duration,
     /// When `ring.sla` is raised, counted from the arrival of the call.
     pub ring_sla: Duration,
+    /// Callers that are remembered, for rules that count calls.
+    pub callers: usize,
+    /// Whether what a decision knew is kept with the record of the call.
+    pub record_facts: bool,
 }
 
 /// `[desk]`.
@@ -134,6 +138,8 @@ impl Routing {
             phone_rest: section.seconds("phone_rest_s", 0..=3_600, default.phone_rest),
             phone_silent: section.millis("phone_silent_ms", 0..=10_000, default.phone_silent),
             ring_sla: section.seconds("ring_sla_s", 1..=600, default.ring_sla),
+            callers: section.number("callers", 0..=10_000_000, default.callers),
+            record_facts: section.flag("record_facts", default.record_facts),
         };
         section.refuse_unknown_keys();
         routing
@@ -150,6 +156,8 @@ impl Default for Routing {
             phone_rest: Duration::from_secs(30),
             phone_silent: Duration::from_secs(2),
             ring_sla: Duration::from_secs(10),
+            callers: 50_000,
+            record_facts: true,
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum FromWorld {
     Directory(Arc<Directory>),
     /// Another process changed a status.
     StoredStatus(StoredStatus),
+    /// Calls to lines from before the start: the calling number, when, and which agent answered.
+    CallsBefore(Vec<(String, jiff::Timestamp, Option<AgentId>)>),
     /// The configuration was read again.
     Settings(Arc<Settings>),
     /// Every customer as the database has them now; without them each look-up asks the database.

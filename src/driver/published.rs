@@ -18,6 +18,9 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::OFFERS, "outcome", "refused", counters.phone_failures);
     count(metric::OFFERS, "outcome", "timed_out", counters.ring_no_answer);
     count(metric::OFFERS, "outcome", "withdrawn", counters.withdrawn);
+    count(metric::RULE_ACTIONS, "action", "alert", counters.alerts);
+    count(metric::RULE_ACTIONS, "action", "forward", counters.forwarded_by_rule);
+    count(metric::RULE_ACTIONS, "action", "reject", counters.refused_by_rule);
     count(metric::POPS, "event", "offered", counters.offers);
     count(metric::LOOKUPS, "outcome", "deadline", counters.lookup_deadlines);
     for (event, total) in [
@@ -39,6 +42,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     gauge(metric::TRANSACTIONS, gauges.server_transactions + gauges.client_transactions);
     gauge(metric::TIMERS, gauges.timers);
     for (table, entries) in [
+        ("callers", gauges.callers_known),
         ("contexts", gauges.contexts),
         ("names", gauges.names_known),
         ("names_awaited", gauges.names_awaited),

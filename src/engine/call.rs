@@ -14,7 +14,7 @@ use crate::customer::{CustomerCard, LookupFault};
 use crate::events::{EndReason, PopDocument};
 use crate::identity::Caller;
 use crate::presence::{AgentId, CallId, OfferId};
-use crate::routing::{Decision, Line};
+use crate::routing::{Alert, Decision, Line, Snapshot};
 
 /// One call, from its INVITE to its record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +46,12 @@ pub struct Call {
     pub offers: Vec<(OfferId, AgentId)>,
     /// Each decision with its trace.
     pub decisions: Vec<Arc<Decision>>,
+    /// What the first decision knew.
+    #[serde(default)]
+    pub facts: Option<Arc<Snapshot>>,
+    /// What supervisors have been told.
+    #[serde(default)]
+    pub alerted: BTreeSet<Alert>,
     /// Revision of the card; grows with every change.
     pub rev: u32,
     /// Notices that were confirmed in this call.

@@ -19,7 +19,7 @@ use crate::identity::{
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::presence::{AgentId, OfferId, Release};
-use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
+use crate::routing::{Action, OfferReason};
 use slotmap::{Key, KeyData};
 
 impl Engine {
@@ -55,6 +55,8 @@ impl Engine {
             tried: Vec::new(),
             offers: Vec::new(),
             decisions: Vec::new(),
+            facts: None,
+            alerted: BTreeSet::new(),
             rev: 0,
             acknowledged: BTreeSet::new(),
             began: self.now.moment,
@@ -72,6 +74,8 @@ impl Engine {
         self.counters.calls_begun += 1;
         let is_line = entry.line.is_some();
         tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, is_line, "call begins");
+        self.note_caller(call);
+        let Some(entry) = self.tables.calls.get_mut(call) else { return };
         if entry.line.is_some() {
             let handle = self.timers.insert(self.now.moment + self.settings.ring_sla, Alarm::RingSla(call));
             entry.timers.sla = Some(handle);
@@ -142,27 +146,22 @@ impl Engine {
         if !self.search_goes_on(call) {
             return;
         }
-        let Some(entry) = self.tables.calls.get(call) else { return };
-        let decision = decide(&Facts {
-            at: self.now.wall,
-            called: &entry.called,
-            line: entry.line.as_deref(),
-            emergency: entry.emergency,
-            presentation: &entry.caller.presentation,
-            customer: customer_fact(&entry.customer),
-            agents: &self.agents,
-            directory: &self.directory,
-            tried: &entry.tried,
-        });
+        let Some(decision) = self.make_decision(call) else { return };
         let action = decision.action.clone();
         let rule = decision.rule.clone();
-        tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
+        self.raise_alerts(call, &decision.extras.alerts);
         if let Some(entry) = self.tables.calls.get_mut(call) {
+            tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
             entry.decisions.push(Arc::new(decision));
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
-            Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
+            Action::Forward { to } => self.forward_by_rule(call, &to),
+            Action::Reject { status } => self.refuse_by_rule(call, status),
+            // A rule that parks or asks for a callback does not decide before `ABILITIES` says so.
+            Action::Untouched | Action::DefaultRoute { .. } | Action::Park(_) | Action::Callback => {
+                self.route_default(call);
+            }
         }
     }
 
@@ -180,6 +179,7 @@ impl Engine {
             return self.decide_next(call);
         }
         entry.offers.push((id.clone(), agent.clone()));
+        self.memory.offered(&agent);
         entry.rev += 1;
         let expires_at = self.now.wall_at(self.now.moment + self.settings.answer_within);
         let pop = self.listening.then(|| Arc::new(self.pop_for(call, &agent, reason, &rule)));
@@ -379,22 +379,6 @@ fn caller_headers(message: &Message) -> crate::identity::CallerHeaders<'_> {
         privacy: message.headers(Header::Privacy).collect(),
         diversion: message.headers(Header::Diversion).collect(),
         history_info: message.headers(Header::HistoryInfo).collect(),
-    }
-}
-
-/// What the decision may know of the customer.
-fn customer_fact(state: &CustomerState) -> CustomerFact<'_> {
-    match state {
-        CustomerState::NotAsked => CustomerFact::NotLookedUp("not_asked"),
-        CustomerState::Waiting => CustomerFact::NotLookedUp("waiting"),
-        CustomerState::Failed(LookupFault::Deadline) => CustomerFact::NotLookedUp("deadline"),
-        CustomerState::Failed(LookupFault::Down) => CustomerFact::NotLookedUp("down"),
-        CustomerState::Failed(LookupFault::Overloaded) => CustomerFact::NotLookedUp("overloaded"),
-        CustomerState::Found { cards, .. } => match cards.as_slice() {
-            [] => CustomerFact::None,
-            [card] => CustomerFact::One(card),
-            several => CustomerFact::Several(several),
-        },
     }
 }
 

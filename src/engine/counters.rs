@@ -63,6 +63,9 @@ pub struct Counters {
     pub auth_replayed: u64,
     pub auth_held_back: u64,
     pub auth_forbidden: u64,
+    pub alerts: u64,
+    pub forwarded_by_rule: u64,
+    pub refused_by_rule: u64,
 }
 
 /// How full the tables are.
@@ -85,6 +88,7 @@ pub struct Gauges {
     pub nonces_used: usize,
     pub proven_sources: usize,
     pub names_known: usize,
+    pub callers_known: usize,
     pub lag: Duration,
 }
 

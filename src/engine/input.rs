@@ -49,6 +49,8 @@ pub enum Input {
     StoredStatus(StoredStatus),
     /// The configuration was read again.
     Settings(Arc<super::Settings>),
+    /// Calls to lines from before the start: the calling number, when, and which agent answered.
+    CallsBefore(Vec<(String, jiff::Timestamp, Option<AgentId>)>),
     /// What comes next has waited for at most so long.
     Lag(Duration),
     /// Accept no new calls; those in progress go on.

@@ -10,6 +10,7 @@ mod calls;
 mod clients;
 mod context;
 mod counters;
+mod deciding;
 mod dispositions;
 mod doorman;
 mod forwarding;
@@ -19,6 +20,7 @@ mod hops_late;
 mod hops_probe;
 mod ids;
 mod input;
+mod memory;
 mod names;
 mod outcome;
 mod overload;
@@ -117,6 +119,7 @@ pub struct Engine {
     told_presence: BTreeMap<AgentId, PresenceDocument>,
     ended: VecDeque<Arc<crate::events::CallRecord>>,
     wrapping: BTreeMap<AgentId, Wrapping>,
+    memory: memory::Memory,
     tables: Tables,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
@@ -176,6 +179,7 @@ impl Engine {
             told_presence: BTreeMap::new(),
             ended: VecDeque::new(),
             wrapping: BTreeMap::new(),
+            memory: memory::Memory::default(),
             tables: Tables::default(),
             timers: TimerQueue::new(),
             presence_alarm: None,
@@ -217,6 +221,9 @@ impl Engine {
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
             Input::Settings(settings) => self.on_settings(settings),
+            Input::CallsBefore(calls) => {
+                self.memory.remember(calls, self.now.wall, self.settings.callers);
+            }
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
             Input::Listening(listening) => self.on_listening(listening),
@@ -275,6 +282,7 @@ impl Engine {
             nonces_used: self.doorman.uses.len(),
             proven_sources: self.doorman.guesses.proven(),
             names_known: self.names.len(),
+            callers_known: self.memory.callers(),
             lag: self.admission.pressure.lag(),
         }
     }

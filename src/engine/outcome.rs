@@ -76,6 +76,7 @@ impl Engine {
         if let Some(handle) = sla {
             self.timers.cancel(handle);
         }
+        self.note_answer(call);
         self.counters.answered += 1;
         if let Some(offer) = answering {
             if let Some(handle) = offer.timer {

@@ -267,6 +267,7 @@ impl Engine {
         let newcomers: BTreeSet<AgentId> =
             directory.agents.keys().filter(|agent| self.agents.state(agent).is_none()).cloned().collect();
         self.agents.apply_directory(&directory, self.now);
+        self.memory.keep_agents(&directory);
         // The rest is the phone's: whoever has another one now is asked again.
         for (id, agent) in &directory.agents {
             if self.directory.agents.get(id).is_some_and(|before| before.contact != agent.contact) {

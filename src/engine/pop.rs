@@ -12,10 +12,11 @@ use crate::events::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo,
     MatchLevel, NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
 };
-use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext};
+use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext, Step};
 use crate::identity::{Presentation, Quality, label};
 use crate::presence::{AgentId, AgentState, WhyNot};
-use crate::routing::{Action, Agent, OfferReason};
+use crate::routing::rules::WhyAssignee;
+use crate::routing::{Action, Agent, OfferReason, assignee_of};
 
 /// What the agent may do with an offered call.
 const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
@@ -65,16 +66,18 @@ impl Engine {
 
     fn draw(&self, call: &Call, agent: &AgentId, offer: OfferInfo) -> PopDocument {
         let card = call.customer.card();
-        let absent = card.and_then(|card| self.absent_assignee(card, agent));
-        let assignee = card.and_then(|card| self.assignee_of(card, absent.as_ref()));
-        let guidance = self.settings.templates.compose(&self.guidance_facts(call, card, agent, absent));
+        let looks_after = self.looks_after(call);
+        let absent = looks_after.as_ref().and_then(|(id, _)| self.absent_assignee(id, agent));
+        let assignee = looks_after.as_ref().and_then(|it| self.assignee_of(it, card, absent.as_ref()));
+        let mut guidance = self.settings.templates.compose(&self.guidance_facts(call, card, agent, absent));
+        guidance.steps.extend(rule_steps(call));
         PopDocument {
             offer,
             caller: caller_info(call),
             dialled: self.dialled_info(call),
             matched: match_info(&call.customer),
             notices: card.map_or_else(Vec::new, |card| notices_of(call, card)),
-            flags: card.map_or_else(Vec::new, flags_of),
+            flags: self.flags_of(call, card),
             assignee,
             contacts: card.map_or_else(Vec::new, |card| card.contacts.clone()),
             open: OpenItems::default(),
@@ -108,9 +111,8 @@ impl Engine {
     }
 
     /// The assignee, when they cannot take the call and somebody else is asked.
-    fn absent_assignee(&self, card: &CustomerCard, asked: &AgentId) -> Option<AbsentAssignee<'_>> {
-        let id = card.assignee.as_ref().filter(|id| *id != asked)?;
-        let agent = self.directory.agents.get(id)?;
+    fn absent_assignee(&self, id: &AgentId, asked: &AgentId) -> Option<AbsentAssignee<'_>> {
+        let agent = self.directory.agents.get(id).filter(|_| id != asked)?;
         self.agents.offerable(id).err()?;
         let document = self.agents.document(id, self.now)?;
         let (stored, state) = (self.agents.stored(id)?, self.agents.state(id)?);
@@ -124,12 +126,49 @@ impl Engine {
         })
     }
 
+    /// Who looks after the customer, unless a rule protects them: then they are not named (M077).
+    fn looks_after(&self, call: &Call) -> Option<(AgentId, WhyAssignee)> {
+        if Self::extras_of(call).is_some_and(|extras| extras.protected) {
+            return None;
+        }
+        let open = self.open_facts(call);
+        let order = &self.directory.rules.assignee_order;
+        assignee_of(order, call.customer.card(), Some(&open)).map(|(agent, why)| (agent.clone(), why))
+    }
+
+    /// The customer's flags, and what the call itself shows: a frequent caller (M076), a protected agent
+    /// (M077).
+    fn flags_of(&self, call: &Call, card: Option<&CustomerCard>) -> Vec<FlagInfo> {
+        let plain = |code: &str| FlagInfo {
+            code: code.to_owned(),
+            level: None,
+            since: None,
+            count: None,
+            window_h: None,
+        };
+        let mut flags: Vec<FlagInfo> = card
+            .into_iter()
+            .flat_map(|card| &card.flags)
+            .map(|flag| FlagInfo { level: flag.level, since: flag.since.clone(), ..plain(&flag.code) })
+            .collect();
+        if let Some((count, window_h)) = self.frequent(call) {
+            flags.push(FlagInfo { count: Some(count), window_h: Some(window_h), ..plain("frequent") });
+        }
+        if Self::extras_of(call).is_some_and(|extras| extras.protected) {
+            flags.push(plain("protected"));
+        }
+        flags
+    }
+
     /// Who looks after the customer, and whether they are there.
-    fn assignee_of(&self, card: &CustomerCard, absent: Option<&AbsentAssignee<'_>>) -> Option<AssigneeInfo> {
-        let id = card.assignee.as_ref()?;
+    fn assignee_of(
+        &self,
+        (id, why): &(AgentId, WhyAssignee),
+        card: Option<&CustomerCard>,
+        absent: Option<&AbsentAssignee<'_>>,
+    ) -> Option<AssigneeInfo> {
         let agent = self.directory.agents.get(id)?;
-        let spoken =
-            absent.map(|absent| self.settings.templates.spoken_of(absent, speech_of(Some(card))).clone());
+        let spoken = absent.map(|absent| self.settings.templates.spoken_of(absent, speech_of(card)).clone());
         let state = match (absent, self.agents.offerable(id)) {
             (None, _) | (Some(_), Ok(())) => "available",
             (Some(_), Err(WhyNot::OnCall | WhyNot::Offered | WhyNot::WrapUp)) => "busy",
@@ -145,7 +184,7 @@ impl Engine {
             spoken_en: spoken.map(|spoken| spoken.en),
             until: absent.and_then(|absent| absent.until),
             next_start: absent.and_then(|absent| absent.next_start),
-            why_assignee: "account_owner".to_owned(),
+            why_assignee: why.code().to_owned(),
         })
     }
 
@@ -212,7 +251,13 @@ impl Engine {
         let offered = entry.offers.iter().rev().find(|(_, to)| to == agent).map(|(offer, _)| offer.clone());
         let reason = entry.decisions.iter().rev().find_map(|decision| match &decision.action {
             Action::Offer { agent: to, reason } if to == agent => Some((*reason, decision.rule.clone())),
-            Action::Offer { .. } | Action::Untouched | Action::DefaultRoute { .. } => None,
+            Action::Offer { .. }
+            | Action::Untouched
+            | Action::DefaultRoute { .. }
+            | Action::Forward { .. }
+            | Action::Reject { .. }
+            | Action::Park(_)
+            | Action::Callback => None,
         });
         let (Some(offer), Some((reason, rule))) = (offered, reason) else { return };
         let (rev, expires) = (entry.rev, entry.phase.offer().map(|offer| offer.expires_at));
@@ -356,11 +401,15 @@ fn ack_word(call: &Call, notice: &str) -> &'static str {
     if call.acknowledged.contains(notice) { "done" } else { "read" }
 }
 
-fn flags_of(card: &CustomerCard) -> Vec<FlagInfo> {
-    card.flags
-        .iter()
-        .map(|flag| FlagInfo { code: flag.code.clone(), level: flag.level, since: flag.since.clone() })
-        .collect()
+/// What rules say to the agent, behind the guided steps.
+fn rule_steps(call: &Call) -> impl Iterator<Item = Step> + '_ {
+    let guidance = Engine::extras_of(call).map_or(&[][..], |extras| &extras.guidance);
+    guidance.iter().map(|(ja, en)| Step {
+        id: "rule".to_owned(),
+        ja: ja.clone(),
+        en: en.clone(),
+        locked: None,
+    })
 }
 
 fn sources_of(state: &CustomerState) -> Sources {

@@ -51,5 +51,6 @@ pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecor
         status: call.status,
         talk_s,
         traces: call.decisions.iter().map(|decision| Trace::Made(Arc::clone(decision))).collect(),
+        facts: call.facts.clone(),
     }
 }

@@ -29,6 +29,8 @@ pub struct Saved {
     agents: AgentBook,
     told_presence: BTreeMap<AgentId, PresenceDocument>,
     wrapping: BTreeMap<AgentId, Wrapping>,
+    #[serde(default)]
+    memory: super::memory::Memory,
     timers: TimerQueue<Alarm>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     hops: HopBook,
@@ -49,6 +51,7 @@ impl Engine {
             agents: self.agents.clone(),
             told_presence: self.told_presence.clone(),
             wrapping: self.wrapping.clone(),
+            memory: self.memory.clone(),
             timers: self.timers.clone(),
             presence_alarm: self.presence_alarm,
             hops: self.hops.clone(),
@@ -77,6 +80,7 @@ impl Engine {
         engine.agents = saved.agents;
         engine.told_presence = saved.told_presence;
         engine.wrapping = saved.wrapping;
+        engine.memory = saved.memory;
         engine.timers = saved.timers;
         engine.presence_alarm = saved.presence_alarm;
         engine.hops = saved.hops;

@@ -65,6 +65,10 @@ pub struct Settings {
     pub refusals_per_s: u32,
     /// Most transactions at once; one more request is refused with 503.
     pub transactions: usize,
+    /// Callers that are remembered, for rules that count calls; above: the longest silent gives way.
+    pub callers: usize,
+    /// Whether what the first decision knew is kept with the record, for dry runs.
+    pub record_facts: bool,
     /// How numbers are read where no peer says otherwise.
     pub numbering: TrunkContext,
     /// What to say.

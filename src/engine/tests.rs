@@ -16,6 +16,7 @@ mod phones;
 mod record_route;
 mod redirects;
 mod responses;
+mod rules;
 mod saved;
 mod shifts;
 mod strangers;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::PopDocument;
 use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument};
+use crate::routing::Alert;
 
 /// One thing that happened, addressed to those who may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,8 @@ pub enum EventBody {
         /// Milliseconds since the INVITE arrived.
         waited_ms: u64,
     },
+    /// Supervisors should look: a heavy complaint rings, or a rule says so (M030).
+    AlertRaised(Alert),
     /// The agent chose one of several customers.
     MatchChosen {
         /// Which.

@@ -291,6 +291,7 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         EventBody::PopClosed => Role::Closed,
         EventBody::PresenceChanged(document) => Role::State(format!("presence:{}", document.agent)),
         EventBody::CallAnswered { .. }
+        | EventBody::AlertRaised(_)
         | EventBody::CallEnded { .. }
         | EventBody::CallAbandoned { .. }
         | EventBody::NoticeAcked { .. }

@@ -178,6 +178,12 @@ pub struct FlagInfo {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<String>,
+    /// With `frequent`: how many calls.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub count: Option<u32>,
+    /// With `frequent`: in how many hours.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub window_h: Option<u32>,
 }
 
 /// Who looks after the customer.

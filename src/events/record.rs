@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::presence::{AgentId, CallId, CustomerId};
-use crate::routing::Decision;
+use crate::routing::{Decision, Snapshot};
 
 /// One call from first INVITE to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct CallRecord {
     pub talk_s: u64,
     /// The decision traces, in order, one for each decision.
     pub traces: Vec<Trace>,
+    /// What the first decision knew, for dry runs of other rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Arc<Snapshot>>,
 }
 
 /// A decision in a record. The call path hands it on as it was made; it becomes JSON where it is written.

@@ -85,6 +85,7 @@ impl View {
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }
             | EventBody::NoticeAcked { .. }
             | EventBody::WrapupStarted { .. }
@@ -156,6 +157,7 @@ impl View {
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }
             | EventBody::PopOffered { .. }
             | EventBody::PopWithdrawn { .. }

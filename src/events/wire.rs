@@ -200,6 +200,7 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::CallEnded { .. } => "call.ended",
         EventBody::CallAbandoned { .. } => "call.abandoned",
         EventBody::RingSla { .. } => "ring.sla",
+        EventBody::AlertRaised(_) => "alert.raised",
         EventBody::MatchChosen { .. } => "match.chosen",
         EventBody::NoticeAcked { .. } => "notice.acked",
         EventBody::PresenceChanged(_) => "presence.changed",
@@ -234,6 +235,9 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::CallEnded { reason, talk_s } => json!({"reason": reason, "talk_s": talk_s}),
         EventBody::CallAbandoned { waited_s } => json!({"waited_s": waited_s}),
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
+        EventBody::AlertRaised(alert) => {
+            json!({"kind": alert.kind, "rule": alert.rule, "text": alert.text})
+        }
         EventBody::MatchChosen { customer } => json!({"customer": customer}),
         EventBody::NoticeAcked { id, by } => json!({"id": id, "by": by}),
         EventBody::PresenceChanged(document) => to_value(document),

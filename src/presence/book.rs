@@ -305,6 +305,14 @@ impl AgentBook {
         self.people.get(agent)?.effective_reason()
     }
 
+    /// The absence they are in, when they are away.
+    pub fn absence(&self, agent: &AgentId) -> Option<&Absence> {
+        match &self.people.get(agent)?.status {
+            AgentStatus::Away(absence) => Some(absence),
+            AgentStatus::Offline | AgentStatus::Available => None,
+        }
+    }
+
     /// The public form of one agent's presence.
     pub fn document(&self, agent: &AgentId, _now: Now) -> Option<PresenceDocument> {
         self.people.get(agent).map(|person| person.document(agent))

@@ -29,6 +29,8 @@ pub enum WhyNot {
     PhoneResting,
     /// `[desk] require_screen` is set and no screen of theirs is live.
     NoScreen,
+    /// Not free; more was not recorded.
+    NotFree,
 }
 
 impl WhyNot {
@@ -43,6 +45,7 @@ impl WhyNot {
             Self::WrapUp => "wrap_up",
             Self::PhoneResting => "phone_resting",
             Self::NoScreen => "no_screen",
+            Self::NotFree => "not_free",
         }
     }
 }
@@ -57,7 +60,8 @@ impl fmt::Display for WhyNot {
             | Self::OnCall
             | Self::WrapUp
             | Self::PhoneResting
-            | Self::NoScreen => formatter.write_str(self.code()),
+            | Self::NoScreen
+            | Self::NotFree => formatter.write_str(self.code()),
         }
     }
 }

@@ -1,19 +1,15 @@
 //! The rules in their order; the first that matches decides.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::decision::{Action, Decision, OfferReason, TraceStep};
-use super::{Agent, Directory, Line};
-use crate::customer::CustomerCard;
+use super::decision::{Action, Alert, Decision, Extras, OfferReason, TraceStep, note};
+use super::members::{Bar, Barred, Members};
+use super::rules::{self, Strategy, WhyAssignee};
+use super::{Background, Directory, Line, People, assignee_of};
+use crate::customer::{ComplaintLevel, CustomerCard, complaint_level};
 use crate::identity::Presentation;
-use crate::presence::{AgentBook, AgentId, WhyNot};
-
-/// Agents named in one step of the trace; the others are counted.
-const NAMED: usize = 20;
+use crate::presence::{AgentId, Role};
 
 /// Everything a decision may know. The same facts always give the same decision.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -31,11 +27,13 @@ pub struct Facts<'a> {
     /// What the look-up said.
     pub customer: CustomerFact<'a>,
     /// Everybody's status and state.
-    pub agents: &'a AgentBook,
-    /// Agents and lines.
+    pub agents: People<'a>,
+    /// Agents, lines and rules.
     pub directory: &'a Directory,
     /// Who was offered this call before.
     pub tried: &'a [AgentId],
+    /// What surrounds the call.
+    pub background: Background<'a>,
 }
 
 /// What is known of the customer.
@@ -52,15 +50,43 @@ pub enum CustomerFact<'a> {
     Several(&'a [CustomerCard]),
 }
 
-/// Decides where the call goes.
+impl<'a> CustomerFact<'a> {
+    /// The customer, when it is one.
+    pub fn card(&self) -> Option<&'a CustomerCard> {
+        match self {
+            Self::One(card) => Some(card),
+            Self::NotLookedUp(_) | Self::None | Self::Several(_) => None,
+        }
+    }
+}
+
+/// Decides where the call goes: the house's own rules first, then the built-in steps.
 pub fn decide(facts: &Facts<'_>) -> Decision {
-    let mut trace = Vec::with_capacity(5);
+    let mut trace = Vec::with_capacity(5 + facts.directory.rules.rules.len());
+    let mut extras = Extras::default();
     let action = match line_of(facts, &mut trace) {
         Err(action) => action,
-        Ok(line) => assignee_first(facts, line, &mut trace),
+        Ok(line) => {
+            alert_heavy_complaint(facts, &mut extras);
+            rules::apply(facts, line, &mut trace, &mut extras)
+                .or_else(|| complaint_case(facts, &extras, &mut trace))
+                .unwrap_or_else(|| assignee_first(facts, line, &extras, &mut trace))
+        }
     };
     let rule = trace.last().map(|step| step.rule.clone()).unwrap_or_default();
-    Decision { action, rule, trace }
+    Decision { action, rule, trace, extras }
+}
+
+/// Supervisors hear of a heavy complaint while it rings (M030).
+fn alert_heavy_complaint(facts: &Facts<'_>, extras: &mut Extras) {
+    let level = facts.customer.card().map_or(ComplaintLevel::None, |card| complaint_level(&card.flags));
+    if level == ComplaintLevel::Heavy {
+        extras.alerts.push(Alert {
+            kind: "heavy_complaint".to_owned(),
+            rule: String::new(),
+            text: "重クレームのお客様です".to_owned(),
+        });
+    }
 }
 
 /// Emergency numbers and numbers that are no line of ours are not decided about.
@@ -82,28 +108,64 @@ fn line_of<'a>(facts: &Facts<'a>, trace: &mut Vec<TraceStep>) -> Result<&'a Line
     }
 }
 
+/// An open complaint goes to its owner, and while they cannot take it to the managers; nobody else is ever
+/// offered it (M005).
+fn complaint_case(facts: &Facts<'_>, extras: &Extras, trace: &mut Vec<TraceStep>) -> Option<Action> {
+    const RULE: &str = "complaint_case";
+    let barred = Barred::of(facts, &extras.excluded);
+    let owner = barred.complaint?.owner.as_ref();
+    let role = |agent: &AgentId| facts.directory.agents.get(agent).map(|agent| agent.role);
+    let free =
+        |agent: &&AgentId| barred.why(agent, role(agent)).is_none() && facts.agents.offerable(agent).is_ok();
+    if let Some(owner) = owner.filter(free) {
+        note(trace, RULE, true, format!("{owner} owns the complaint and is free"));
+        return Some(Action::Offer { agent: owner.clone(), reason: OfferReason::Assigned });
+    }
+    let mut members = Members::by(Strategy::LongestIdle);
+    for agent in facts.directory.agents.values().filter(|agent| agent.role == Role::Manager) {
+        members.look_at(facts, &barred, agent);
+    }
+    let Some(winner) = members.winner() else {
+        note(trace, RULE, false, format!("the managers: {members}"));
+        return Some(default_route(trace, "a complaint, and no manager is free"));
+    };
+    note(trace, RULE, true, format!("{winner} has waited longest of the managers: {members}"));
+    let reason = if facts.tried.is_empty() { OfferReason::AssigneeAbsent } else { OfferReason::NextAgent };
+    Some(Action::Offer { agent: winner.clone(), reason })
+}
+
 /// Who looks after the customer is rung first where the line says so (M001, M003). They need not be in the
 /// line's group.
-fn assignee_first(facts: &Facts<'_>, line: &Line, trace: &mut Vec<TraceStep>) -> Action {
+fn assignee_first(facts: &Facts<'_>, line: &Line, extras: &Extras, trace: &mut Vec<TraceStep>) -> Action {
     const RULE: &str = "assignee_first";
+    let barred = Barred::of(facts, &extras.excluded);
     let (why, absent) = match candidate_assignee(facts, line) {
         Err(why) => (why, false),
-        Ok(assignee) if facts.tried.contains(assignee) => {
-            (format!("{assignee} was offered it before"), false)
-        }
-        Ok(assignee) => match facts.agents.offerable(assignee) {
-            Ok(()) => {
-                note(trace, RULE, true, format!("{assignee} looks after the customer and is free"));
-                return Action::Offer { agent: assignee.clone(), reason: OfferReason::Assigned };
-            }
-            Err(why_not) => (format!("{assignee} looks after the customer: {why_not}"), true),
+        Ok((assignee, why)) => match barred.why(assignee, None) {
+            Some(Bar::Tried) => (format!("{assignee} was offered it before"), false),
+            Some(Bar::Excluded | Bar::NoManager) => (format!("{assignee} is excluded by a rule"), false),
+            None => match facts.agents.offerable(assignee) {
+                Ok(()) => {
+                    note(trace, RULE, true, format!("{assignee} {} and is free", what_of(why)));
+                    return Action::Offer { agent: assignee.clone(), reason: OfferReason::Assigned };
+                }
+                Err(why_not) => (format!("{assignee} {}: {why_not}", what_of(why)), true),
+            },
         },
     };
     note(trace, RULE, false, why);
-    group(facts, line, absent, trace)
+    group(facts, line, absent, &barred, trace)
 }
 
-fn candidate_assignee<'a>(facts: &Facts<'a>, line: &Line) -> Result<&'a AgentId, String> {
+const fn what_of(why: WhyAssignee) -> &'static str {
+    match why {
+        WhyAssignee::OpenCaseOwner => "owns the open case",
+        WhyAssignee::AccountOwner => "looks after the customer",
+        WhyAssignee::LastAgent => "talked with the customer last",
+    }
+}
+
+fn candidate_assignee<'a>(facts: &Facts<'a>, line: &Line) -> Result<(&'a AgentId, WhyAssignee), String> {
     if !line.assigned_first {
         return Err("the line does not ring the assignee first".to_owned());
     }
@@ -111,22 +173,32 @@ fn candidate_assignee<'a>(facts: &Facts<'a>, line: &Line) -> Result<&'a AgentId,
         CustomerFact::NotLookedUp(reason) => Err(format!("the customer is not known: {reason}")),
         CustomerFact::None => Err("no customer has this number".to_owned()),
         CustomerFact::Several(cards) => Err(format!("{} customers have this number", cards.len())),
-        CustomerFact::One(card) => card.assignee.as_ref().ok_or("the customer has no assignee".to_owned()),
+        CustomerFact::One(card) => {
+            let order = &facts.directory.rules.assignee_order;
+            assignee_of(order, Some(card), facts.background.open)
+                .ok_or("the customer has no assignee".to_owned())
+        }
     }
 }
 
 /// The line's group, longest idle first; among equals the smaller id.
-fn group(facts: &Facts<'_>, line: &Line, assignee_absent: bool, trace: &mut Vec<TraceStep>) -> Action {
+fn group(
+    facts: &Facts<'_>,
+    line: &Line,
+    assignee_absent: bool,
+    barred: &Barred<'_>,
+    trace: &mut Vec<TraceStep>,
+) -> Action {
     const RULE: &str = "group";
     let Some(group) = &line.group else {
         note(trace, RULE, false, "the line has no group");
         return default_route(trace, "the line has no group");
     };
-    let mut members = Members::default();
+    let mut members = Members::by(Strategy::LongestIdle);
     for agent in facts.directory.agents.values().filter(|agent| agent.groups.contains(group)) {
-        members.look_at(facts, agent);
+        members.look_at(facts, barred, agent);
     }
-    let Some((_, winner)) = members.best else {
+    let Some(winner) = members.winner() else {
         note(trace, RULE, false, format!("{group}: {members}"));
         return default_route(trace, members.why_nobody());
     };
@@ -144,71 +216,4 @@ fn group(facts: &Facts<'_>, line: &Line, assignee_absent: bool, trace: &mut Vec<
 fn default_route(trace: &mut Vec<TraceStep>, why: &'static str) -> Action {
     note(trace, "default_route", true, why);
     Action::DefaultRoute { why: why.to_owned() }
-}
-
-fn note(trace: &mut Vec<TraceStep>, rule: &'static str, matched: bool, why: impl Into<Cow<'static, str>>) {
-    trace.push(TraceStep { rule: Cow::Borrowed(rule), matched, why: why.into() });
-}
-
-/// A group as the rule saw it: the winner, counts, and the first few who are not free by name.
-#[derive(Default)]
-struct Members<'a> {
-    best: Option<(crate::clock::Moment, &'a AgentId)>,
-    free: usize,
-    tried: usize,
-    not_free: BTreeMap<&'static str, usize>,
-    named: Vec<(&'a AgentId, WhyNot)>,
-}
-
-impl<'a> Members<'a> {
-    /// Members come in order of id, so that only a longer wait takes the place of the best so far.
-    fn look_at(&mut self, facts: &Facts<'a>, agent: &'a Agent) {
-        if facts.tried.contains(&agent.id) {
-            self.tried += 1;
-            return;
-        }
-        match facts.agents.offerable(&agent.id) {
-            Ok(()) => {
-                self.free += 1;
-                let since = facts.agents.idle_since(&agent.id).unwrap_or_default();
-                if self.best.is_none_or(|(best, _)| since < best) {
-                    self.best = Some((since, &agent.id));
-                }
-            }
-            Err(why) => {
-                *self.not_free.entry(why.code()).or_default() += 1;
-                if self.named.len() < NAMED {
-                    self.named.push((&agent.id, why));
-                }
-            }
-        }
-    }
-
-    fn why_nobody(&self) -> &'static str {
-        match (self.tried, self.not_free.is_empty()) {
-            (0, true) => "the line's group has no agents",
-            (_, true) => "everybody in the line's group was tried",
-            (_, false) => "nobody in the line's group is free",
-        }
-    }
-}
-
-impl std::fmt::Display for Members<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} free, {} tried", self.free, self.tried)?;
-        for (code, count) in &self.not_free {
-            write!(formatter, ", {count} {code}")?;
-        }
-        let mut lead = " (";
-        for (agent, why) in &self.named {
-            write!(formatter, "{lead}{agent} {why}")?;
-            lead = ", ";
-        }
-        let all: usize = self.not_free.values().sum();
-        match (self.named.len(), all - self.named.len()) {
-            (0, _) => Ok(()),
-            (_, 0) => formatter.write_str(")"),
-            (_, more) => write!(formatter, " and {more} more)"),
-        }
-    }
 }

@@ -99,9 +99,10 @@ impl House {
             emergency: false,
             presentation: &self.presentation,
             customer,
-            agents: &self.agents,
+            agents: (&self.agents).into(),
             directory: &self.directory,
             tried: &self.tried,
+            background: Background::default(),
         }
     }
 
@@ -113,14 +114,24 @@ impl House {
 fn offered(decision: &Decision) -> Option<(&str, OfferReason)> {
     match &decision.action {
         Action::Offer { agent, reason } => Some((agent.as_str(), *reason)),
-        Action::Untouched | Action::DefaultRoute { .. } => None,
+        Action::Untouched
+        | Action::DefaultRoute { .. }
+        | Action::Forward { .. }
+        | Action::Reject { .. }
+        | Action::Park(_)
+        | Action::Callback => None,
     }
 }
 
 fn why_default(decision: &Decision) -> &str {
     match &decision.action {
         Action::DefaultRoute { why } => why,
-        Action::Untouched | Action::Offer { .. } => "",
+        Action::Untouched
+        | Action::Offer { .. }
+        | Action::Forward { .. }
+        | Action::Reject { .. }
+        | Action::Park(_)
+        | Action::Callback => "",
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::Park;
 use crate::presence::AgentId;
 
 /// Where a call goes, and why.
@@ -16,6 +17,41 @@ pub struct Decision {
     pub rule: Cow<'static, str>,
     /// Every rule looked at, in order; the last one decided.
     pub trace: Vec<TraceStep>,
+    /// What rules add to it.
+    #[serde(default, skip_serializing_if = "Extras::is_empty")]
+    pub extras: Extras,
+}
+
+/// What rules add to a decision, whatever it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extras {
+    /// Agents who are not asked (M077, M078).
+    pub excluded: Vec<AgentId>,
+    /// Whoever looks after the customer is not asked and not named (M077).
+    pub protected: bool,
+    /// Sentences for the agent, Japanese and English.
+    pub guidance: Vec<(String, String)>,
+    /// What supervisors are told while it rings (M030).
+    pub alerts: Vec<Alert>,
+}
+
+impl Extras {
+    /// Whether nothing is added.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What supervisors are told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Alert {
+    /// `heavy_complaint` or `rule`.
+    pub kind: String,
+    /// The rule that raised it; empty when none did.
+    pub rule: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// What to do with the call.
@@ -36,6 +72,35 @@ pub enum Action {
         /// Why no agent gets it.
         why: String,
     },
+    /// Send it to a SIP URI, or to another number by the default route.
+    Forward {
+        /// The URI, or the number.
+        to: String,
+    },
+    /// Refuse it.
+    Reject {
+        /// The final status.
+        status: u16,
+    },
+    /// Let the caller wait.
+    Park(Park),
+    /// Ask the caller whether to call back.
+    Callback,
+}
+
+impl Action {
+    /// What it does, for people.
+    fn in_words(&self) -> String {
+        match self {
+            Self::Untouched => "pass the call on untouched".to_owned(),
+            Self::Offer { agent, reason } => format!("offer to {agent} ({})", reason.code()),
+            Self::DefaultRoute { why } => format!("default route ({why})"),
+            Self::Forward { to } => format!("forward to {to}"),
+            Self::Reject { status } => format!("refuse with {status}"),
+            Self::Park(park) => format!("park for {} s", park.patience_s),
+            Self::Callback => "ask whether to call back".to_owned(),
+        }
+    }
 }
 
 /// Why this agent is offered the call.
@@ -69,19 +134,25 @@ impl OfferReason {
 pub struct TraceStep {
     /// The rule.
     pub rule: Cow<'static, str>,
-    /// Whether it decided.
+    /// Whether it applied. The last one that did decided.
     pub matched: bool,
     /// Why, or why not.
     pub why: Cow<'static, str>,
 }
 
+/// Adds a step to a trace.
+pub(super) fn note(
+    trace: &mut Vec<TraceStep>,
+    rule: impl Into<Cow<'static, str>>,
+    matched: bool,
+    why: impl Into<Cow<'static, str>>,
+) {
+    trace.push(TraceStep { rule: rule.into(), matched, why: why.into() });
+}
+
 /// The decision as people read it: the outcome first, then each rule on a line.
 pub fn explain_text(decision: &Decision) -> String {
-    let mut text = match &decision.action {
-        Action::Untouched => "decision: pass the call on untouched\n".to_owned(),
-        Action::Offer { agent, reason } => format!("decision: offer to {agent} ({})\n", reason.code()),
-        Action::DefaultRoute { why } => format!("decision: default route ({why})\n"),
-    };
+    let mut text = format!("decision: {}\n", decision.action.in_words());
     for step in &decision.trace {
         let mark = if step.matched { "=>" } else { "  " };
         // Writing to a String cannot fail.

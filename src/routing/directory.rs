@@ -1,9 +1,11 @@
 //! What the call path knows of agents and lines without asking a database.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::RuleSet;
 use crate::presence::{AgentId, Calendar, Role};
 
 /// An agent as imported.
@@ -44,7 +46,7 @@ pub struct Line {
     pub assigned_first: bool,
 }
 
-/// Agents, lines and working hours, as last read from the database. Ordered maps: one directory always
+/// Agents, lines, working hours and rules, as last read from the database. Ordered maps: one directory always
 /// decides the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directory {
@@ -55,4 +57,7 @@ pub struct Directory {
     /// Who works when.
     #[serde(default)]
     pub calendar: Calendar,
+    /// The house's own rules.
+    #[serde(default)]
+    pub rules: Arc<RuleSet>,
 }

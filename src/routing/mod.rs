@@ -4,11 +4,17 @@ mod decide;
 mod decision;
 mod directory;
 mod emergency;
+mod facts;
+mod members;
+pub mod rules;
+mod snapshot;
 
 #[cfg(test)]
 mod decide_tests;
 
 pub use decide::{CustomerFact, Facts, decide};
-pub use decision::{Action, Decision, OfferReason, TraceStep, explain_text};
+pub use decision::{Action, Alert, Decision, Extras, OfferReason, TraceStep, explain_text};
 pub use directory::{Agent, Directory, Line};
 pub use emergency::is_emergency;
+pub use facts::{Abilities, Background, CaseFact, Load, OpenFacts, People, assignee_of, calls_within};
+pub use snapshot::{Away, Free, RecordedPeople, Snapshot};

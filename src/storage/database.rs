@@ -98,7 +98,8 @@ struct Inner {
     queue: Semaphore,
     current: RwLock<Option<Arc<Pools>>>,
     checked_at: Mutex<Option<Instant>>,
-    /// Counts connections of the writer: `PRAGMA data_version` may only be compared within one.
+    /// Counts connections of the writer, as `PRAGMA data_version` may only be compared within one, and
+    /// changes of our own that are to be read again.
     writer_connections: Arc<AtomicI64>,
 }
 
@@ -158,8 +159,8 @@ impl Storage {
         }
     }
 
-    /// A number that is different when another process has committed a change, and never smaller than before.
-    /// Our own writes leave it as it is.
+    /// A number that is different when another process has committed a change, or we have put other rules in
+    /// force, and never smaller than before. Our other writes leave it as it is.
     ///
     /// # Errors
     /// As every read; the number is then unknown, not unchanged.
@@ -170,6 +171,11 @@ impl Storage {
             Ok((self.inner.writer_connections.load(Ordering::Acquire) << 32) | (version & 0xffff_ffff))
         })
         .await
+    }
+
+    /// What we have changed ourselves is to be read again, as if another process had changed it.
+    pub(super) fn note_own_change(&self) {
+        self.inner.writer_connections.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A place among the look-ups under way.

@@ -1,13 +1,16 @@
 //! Agents and lines, read whole into what the call path keeps in memory.
 
+use std::sync::Arc;
+
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Storage, StorageError, shift, words};
+use super::{Storage, StorageError, rules, shift, words};
 use crate::presence::AgentId;
+use crate::routing::rules::{RuleLimits, RuleSet};
 use crate::routing::{Agent, Directory, Line};
 
 impl Storage {
-    /// All agents and lines, as one committed state.
+    /// All agents, lines and the rules in force, as one committed state.
     ///
     /// # Errors
     /// As every read.
@@ -19,11 +22,26 @@ impl Storage {
             read_agents(&mut transaction, &mut directory).await?;
             read_lines(&mut transaction, &mut directory).await?;
             directory.calendar = shift::read_calendar(&mut transaction).await?;
+            if let Some(text) = rules::read_active(&mut transaction).await? {
+                directory.rules = compiled(&text);
+            }
             transaction.commit().await?;
             Ok(directory)
         })
         .await
     }
+}
+
+/// Rules are checked when they are saved. When another version of the program saved what this one cannot
+/// read, calls go on by the built-in steps.
+fn compiled(text: &str) -> Arc<RuleSet> {
+    let limits = RuleLimits { octets: usize::MAX, rules: usize::MAX, ..RuleLimits::default() };
+    let set = RuleSet::parse(text, &limits).unwrap_or_else(|faults| {
+        let fault = faults.first().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%fault, "the rules in force cannot be read; calls go by the built-in steps");
+        RuleSet::default()
+    });
+    Arc::new(set)
 }
 
 async fn read_agents(

@@ -13,6 +13,7 @@ mod error;
 pub mod import;
 mod page;
 mod presence;
+mod rules;
 mod shift;
 mod user;
 mod words;
@@ -23,6 +24,7 @@ pub use database::{Storage, StorageSettings};
 pub use error::StorageError;
 pub use page::{PAGE_LIMIT, Page};
 pub use presence::StoredPresence;
+pub use rules::{CallBefore, RecordedDecision, RuleVersion};
 pub use user::{NewUser, StoredSession, User, UserRole, hash_password, verify_password};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The room against real SQLite files.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,6 +15,8 @@ use super::*;
 use crate::customer::{LookupFault, NoticeLevel};
 use crate::events::{CallRecord, EndReason, Trace};
 use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, CustomerId, SetBy};
+use crate::routing::rules::{RuleLimits, RuleSet, dry_run};
+use crate::routing::{Abilities, Action};
 
 const AGENTS: &str = "id,name,role,contact,groups\n\
     a055,佐藤 一郎,agent,sip:201@192.0.2.10,support;sales\n\
@@ -99,6 +102,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         status: Some(200),
         talk_s: 0,
         traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
+        facts: None,
     }
 }
 
@@ -542,4 +546,116 @@ async fn the_phone_index_has_every_number_with_customer_and_assignee() {
             ("+819011112222".to_owned(), first, assignee),
         ]
     );
+}
+
+const RULES: &str = "[[rule]]\nname = \"closed\"\nreject = 603\n";
+
+#[tokio::test]
+async fn rules_are_versions_and_one_is_in_force_with_one_audit_row_for_each_change() {
+    let house = House::new().await;
+    let storage = &house.storage;
+    assert_eq!(storage.rule_versions().await.expect("an answer"), []);
+    assert!(storage.directory().await.expect("an answer").rules.rules.is_empty());
+    assert_eq!(storage.save_rules("", "", "root", at(1)).await, Ok(1));
+    assert_eq!(storage.save_rules(RULES, "年末", "root", at(2)).await, Ok(2));
+    assert!(storage.directory().await.expect("an answer").rules.rules.is_empty(), "a draft is not in force");
+
+    let before = storage.data_version().await.expect("a number");
+    storage.activate_rules(Some(2), "root", at(3)).await.expect("activated");
+    let after = storage.data_version().await.expect("a number");
+    assert!(after > before, "our own process reads them again too");
+    let directory = storage.directory().await.expect("an answer");
+    assert_eq!(directory.rules.rules[0].name, "closed");
+    let versions = storage.rule_versions().await.expect("an answer");
+    let listed: Vec<(i64, &str, bool)> =
+        versions.iter().map(|it| (it.version, it.note.as_str(), it.active)).collect();
+    assert_eq!(listed, [(2, "年末", true), (1, "", false)]);
+    let (version, text) = storage.rules(2).await.expect("an answer").expect("it is there");
+    assert_eq!((version.saved_by.as_str(), version.saved_at, text.as_str()), ("root", at(2), RULES));
+
+    storage.activate_rules(None, "suzuki", at(4)).await.expect("activated");
+    assert!(storage.directory().await.expect("an answer").rules.rules.is_empty());
+    let refused = storage.activate_rules(Some(9), "root", at(5)).await;
+    assert!(matches!(refused, Err(StorageError::Conflict(_))), "{refused:?}");
+    assert_eq!(storage.rules(9).await, Ok(None));
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as("SELECT user_name, action, subject FROM audit ORDER BY at")
+            .fetch_all(&mut house.stranger().await)
+            .await
+            .expect("rows");
+    let rows: Vec<(&str, &str, &str)> = rows
+        .iter()
+        .map(|(user, action, subject)| (user.as_str(), action.as_str(), subject.as_str()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("root", "rules.save", "1"),
+            ("root", "rules.save", "2"),
+            ("root", "rules.activate", "2"),
+            ("suzuki", "rules.activate", "none"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn m076_callers_of_the_last_days_and_what_was_decided_are_read_from_the_records() {
+    let house = House::new().await;
+    for index in 0..1_203 {
+        let mut call = record(&format!("c-{index:04}"), index);
+        call.line = (index % 2 == 0).then(|| "0120-123-456".to_owned());
+        let trace = json!({"action": {"kind": "reject", "status": 603}, "rule": "closed", "trace": []});
+        call.traces = vec![Trace::Read(trace)];
+        house.storage.save_call(&call).await.expect("saved");
+    }
+    let calls = house.storage.calls_before(at(1_000), 10_000).await.expect("an answer");
+    assert_eq!(calls.len(), 102, "every second one went to a line");
+    assert_eq!(calls[0], ("+81312345678".to_owned(), at(1_202), Some(AgentId::new("a055"))));
+    let decisions = house.storage.recorded_decisions(700).await.expect("an answer");
+    assert_eq!((decisions.len(), decisions[0].call.as_str()), (700, "c-1202"));
+    assert_eq!(decisions[699].action, Some(Action::Reject { status: 603 }));
+    assert_eq!(decisions[0].facts, None);
+    assert_eq!(house.storage.recorded_decisions(5_000).await.expect("an answer").len(), 1_203);
+}
+
+/// The form of a record as it is kept: what was written by this version is read by the next.
+const RECORDED: &str = r#"{"id":"c-1","sip_call_id":"x",
+  "presentation":"withheld","calling":null,"called":"0120123456",
+  "line":"0120-123-456","client":null,"customer":null,"agent":null,"offered_to":["a055"],
+  "started_at":"2026-11-24T01:00:00Z","answered_at":null,"ended_at":null,"end_reason":null,"status":486,"talk_s":0,
+  "traces":[{"action":{"kind":"offer","agent":"a055","reason":"group"},"rule":"group","trace":[
+    {"rule":"emergency","matched":false,"why":"the called number is no emergency number"},
+    {"rule":"group","matched":true,"why":"a055 has waited longest in support: 1 free, 0 tried"}]}],
+  "facts":{"at":"2026-11-24T01:00:00Z","line":"+81120123456","presentation":"withheld","open":{},
+    "history":["2026-11-23T23:00:00Z","2026-11-24T01:00:00Z"],
+    "free":[{"id":"a102","offered":3,"answered":1},{"id":"a055","offered":0,"answered":0}],
+    "away":{"a117":{"why":{"away":"break"},"back":"2026-11-24T01:10:00Z"}}}}"#;
+
+#[tokio::test]
+async fn ten_thousand_records_are_read_and_decided_again() {
+    let house = House::new().await;
+    house.import(Table::Agents, AGENTS).await.expect("agents");
+    house.import(Table::Lines, "number,client,group\n0120-123-456,x,support\n").await.expect("lines");
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+         INSERT INTO calls (id, started_at, ended_at, agent, customer, record) \
+         SELECT printf('c-%05d', i), '2026-11-24T01:00:00.000000000Z', NULL, NULL, NULL, ?1 FROM n",
+    )
+    .bind(RECORDED)
+    .execute(&mut house.stranger().await)
+    .await
+    .expect("inserted");
+    let directory = house.storage.directory().await.expect("an answer");
+    let draft =
+        "[[rule]]\nname = \"again\"\nwhen = { repeats = { at_least = 2 } }\nring = { agent = \"a102\" }\n";
+    let draft = Arc::new(RuleSet::parse(draft, &RuleLimits::default()).expect("sound"));
+    let begun = Instant::now();
+    let calls = house.storage.recorded_decisions(10_000).await.expect("an answer");
+    let read = begun.elapsed();
+    let each = calls.iter().map(|it| (it.call.as_str(), it.facts.as_ref(), it.action.clone()));
+    let run = dry_run(&draft, &directory, &jiff::tz::TimeZone::UTC, Abilities::default(), each);
+    println!("10,000 records: read in {read:?}, read and decided again in {:?}", begun.elapsed());
+    assert_eq!((run.calls, run.not_judged), (10_000, 0));
+    assert_eq!((run.different, run.same), (10_000, 0), "{:?}", run.decided_by);
+    assert_eq!((run.differences.len(), run.decided_by), (200, vec![("again".to_owned(), 10_000)]));
 }

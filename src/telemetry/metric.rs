@@ -19,6 +19,8 @@ pub const REDIRECTS: &str = "toritsugi_redirects_total";
 pub const DROPPED_MESSAGES: &str = "toritsugi_dropped_messages_total";
 /// Messages that could not be sent. Label `reason`.
 pub const SEND_FAILURES: &str = "toritsugi_send_failures_total";
+/// What rules of the house did beside offers. Label `action`: `alert`, `forward`, `reject`.
+pub const RULE_ACTIONS: &str = "toritsugi_rule_actions_total";
 /// Decisions. Label `rule`: the rule that chose.
 pub const DECISIONS: &str = "toritsugi_decisions_total";
 /// Offers that ended. Label `outcome`: `accepted`, `refused`, `timed_out`, `withdrawn`.
@@ -95,7 +97,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 37] = [
+pub const ALL: [(Kind, &str, &str); 38] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -105,6 +107,7 @@ pub const ALL: [(Kind, &str, &str); 37] = [
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),
     (Kind::Counter, SEND_FAILURES, "Messages that could not be sent, by reason."),
     (Kind::Counter, DECISIONS, "Decisions, by the rule that chose."),
+    (Kind::Counter, RULE_ACTIONS, "Alerts, forwards and refusals by rules, by action."),
     (Kind::Counter, OFFERS, "Offers to agents that ended, by outcome."),
     (Kind::Counter, POPS, "Screen-pops, by event."),
     (Kind::Counter, LOOKUPS, "Customer look-ups, by outcome."),

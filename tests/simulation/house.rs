@@ -102,6 +102,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         calls: if swarm.crowded { 3 } else { 1000 },
         refusals_per_s: 200,
         transactions: if swarm.crowded { 8 } else { 1000 },
+        callers: 1_000,
+        record_facts: true,
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),

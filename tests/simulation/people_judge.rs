@@ -121,6 +121,7 @@ impl People {
             }
             EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }
             | EventBody::NoticeAcked { .. }
             | EventBody::PresenceChanged(_)

@@ -4,3 +4,4 @@ mod house;
 mod log_in;
 mod reading;
 mod rights;
+mod rules;

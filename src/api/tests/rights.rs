@@ -12,7 +12,7 @@ use crate::presence::{AgentId, AgentStatus, SetBy};
 type Cells = [u16; 5];
 
 /// What each route answers to whom. A route that is in the OpenAPI document and not here fails the test.
-const TABLE: [(&str, &str, &str, Cells); 16] = [
+const TABLE: [(&str, &str, &str, Cells); 21] = [
     ("post", "/api/v1/sessions", r#"{"name":"x","password":"y"}"#, [401, 401, 401, 401, 401]),
     ("get", "/api/v1/sessions/current", "", [401, 200, 200, 200, 200]),
     ("post", "/api/v1/ws-tickets", "", [401, 201, 201, 201, 201]),
@@ -25,6 +25,11 @@ const TABLE: [(&str, &str, &str, Cells); 16] = [
     ("get", "/api/v1/customers", "", [401, 400, 400, 400, 400]),
     ("get", "/api/v1/customers/{id}", "", [401, 200, 200, 200, 200]),
     ("get", "/api/v1/customers/{id}/contacts", "", [401, 200, 200, 200, 200]),
+    ("get", "/api/v1/rules", "", [401, 403, 403, 403, 200]),
+    ("put", "/api/v1/rules/draft", r#"{"text":""}"#, [401, 403, 403, 403, 201]),
+    ("get", "/api/v1/rules/{version}", "", [401, 403, 403, 403, 200]),
+    ("put", "/api/v1/rules/active", r#"{"version":1}"#, [401, 403, 403, 403, 200]),
+    ("post", "/api/v1/rules/dry-run", r#"{"version":1}"#, [401, 403, 403, 403, 200]),
     ("get", "/healthz/live", "", [200, 200, 200, 200, 200]),
     ("get", "/healthz/ready", "", [200, 200, 200, 200, 200]),
     ("get", "/api/openapi.json", "", [200, 200, 200, 200, 200]),
@@ -46,7 +51,7 @@ async fn n66_every_route_answers_every_role_as_the_table_says() {
         } else {
             "a117"
         };
-        let path = path.replace("{id}", id);
+        let path = path.replace("{id}", id).replace("{version}", "1");
         for (token, expected) in
             [None, Some(AGENT), Some(SUPERVISOR), Some(MANAGER), Some(ADMIN)].iter().zip(cells)
         {

@@ -182,6 +182,7 @@ export const en: Strings = {
     vip: 'VIP',
     harassment: 'Harassment',
     dispatch: 'Visit planned',
+    protected: 'Named agent protected',
     more: '+{{n}}',
   },
   assignee: {

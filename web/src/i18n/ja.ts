@@ -181,6 +181,7 @@ export const ja = {
     vip: '重要顧客',
     harassment: 'カスハラ',
     dispatch: '訪問予定',
+    protected: '指名制限',
     more: '+{{n}}',
   },
   assignee: {

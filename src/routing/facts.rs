@@ -1,0 +1,147 @@
+//! What a decision may know beside caller, line, customer and agents; much of it has a default, as not every
+//! house records it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::rules::WhyAssignee;
+use super::snapshot::RecordedPeople;
+use crate::clock::Moment;
+use crate::customer::CustomerCard;
+use crate::presence::{AgentBook, AgentId, WhyNot};
+
+/// What surrounds a call. Nothing of it is needed for a decision.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Background<'a> {
+    /// The zone of times of day; UTC when absent.
+    #[serde(skip)]
+    pub zone: Option<&'a TimeZone>,
+    /// What is unfinished with the customer.
+    pub open: Option<&'a OpenFacts>,
+    /// When this caller called, oldest first, the present call included; the last 64.
+    pub history: &'a [Timestamp],
+    /// How many callers wait for each group.
+    pub queues: Option<&'a BTreeMap<String, u32>>,
+    /// How much each agent has had.
+    pub loads: Option<&'a BTreeMap<AgentId, Load>>,
+    /// What can be done with a call beside offering it.
+    pub can: Abilities,
+}
+
+/// What is unfinished with a customer, and who talked with the caller last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OpenFacts {
+    /// An open case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseFact>,
+    /// A callback was promised.
+    pub callback: bool,
+    /// A dispatch is under way.
+    pub dispatch: bool,
+    /// Who talked with this caller last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_agent: Option<AgentId>,
+    /// What the house calls the customer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// An open case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseFact {
+    /// Whose it is.
+    pub owner: Option<AgentId>,
+    /// It is a complaint: only its owner and managers answer it (M005).
+    pub complaint: bool,
+}
+
+/// How much an agent has had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// The number of the last offer to them, counted over all agents; zero: none yet.
+    pub offered: u64,
+    /// Calls they have answered today.
+    pub answered: u32,
+}
+
+/// What can be done with a call beside offering it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abilities {
+    /// Park it.
+    pub park: bool,
+    /// Ask whether to call back.
+    pub callback: bool,
+}
+
+/// Everybody's status and state: as they are, or as they were recorded with a call.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub enum People<'a> {
+    /// As they are.
+    Live(&'a AgentBook),
+    /// As they were.
+    Recorded(&'a RecordedPeople),
+}
+
+impl<'a> From<&'a AgentBook> for People<'a> {
+    fn from(book: &'a AgentBook) -> Self {
+        Self::Live(book)
+    }
+}
+
+impl People<'_> {
+    /// Whether the agent can be offered a call.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn offerable(&self, agent: &AgentId) -> Result<(), WhyNot> {
+        match self {
+            Self::Live(book) => book.offerable(agent),
+            Self::Recorded(people) => people.offerable(agent),
+        }
+    }
+
+    /// Since when the agent has waited for a call.
+    pub fn idle_since(&self, agent: &AgentId) -> Option<Moment> {
+        match self {
+            Self::Live(book) => book.idle_since(agent),
+            Self::Recorded(people) => people.idle_since(agent),
+        }
+    }
+
+    /// When somebody who is away is expected back.
+    pub fn back_at(&self, agent: &AgentId) -> Option<Timestamp> {
+        match self {
+            Self::Live(book) => book.absence(agent).and_then(|absence| absence.until.or(absence.next_start)),
+            Self::Recorded(people) => people.back_at(agent),
+        }
+    }
+}
+
+/// Who looks after the customer: the first in `order` who is known (M004). Without a customer nobody does.
+pub fn assignee_of<'a>(
+    order: &[WhyAssignee],
+    card: Option<&'a CustomerCard>,
+    open: Option<&'a OpenFacts>,
+) -> Option<(&'a AgentId, WhyAssignee)> {
+    let card = card?;
+    order.iter().find_map(|why| {
+        let agent = match why {
+            WhyAssignee::OpenCaseOwner => open.and_then(|open| open.case.as_ref()?.owner.as_ref()),
+            WhyAssignee::AccountOwner => card.assignee.as_ref(),
+            WhyAssignee::LastAgent => open.and_then(|open| open.last_agent.as_ref()),
+        };
+        agent.map(|agent| (agent, *why))
+    })
+}
+
+/// How many of the calls lie within so many hours before `at`, `at` included.
+pub fn calls_within(history: &[Timestamp], at: Timestamp, hours: u32) -> u32 {
+    let window = jiff::SignedDuration::from_hours(i64::from(hours));
+    let recent = history.iter().filter(|call| at.duration_since(**call) < window && **call <= at).count();
+    u32::try_from(recent).unwrap_or(u32::MAX)
+}
