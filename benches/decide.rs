@@ -1,5 +1,4 @@
 //! Deciding: a customer found among 100,000, and where the call goes in a house of 1,000 agents.
-#![expect(missing_docs, reason = "criterion makes the functions")]
 
 use std::hint::black_box;
 

@@ -1,5 +1,4 @@
 //! Writing the copy of a request that goes on, and of a response that goes back.
-#![expect(missing_docs, reason = "criterion makes the functions")]
 
 mod sample;
 

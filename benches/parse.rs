@@ -1,5 +1,4 @@
 //! Reading: a message from octets, and who calls whom from its headers.
-#![expect(missing_docs, reason = "criterion makes the functions")]
 
 mod sample;
 

@@ -1,5 +1,4 @@
 //! The message the benches work on: an INVITE of about 900 octets, as a carrier sends it.
-#![allow(missing_docs, dead_code, reason = "shared by several benches, each of which needs a part")]
 
 use bytes::Bytes;
 use toritsugi::message::{Limits, Message};
