@@ -21,6 +21,7 @@ pub mod identity;
 pub mod customer;
 pub mod presence;
 pub mod routing;
+pub mod park;
 pub mod guidance;
 pub mod events;
 pub mod engine;
