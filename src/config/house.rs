@@ -91,6 +91,12 @@ pub struct Park {
     pub early_media_limit: Duration,
     /// The longest time in [`ParkMode::Answered`].
     pub answered_limit: Duration,
+    /// Callers that may wait at once.
+    pub places: usize,
+    /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
+    pub patience: Duration,
+    /// The status whose time is over is refused with; `None`: the default route has the call.
+    pub refuse_at_limit: Option<u16>,
     /// What is played.
     pub music: Music,
 }
@@ -198,6 +204,9 @@ impl Park {
             ringing_limit: section.seconds("ringing_limit_s", 1..=180, default.ringing_limit),
             early_media_limit: section.seconds("early_media_limit_s", 1..=180, default.early_media_limit),
             answered_limit: section.seconds("answered_limit_s", 1..=86_400, default.answered_limit),
+            places: section.number("places", 0..=10_000, default.places),
+            patience: section.seconds("patience_s", 1..=170, default.patience),
+            refuse_at_limit: section.text("at_limit", default.refuse_at_limit, at_limit),
             music: section.text("music", default.music, music),
         };
         if park.modes.windows(2).any(|pair| pair[0] > pair[1]) {
@@ -218,8 +227,19 @@ impl Default for Park {
             ringing_limit: Duration::from_secs(20),
             early_media_limit: Duration::from_secs(60),
             answered_limit: Duration::from_secs(300),
+            places: 200,
+            patience: Duration::from_secs(15),
+            refuse_at_limit: None,
             music: Music::BuiltIn,
         }
+    }
+}
+
+fn at_limit(text: &str) -> Result<Option<u16>, String> {
+    match text {
+        "default-route" => Ok(None),
+        "refuse" => Ok(Some(480)),
+        _ => Err(format!("\"{text}\" is not default-route or refuse")),
     }
 }
 

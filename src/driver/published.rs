@@ -32,6 +32,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     ] {
         count(metric::NEXT_HOP_EVENTS, "event", event, total);
     }
+    publish_parking(counters, gauges);
     gauge(metric::NEXT_HOPS, gauges.targets);
     gauge(metric::NEXT_HOPS_DOWN, gauges.targets_down);
     gauge(metric::LIVE_CALLS, gauges.calls);
@@ -55,6 +56,22 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::INVITE_FORWARD, samples.invite_forward);
     record(metric::POP_ANNOUNCE, samples.pop_announce);
     record(metric::ANSWER, samples.answer);
+}
+
+/// The parking lot.
+fn publish_parking(counters: &Counters, gauges: &Gauges) {
+    for (event, total) in [
+        ("parked", counters.parked),
+        ("refreshed", counters.park_refreshed),
+        ("retrieved", counters.park_retrieved),
+        ("gave_up", counters.park_gave_up),
+        ("time_over", counters.park_time_over),
+        ("full", counters.park_full),
+    ] {
+        count(metric::PARKING, "event", event, total);
+    }
+    gauge(metric::PARKED_CALLS, gauges.lot_waiting);
+    metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lot").set(wide(gauges.lot_taken));
 }
 
 /// What was not taken, or not as it came.

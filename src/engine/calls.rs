@@ -12,13 +12,14 @@ use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
-use crate::events::{EndReason, EventBody, WithdrawCause};
+use crate::events::{EndReason, EventBody, ParkEnd, WithdrawCause};
 use crate::identity::{
     CalledHeaders, CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
+use crate::park::Wish;
 use crate::presence::{AgentId, OfferId, Release};
-use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide};
+use crate::routing::{Action, CustomerFact, Facts, OfferReason, decide, or_wait};
 use slotmap::{Key, KeyData};
 
 impl Engine {
@@ -118,6 +119,8 @@ impl Engine {
         }
         match (late, matches!(entry.phase, Phase::Deciding(_))) {
             (false, true) => self.decide_next(call),
+            // Whoever waits may wait for somebody else now.
+            (true, true) if self.waits(call) => self.decide_next(call),
             _ => self.enrich(call),
         }
     }
@@ -142,7 +145,7 @@ impl Engine {
             return;
         }
         let Some(entry) = self.tables.calls.get(call) else { return };
-        let decision = decide(&Facts {
+        let facts = Facts {
             at: self.now.wall,
             called: &entry.called,
             line: entry.line.as_deref(),
@@ -152,21 +155,24 @@ impl Engine {
             agents: &self.agents,
             directory: &self.directory,
             tried: &entry.tried,
-        });
+        };
+        let decision = or_wait(&facts, self.may_wait(call), decide(&facts));
         let action = decision.action.clone();
         let rule = decision.rule.clone();
         tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
+        self.note_full_lot(&decision);
         if let Some(entry) = self.tables.calls.get_mut(call) {
             entry.decisions.push(decision);
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
+            Action::Wait { group, agent } => self.wait(call, Wish { group, agent, only_until: None }, None),
             Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
         }
     }
 
     /// Offers the call to one agent: lease, pop, and then the phone.
-    fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: String) {
+    pub(super) fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: String) {
         let id = super::ids::offer_id(self.random_bits());
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
@@ -199,6 +205,7 @@ impl Engine {
             },
         );
         self.tables.call_by_offer.insert(id.clone(), call);
+        self.offered_from_lot(call);
         self.counters.offers += 1;
         let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
         let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
@@ -278,6 +285,7 @@ impl Engine {
 
     /// Nobody of ours: the PBX takes the call.
     pub(super) fn route_default(&mut self, call: CallKey) {
+        self.leave_lot(call, ParkEnd::TimedOut, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);

@@ -63,6 +63,12 @@ pub struct Counters {
     pub auth_replayed: u64,
     pub auth_held_back: u64,
     pub auth_forbidden: u64,
+    pub parked: u64,
+    pub park_refreshed: u64,
+    pub park_retrieved: u64,
+    pub park_gave_up: u64,
+    pub park_time_over: u64,
+    pub park_full: u64,
 }
 
 /// How full the tables are.
@@ -85,6 +91,8 @@ pub struct Gauges {
     pub nonces_used: usize,
     pub proven_sources: usize,
     pub names_known: usize,
+    pub lot_waiting: usize,
+    pub lot_taken: usize,
     pub lag: Duration,
 }
 

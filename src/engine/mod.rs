@@ -29,6 +29,7 @@ mod records;
 mod refused;
 mod redirects;
 mod requests;
+mod retrieving;
 mod rounds;
 mod saved;
 mod senders;
@@ -38,6 +39,7 @@ mod settings;
 mod shifts;
 mod tables;
 mod timers;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -54,9 +56,10 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
+pub use settings::{Auth, DigestSettings, OverloadSettings, ParkSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
+use crate::park::Lot;
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
@@ -66,7 +69,7 @@ use doorman::Doorman;
 use hops::HopBook;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
-use tables::Tables;
+use tables::{CallKey, Tables};
 use timers::{Alarm, TimerHandle};
 
 /// The agents' book ends a wrap-up by itself so long after its time: the net below the engine's own timer.
@@ -95,6 +98,8 @@ pub struct Engine {
     wrapping: BTreeMap<AgentId, Wrapping>,
     tables: Tables,
     timers: TimerQueue<Alarm>,
+    lot: Lot<CallKey>,
+    lot_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
@@ -151,6 +156,8 @@ impl Engine {
             wrapping: BTreeMap::new(),
             tables: Tables::default(),
             timers: TimerQueue::new(),
+            lot: Lot::default(),
+            lot_alarm: None,
             presence_alarm: None,
             shift_alarm: None,
             names: HashMap::new(),
@@ -191,6 +198,7 @@ impl Engine {
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
         }
+        self.serve_waiting();
     }
 
     /// Does everything that is due at `now`.
@@ -198,6 +206,7 @@ impl Engine {
         self.now = now;
         while let Some((_, alarm)) = self.timers.pop_due(now.moment) {
             self.on_alarm(alarm);
+            self.serve_waiting();
         }
     }
 
@@ -245,6 +254,8 @@ impl Engine {
             nonces_used: self.doorman.uses.len(),
             proven_sources: self.doorman.guesses.proven(),
             names_known: self.names.len(),
+            lot_waiting: self.lot.in_line(),
+            lot_taken: self.lot.taken(),
             lag: self.admission.pressure.lag(),
         }
     }
@@ -269,6 +280,7 @@ impl Engine {
             Alarm::RingSla(call) => self.ring_sla(call),
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
+            Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),
         }
@@ -298,6 +310,7 @@ impl Engine {
         };
         self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
+        self.look_at_everybody();
         self.hops.forget();
         self.schedule_probes(Duration::ZERO);
     }

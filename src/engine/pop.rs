@@ -149,7 +149,7 @@ impl Engine {
         })
     }
 
-    fn dialled_info(&self, call: &Call) -> DialledInfo {
+    pub(super) fn dialled_info(&self, call: &Call) -> DialledInfo {
         let line = call.line.as_deref();
         DialledInfo {
             number: line.map_or_else(|| call.called.clone(), |line| line.number.clone()),
@@ -242,7 +242,7 @@ fn speech_of(card: Option<&CustomerCard>) -> SpeechContext {
     }
 }
 
-fn caller_info(call: &Call) -> CallerInfo {
+pub(super) fn caller_info(call: &Call) -> CallerInfo {
     let presentation = &call.caller.presentation;
     let (number, labels) = match presentation {
         Presentation::Number(number) => (Some(number), None),

@@ -10,6 +10,7 @@ mod digest;
 mod lookups;
 mod offers;
 mod overload;
+mod parking;
 mod people;
 mod phones;
 mod record_route;

@@ -288,6 +288,8 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         EventBody::CallAnswered { .. }
         | EventBody::CallEnded { .. }
         | EventBody::CallAbandoned { .. }
+        | EventBody::CallParked(_)
+        | EventBody::CallRetrieved { .. }
         | EventBody::NoticeAcked { .. }
         | EventBody::WrapupStarted { .. }
         | EventBody::WrapupOverdue

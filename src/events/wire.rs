@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Event, EventBody, PopDocument};
+use super::{Event, EventBody, ParkedInfo, PopDocument};
 use crate::engine::{ErrorCode, Refusal};
 
 /// The version of the envelope.
@@ -199,6 +199,8 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::CallAnswered { .. } => "call.answered",
         EventBody::CallEnded { .. } => "call.ended",
         EventBody::CallAbandoned { .. } => "call.abandoned",
+        EventBody::CallParked(_) => "call.parked",
+        EventBody::CallRetrieved { .. } => "call.retrieved",
         EventBody::RingSla { .. } => "ring.sla",
         EventBody::MatchChosen { .. } => "match.chosen",
         EventBody::NoticeAcked { .. } => "notice.acked",
@@ -233,6 +235,10 @@ pub fn event_data(event: &Event) -> Value {
         }
         EventBody::CallEnded { reason, talk_s } => json!({"reason": reason, "talk_s": talk_s}),
         EventBody::CallAbandoned { waited_s } => json!({"waited_s": waited_s}),
+        EventBody::CallParked(parked) => parked_value(parked),
+        EventBody::CallRetrieved { by, end, waited_s } => {
+            json!({"by": by, "outcome": end, "waited_s": waited_s})
+        }
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
         EventBody::MatchChosen { customer } => json!({"customer": customer}),
         EventBody::NoticeAcked { id, by } => json!({"id": id, "by": by}),
@@ -240,6 +246,14 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::WrapupStarted { until } => json!({"until": time_text(*until)}),
         EventBody::SystemDegraded { part } | EventBody::SystemRecovered { part } => json!({"part": part}),
     }
+}
+
+/// A waiting caller as JSON.
+pub fn parked_value(parked: &ParkedInfo) -> Value {
+    let mut value = to_value(parked);
+    value["since"] = json!(time_text(parked.since));
+    value["until"] = json!(time_text(parked.until));
+    value
 }
 
 /// A card as JSON, small enough for a frame.

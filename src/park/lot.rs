@@ -63,7 +63,12 @@ pub enum Due {
     /// The time in one mode is over, and this is the next.
     Mode(ParkMode),
     /// The whole time is over. The waiter has left the lot.
-    Over(AtLimit),
+    Over {
+        /// What becomes of the caller.
+        at_limit: AtLimit,
+        /// Since when they had waited.
+        since: Moment,
+    },
 }
 
 impl<C> Default for Lot<C> {
@@ -176,11 +181,12 @@ impl<C: Copy + Ord> Lot<C> {
             return None;
         }
         let waiter = self.waiters.get(&ticket)?;
-        let (call, stage, at_limit) = (waiter.call, waiter.stage, waiter.profile.at_limit);
+        let (call, stage, since) = (waiter.call, waiter.stage, waiter.since);
+        let at_limit = waiter.profile.at_limit;
         if stage.ends <= now {
             let Some(next) = waiter.profile.after(stage, now) else {
                 self.leave(call);
-                return Some((call, Due::Over(at_limit)));
+                return Some((call, Due::Over { at_limit, since }));
             };
             self.change(ticket, |waiter| waiter.stage = next);
             return Some((call, Due::Mode(next.mode)));

@@ -128,7 +128,7 @@ fn d7_the_caller_is_told_each_minute_and_leaves_at_the_limit() {
         [
             (at(60), (1, Due::Refresh(ParkMode::Ringing))),
             (at(120), (1, Due::Refresh(ParkMode::Ringing))),
-            (at(170), (1, Due::Over(AtLimit::DefaultRoute))),
+            (at(170), (1, Due::Over { at_limit: AtLimit::DefaultRoute, since: at(0) })),
         ]
     );
     assert_eq!(lot.taken(), 0);
@@ -136,16 +136,14 @@ fn d7_the_caller_is_told_each_minute_and_leaves_at_the_limit() {
 
 #[test]
 fn the_next_mode_begins_when_the_time_in_one_is_over() {
-    let modes = vec![
-        (ParkMode::Ringing, Duration::from_secs(20)),
-        (ParkMode::EarlyMedia, Duration::from_secs(40)),
-    ];
+    let modes =
+        vec![(ParkMode::Ringing, Duration::from_secs(20)), (ParkMode::EarlyMedia, Duration::from_secs(40))];
     let profile = Arc::new(Profile { modes, at_limit: AtLimit::Refuse(480) });
     let mut lot = Lot::default();
     lot.park(Arrival { profile, ..arrival(1, group("front"), 0) }, 1, at(0)).unwrap();
     assert_eq!(lot.poll_due(at(20)), Some((1, Due::Mode(ParkMode::EarlyMedia))));
     assert_eq!(lot.poll_due(at(20)), None);
-    assert_eq!(lot.poll_due(at(60)), Some((1, Due::Over(AtLimit::Refuse(480)))));
+    assert_eq!(lot.poll_due(at(60)), Some((1, Due::Over { at_limit: AtLimit::Refuse(480), since: at(0) })));
 }
 
 #[test]
@@ -274,7 +272,7 @@ proptest! {
                     now += seconds;
                     while let Some((call, due)) = lot.poll_due(at(now)) {
                         prop_assert!(!offered.contains(&call));
-                        if let Due::Over(_) = due {
+                        if let Due::Over { .. } = due {
                             prop_assert!(inside.remove(&call));
                         }
                     }

@@ -30,6 +30,13 @@ pub enum Action {
         /// In what capacity.
         reason: OfferReason,
     },
+    /// Keep it waiting until somebody is free who now has another call.
+    Wait {
+        /// The group that answers the line.
+        group: Option<String>,
+        /// Who looks after the customer, when they are at work.
+        agent: Option<AgentId>,
+    },
     /// Send it to the default route, the PBX.
     DefaultRoute {
         /// Why no agent gets it.
@@ -49,6 +56,8 @@ pub enum OfferReason {
     Group,
     /// It was offered before, and nobody took it.
     NextAgent,
+    /// They asked for it while it waited.
+    Retrieved,
 }
 
 impl OfferReason {
@@ -59,6 +68,7 @@ impl OfferReason {
             Self::AssigneeAbsent => "assignee_absent",
             Self::Group => "group",
             Self::NextAgent => "next_agent",
+            Self::Retrieved => "retrieved",
         }
     }
 }
@@ -79,6 +89,9 @@ pub fn explain_text(decision: &Decision) -> String {
     let mut text = match &decision.action {
         Action::Untouched => "decision: pass the call on untouched\n".to_owned(),
         Action::Offer { agent, reason } => format!("decision: offer to {agent} ({})\n", reason.code()),
+        Action::Wait { group: Some(group), .. } => format!("decision: wait for {group}\n"),
+        Action::Wait { agent: Some(agent), .. } => format!("decision: wait for {agent}\n"),
+        Action::Wait { group: None, agent: None } => "decision: wait\n".to_owned(),
         Action::DefaultRoute { why } => format!("decision: default route ({why})\n"),
     };
     for step in &decision.trace {

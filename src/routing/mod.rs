@@ -4,6 +4,7 @@ mod decide;
 mod decision;
 mod directory;
 mod emergency;
+mod wait;
 
 #[cfg(test)]
 mod decide_tests;
@@ -12,3 +13,4 @@ pub use decide::{CustomerFact, Facts, decide};
 pub use decision::{Action, Decision, OfferReason, TraceStep, explain_text};
 pub use directory::{Agent, Directory, Line};
 pub use emergency::is_emergency;
+pub use wait::{MayWait, or_wait};

@@ -120,6 +120,8 @@ impl People {
                 (before.is_some(), before)
             }
             EventBody::CallAbandoned { .. }
+            | EventBody::CallParked(_)
+            | EventBody::CallRetrieved { .. }
             | EventBody::RingSla { .. }
             | EventBody::MatchChosen { .. }
             | EventBody::NoticeAcked { .. }
