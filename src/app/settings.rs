@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::Failure;
 use crate::config::{CalledNumberSource, Config, Host, ParkMode, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
-use crate::engine::{Auth, DigestSettings, OverloadSettings, ParkSettings, Peer, Settings};
+use crate::engine::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
@@ -80,6 +80,7 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
             held_octets: config.sip.limits.held_octets,
         },
         park: park_settings(config),
+        hold: HoldSettings { warning: config.routing.hold_warning, limit: config.routing.hold_limit },
     })
 }
 

@@ -37,6 +37,10 @@ pub struct Routing {
     pub phone_silent: Duration,
     /// When `ring.sla` is raised, counted from the arrival of the call.
     pub ring_sla: Duration,
+    /// A caller on hold for so long makes a `hold.warning`.
+    pub hold_warning: Duration,
+    /// A caller on hold for so long makes a `hold.exceeded`.
+    pub hold_limit: Duration,
 }
 
 /// `[desk]`.
@@ -140,6 +144,8 @@ impl Routing {
             phone_rest: section.seconds("phone_rest_s", 0..=3_600, default.phone_rest),
             phone_silent: section.millis("phone_silent_ms", 0..=10_000, default.phone_silent),
             ring_sla: section.seconds("ring_sla_s", 1..=600, default.ring_sla),
+            hold_warning: section.seconds("hold_warning_s", 1..=600, default.hold_warning),
+            hold_limit: section.seconds("hold_limit_s", 1..=3600, default.hold_limit),
         };
         section.refuse_unknown_keys();
         routing
@@ -156,6 +162,8 @@ impl Default for Routing {
             phone_rest: Duration::from_secs(30),
             phone_silent: Duration::from_secs(2),
             ring_sla: Duration::from_secs(10),
+            hold_warning: Duration::from_secs(15),
+            hold_limit: Duration::from_secs(20),
         }
     }
 }

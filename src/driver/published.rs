@@ -58,7 +58,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::ANSWER, samples.answer);
 }
 
-/// The parking lot.
+/// The parking lot, and who is on hold.
 fn publish_parking(counters: &Counters, gauges: &Gauges) {
     for (event, total) in [
         ("parked", counters.parked),
@@ -70,6 +70,8 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
     ] {
         count(metric::PARKING, "event", event, total);
     }
+    count(metric::HOLDS, "event", "held", counters.holds);
+    count(metric::HOLDS, "event", "exceeded", counters.holds_exceeded);
     gauge(metric::PARKED_CALLS, gauges.lot_waiting);
     metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lot").set(wide(gauges.lot_taken));
 }

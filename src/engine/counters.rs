@@ -63,6 +63,8 @@ pub struct Counters {
     pub auth_replayed: u64,
     pub auth_held_back: u64,
     pub auth_forbidden: u64,
+    pub holds: u64,
+    pub holds_exceeded: u64,
     pub parked: u64,
     pub park_refreshed: u64,
     pub park_retrieved: u64,

@@ -13,6 +13,7 @@ mod counters;
 mod dispositions;
 mod doorman;
 mod forwarding;
+mod holding;
 mod hops;
 mod hops_failover;
 mod hops_late;
@@ -56,7 +57,7 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Auth, DigestSettings, OverloadSettings, ParkSettings, Peer, Settings};
+pub use settings::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::park::Lot;
@@ -280,6 +281,7 @@ impl Engine {
             Alarm::RingSla(call) => self.ring_sla(call),
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
+            Alarm::Hold(call) => self.hold_due(call),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),

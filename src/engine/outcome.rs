@@ -207,7 +207,7 @@ impl Engine {
         entry.status = Some(487);
         let timers = std::mem::take(&mut entry.timers);
         let waited_s = self.now.moment.since(entry.began).as_secs();
-        for handle in [timers.lookup, timers.sla, timers.limit].into_iter().flatten() {
+        for handle in timers.running() {
             self.timers.cancel(handle);
         }
         self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
@@ -362,7 +362,7 @@ impl Engine {
         self.leave_lot(call, ParkEnd::Failed, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let timers = std::mem::take(&mut entry.timers);
-        for handle in [timers.lookup, timers.sla, timers.limit].into_iter().flatten() {
+        for handle in timers.running() {
             self.timers.cancel(handle);
         }
         match reason {

@@ -77,6 +77,23 @@ pub struct Settings {
     pub overload: OverloadSettings,
     /// Who may be kept waiting, and how.
     pub park: ParkSettings,
+    /// How long a caller may be on hold.
+    pub hold: HoldSettings,
+}
+
+/// How long a caller may be on hold (M091).
+#[derive(Clone, Copy, Debug)]
+pub struct HoldSettings {
+    /// `hold.warning`.
+    pub warning: Duration,
+    /// `hold.exceeded`.
+    pub limit: Duration,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { warning: Duration::from_secs(15), limit: Duration::from_secs(20) }
+    }
 }
 
 /// How callers are kept waiting. The default keeps nobody.

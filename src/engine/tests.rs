@@ -3,6 +3,7 @@
 mod answering;
 mod dialogs;
 mod features;
+mod holding;
 mod hops;
 mod identity;
 mod large;

@@ -102,6 +102,25 @@ pub enum EventBody {
         /// Seconds the caller waited.
         waited_s: u64,
     },
+    /// The agent's side put the caller on hold.
+    CallHeld,
+    /// The caller is off hold.
+    CallResumed {
+        /// Seconds on hold.
+        held_s: u64,
+    },
+    /// The caller has been on hold for long (M091).
+    HoldWarning {
+        /// Seconds so far.
+        held_s: u64,
+        /// Seconds that are too long.
+        limit_s: u64,
+    },
+    /// Too long: offer to call back (M092).
+    HoldExceeded {
+        /// Seconds so far.
+        held_s: u64,
+    },
     /// The caller waits in the parking lot.
     CallParked(Box<ParkedInfo>),
     /// The caller waits there no longer.

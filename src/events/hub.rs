@@ -288,6 +288,10 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         EventBody::CallAnswered { .. }
         | EventBody::CallEnded { .. }
         | EventBody::CallAbandoned { .. }
+        | EventBody::CallHeld
+        | EventBody::CallResumed { .. }
+        | EventBody::HoldWarning { .. }
+        | EventBody::HoldExceeded { .. }
         | EventBody::CallParked(_)
         | EventBody::CallRetrieved { .. }
         | EventBody::NoticeAcked { .. }

@@ -98,6 +98,10 @@ impl View {
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::CallHeld
+            | EventBody::CallResumed { .. }
+            | EventBody::HoldWarning { .. }
+            | EventBody::HoldExceeded { .. }
             | EventBody::MatchChosen { .. }
             | EventBody::NoticeAcked { .. }
             | EventBody::WrapupStarted { .. }
@@ -186,6 +190,10 @@ impl View {
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::CallHeld
+            | EventBody::CallResumed { .. }
+            | EventBody::HoldWarning { .. }
+            | EventBody::HoldExceeded { .. }
             | EventBody::MatchChosen { .. }
             | EventBody::PopOffered { .. }
             | EventBody::PopWithdrawn { .. }

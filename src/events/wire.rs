@@ -199,6 +199,10 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::CallAnswered { .. } => "call.answered",
         EventBody::CallEnded { .. } => "call.ended",
         EventBody::CallAbandoned { .. } => "call.abandoned",
+        EventBody::CallHeld => "call.held",
+        EventBody::CallResumed { .. } => "call.resumed",
+        EventBody::HoldWarning { .. } => "hold.warning",
+        EventBody::HoldExceeded { .. } => "hold.exceeded",
         EventBody::CallParked(_) => "call.parked",
         EventBody::CallRetrieved { .. } => "call.retrieved",
         EventBody::RingSla { .. } => "ring.sla",
@@ -230,9 +234,15 @@ pub fn event_data(event: &Event) -> Value {
         }
         EventBody::PopWithdrawn { cause } => json!({"cause": cause}),
         EventBody::WrapupOverdue => json!({"reason": "notice_unacked"}),
-        EventBody::PopMissed | EventBody::PopClosed | EventBody::CallRinging | EventBody::WrapupDone => {
+        EventBody::PopMissed
+        | EventBody::PopClosed
+        | EventBody::CallRinging
+        | EventBody::CallHeld
+        | EventBody::WrapupDone => {
             json!({})
         }
+        EventBody::CallResumed { held_s } | EventBody::HoldExceeded { held_s } => json!({"held_s": held_s}),
+        EventBody::HoldWarning { held_s, limit_s } => json!({"held_s": held_s, "limit_s": limit_s}),
         EventBody::CallEnded { reason, talk_s } => json!({"reason": reason, "talk_s": talk_s}),
         EventBody::CallAbandoned { waited_s } => json!({"waited_s": waited_s}),
         EventBody::CallParked(parked) => parked_value(parked),

@@ -27,6 +27,8 @@ pub const OFFERS: &str = "toritsugi_offers_total";
 pub const POPS: &str = "toritsugi_pops_total";
 /// The parking lot. Label `event`: `parked`, `refreshed`, `retrieved`, `gave_up`, `time_over`, `full`.
 pub const PARKING: &str = "toritsugi_parking_total";
+/// Callers on hold. Label `event`: `held`, `exceeded`.
+pub const HOLDS: &str = "toritsugi_holds_total";
 /// Look-ups. Label `outcome`: `known`, `several`, `none`, `deadline`, `down`, `overloaded`.
 pub const LOOKUPS: &str = "toritsugi_lookups_total";
 /// Events dropped because a queue was full. Label `queue`.
@@ -99,7 +101,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 39] = [
+pub const ALL: [(Kind, &str, &str); 40] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -112,6 +114,7 @@ pub const ALL: [(Kind, &str, &str); 39] = [
     (Kind::Counter, OFFERS, "Offers to agents that ended, by outcome."),
     (Kind::Counter, POPS, "Screen-pops, by event."),
     (Kind::Counter, PARKING, "What happened in the parking lot, by event."),
+    (Kind::Counter, HOLDS, "Callers put on hold, and held too long, by event."),
     (Kind::Counter, LOOKUPS, "Customer look-ups, by outcome."),
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{DigestSettings, OverloadSettings, ParkSettings, Peer, Settings};
+use toritsugi::engine::{DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
@@ -107,6 +107,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         digest: DigestSettings::default(),
         overload: OverloadSettings::default(),
         park: parking(random),
+        hold: HoldSettings::default(),
     }
 }
 
