@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -94,6 +95,58 @@ fn i8_at_the_limit_the_pbx_answers() {
     let left = house.desks[0].wait_for(SOON, |frame| frame.is("call.retrieved"));
     assert_eq!(left.json["data"]["outcome"], "timed_out");
     assert_eq!(first.finish(), ONE);
+}
+
+#[test]
+fn i26_with_hundreds_waiting_the_next_caller_comes_as_soon_as_the_agent_is_free() {
+    const CALLERS: usize = 600;
+    if !needs(&["sipp"]) {
+        return;
+    }
+    let park = "[park]\nmodes = [\"ringing\"]\nringing_limit_s = 8\nplaces = 1000";
+    let mut site = Site::new("wrap_up_s = 0", park);
+    site.add_agents_without_log_ins(4, &site.phones().to_string());
+    let phones = Phones::start(site.phones(), PICK_UP);
+    let pbx = Phones::start(site.pbx(), PICK_UP);
+    site.serve();
+    let numbers = (0..CALLERS).map(|n| (caller(n).0, LINE.to_owned())).collect();
+    let callers = Sipp::new("uac_waits", site.trunk(), numbers).rate(200).pause(Duration::from_millis(100));
+    let outcome = callers.run(site.sip(), site.folder());
+    assert_eq!(outcome, Outcome { successful: CALLERS as u64, failed: 0 });
+    let answered = phones.count(What::Answered);
+    assert_eq!(answered + pbx.count(What::Answered), CALLERS, "nobody is lost");
+    assert!(phones.log.read(doubled_at_phones).is_empty());
+    let mut gaps = phones.log.read(gaps_between_calls);
+    gaps.sort_unstable();
+    let (median, most) = (gaps[gaps.len() / 2], gaps[gaps.len() * 99 / 100]);
+    println!(
+        "{answered} calls by 4 agents, {} waited in vain; BYE to INVITE at one phone: median {median:?}, \
+              p99 {most:?}",
+        CALLERS - answered
+    );
+    assert!(most < Duration::from_secs(1), "I26: {most:?}");
+}
+
+/// At each phone, from each BYE to the next INVITE.
+fn gaps_between_calls(events: &[PhoneEvent]) -> Vec<Duration> {
+    let mut free: HashMap<&str, SystemTime> = HashMap::new();
+    let mut gaps = Vec::new();
+    for event in events {
+        match event.what {
+            What::Bye => _ = free.insert(&event.user, event.at),
+            What::Invite => {
+                let since = free.remove(event.user.as_str());
+                gaps.extend(since.and_then(|since| event.at.duration_since(since).ok()));
+            }
+            What::InviteAgain
+            | What::Answered
+            | What::Acked
+            | What::Cancelled
+            | What::Refused
+            | What::Other => {}
+        }
+    }
+    gaps
 }
 
 /// From the end of the first call at the phone to the INVITE of the next.

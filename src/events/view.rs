@@ -115,7 +115,8 @@ impl View {
         json!({
             "presence": self.presences.get(owner).map(to_value),
             "pops": pops,
-            "parked": self.parked_values(), "callbacks": [], "approvals": [], "notices": [], "handovers": [], "briefing": null,
+            "parked": self.parked_values(),
+            "callbacks": [], "approvals": [], "notices": [], "handovers": [], "briefing": null,
             "degraded": self.degraded.keys().collect::<Vec<_>>(),
             "config_hash": null,
         })

@@ -149,8 +149,8 @@ impl World {
         world
     }
 
-    /// How long a phone may rest in this house. Where agents leave, need a screen, or a call may not fork, one
-    /// who is idle is not surely free, and `None` is the answer.
+    /// How long a phone may rest in this house. Where agents leave, need a screen, or a call may not fork,
+    /// one who is idle is not surely free, and `None` is the answer.
     fn rest_of_phones(&self) -> Option<u64> {
         let swarm = &self.swarm;
         let sure = !swarm.directory && swarm.breadth == 0 && !swarm.reload && !self.settings.require_screen;

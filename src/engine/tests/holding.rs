@@ -24,7 +24,8 @@ fn sdp(direction: &str) -> String {
         _ => ("192.0.2.99", format!("a={direction}\r\n")),
     };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n{line}"
+        "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
+         m=audio 4000 RTP/AVP 0\r\n{line}"
     )
 }
 
