@@ -19,6 +19,8 @@ mod house;
 mod judge;
 #[path = "simulation/ladder.rs"]
 mod ladder;
+#[path = "simulation/leaving.rs"]
+mod leaving;
 #[path = "simulation/lot_judge.rs"]
 mod lot_judge;
 #[path = "simulation/looks.rs"]

@@ -97,8 +97,8 @@ impl Transports {
         *self.shared.allow.borrow_mut() = allow;
     }
 
-    /// Who may connect without being known by address: they prove a password in their requests. They share the
-    /// connections of those who must still show a certificate.
+    /// Who may connect without being known by address: they prove a password in their requests. They share
+    /// the connections of those who must still show a certificate.
     pub fn allow_proving(&self, allow: Box<dyn Fn(IpAddr) -> bool>) {
         *self.shared.allow_proving.borrow_mut() = allow;
     }

@@ -57,6 +57,7 @@ impl Party {
             interval: T1,
             until: 0,
             stubborn: false,
+            deaf: false,
             dialog: None,
             fork,
             reliable: None,
@@ -79,6 +80,7 @@ impl Party {
             return;
         }
         self.servers[index].stubborn = hand.random.chance(swarm.stubborn_phones);
+        self.servers[index].deaf = hand.random.chance(swarm.deaf_phones);
         if pbx || hand.random.chance(30) {
             self.reply(hand, index, 100);
         }
@@ -93,6 +95,9 @@ impl Party {
         for _ in 0..hand.random.between(0, 2) {
             hand.wake(after, Wake::Ring(index));
             after += hand.random.ms(1, 2000);
+        }
+        if self.servers[index].deaf && hand.random.chance(50) {
+            return;
         }
         if hand.random.chance(swarm.refusing_phones) {
             let status = hand.random.pick(&[486, 603, 480, 404, 503, 500, 488, 302, 401, 407]);
@@ -206,6 +211,9 @@ impl Party {
         let Some(invite) = self.servers.iter().position(is_main) else {
             return self.reply(hand, index, 481);
         };
+        if self.servers[invite].deaf {
+            return;
+        }
         self.reply(hand, index, 200);
         if self.servers[invite].state != Given::Open {
             return;

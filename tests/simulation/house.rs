@@ -23,6 +23,8 @@ pub const PBX: &str = "192.0.2.20:5060";
 pub const AGENTS: usize = 4;
 /// The agent whose phone is reached over TCP in runs that have TCP.
 pub const TCP_PHONE: usize = 2;
+/// The agent whose phone has a host name that must be asked for.
+pub const NAMED_PHONE: usize = 3;
 
 static TEMPLATES: LazyLock<Arc<Templates>> = LazyLock::new(|| Arc::new(Templates::shipped()));
 static ZONE: LazyLock<jiff::tz::TimeZone> =
@@ -147,7 +149,7 @@ pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
         name: format!("佐藤 {agent}"),
         kana: None,
         role: Role::Agent,
-        contact: if agent == 3 {
+        contact: if agent == NAMED_PHONE {
             "sip:a3@phone3.example".to_owned()
         } else if agent == TCP_PHONE && tcp {
             format!("sip:a{agent}@{};transport=tcp", phone_of(agent))

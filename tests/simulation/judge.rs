@@ -1,5 +1,6 @@
 //! What must always hold on the wire, judged from the octets that go in and come out.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use toritsugi::message::{Header, Message, Method};
 use toritsugi::transport::Protocol;
 
+use super::leaving::{Leaving, wrong_record_routes};
 use super::lot_judge::LotJudge;
 use super::people_judge::People;
 
@@ -62,6 +64,7 @@ pub struct Judge {
     pub breaches: Vec<Breach>,
     pub people: People,
     pub lot: LotJudge,
+    pub leaving: Leaving,
     /// Who may be spoken to, and over what.
     pub places: BTreeMap<SocketAddr, Protocol>,
     /// Octets that came from nobody we know, less those that went back.
@@ -188,7 +191,9 @@ impl Judge {
             self.asked.remove(&key);
             self.finals.remove(&call);
         }
-        self.asked.entry(key).or_insert_with(|| Asked {
+        let Entry::Vacant(entry) = self.asked.entry(key) else { return };
+        self.leaving.came(now, entry.key(), message);
+        entry.insert(Asked {
             at: now,
             from,
             request: message.clone(),
@@ -296,6 +301,7 @@ impl Judge {
             asked.last = Some(status);
             if key.1 == Method::Invite {
                 self.touched.push(key.clone());
+                self.leaving.left(&key);
             }
         } else {
             asked.provisional = true;
@@ -470,6 +476,9 @@ impl Judge {
         if message.values(Header::Via).count() != original.values(Header::Via).count() + 1 {
             faults.push(("I22", "not exactly one Via was added".to_owned()));
         }
+        let calling = self.places.get(&asked.from).copied().unwrap_or(protocol);
+        faults
+            .extend(wrong_record_routes(original, message, calling, protocol).map(|what| ("RFC 5658", what)));
         if let Some(most) = breadth_of(original) {
             let pending = asked.branches.iter().filter_map(|key| self.sent.get(key));
             let pending =
@@ -495,6 +504,7 @@ impl Judge {
                 asked.branches.push(key_of(message));
             }
             self.touched.push(up.clone());
+            self.leaving.left(&up);
         }
         self.note_sent(now, to, protocol, message, key_of(message), Some(up));
         for (rule, what) in faults {
@@ -503,7 +513,10 @@ impl Judge {
     }
 
     /// One input and all it caused are over.
-    pub fn step_is_over(&mut self) {
+    pub fn step_is_over(&mut self, now: u64) {
+        if let Some((call, due)) = self.leaving.overdue(now) {
+            self.breach("F1", &call, format!("its INVITE has gone nowhere {} µs after its time", now - due));
+        }
         let mut touched = std::mem::take(&mut self.touched);
         for key in touched.drain(..) {
             self.look_at_branches(&key);

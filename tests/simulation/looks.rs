@@ -30,6 +30,14 @@ impl World {
         }
     }
 
+    /// Whom the calls of this step are offered to: that may hold their INVITEs up (F1).
+    pub(super) fn note_offers(&mut self) {
+        for (id, announced, agent) in std::mem::take(&mut self.offers) {
+            let call = self.sip_id(id.as_str());
+            self.judge.leaving.offered(&call, announced, agent.as_str());
+        }
+    }
+
     /// SIP's Call-ID of a call of ours.
     pub(super) fn sip_id(&mut self, id: &str) -> String {
         if let Some((sip, _)) = self.ids.iter().find(|(_, ours)| *ours == id) {

@@ -34,7 +34,8 @@ impl World {
                 Output::Send(datagram) => self.send(datagram),
                 Output::Resolve { token, .. } => {
                     let found = !self.swarm.bad_names || self.random.chance(90);
-                    let target = Target { protocol: Protocol::Udp, remote: house::phone_of(3) };
+                    let target =
+                        Target { protocol: Protocol::Udp, remote: house::phone_of(house::NAMED_PHONE) };
                     let targets = if found { vec![target] } else { Vec::new() };
                     let resolution = Resolution { targets, lasts: Duration::from_secs(60) };
                     let after = self.random.ms(0, 800);
@@ -130,6 +131,7 @@ impl World {
         let rev = event.rev.unwrap_or_default();
         match &event.body {
             EventBody::PopOffered { offer, announce, .. } => {
+                self.offers.push((call.clone(), *announce, agent.clone()));
                 if *announce {
                     self.announce(offer.clone());
                 }

@@ -106,6 +106,8 @@ pub(super) struct Server {
     pub(super) interval: u64,
     pub(super) until: u64,
     pub(super) stubborn: bool,
+    /// No CANCEL reaches it.
+    pub(super) deaf: bool,
     pub(super) dialog: Option<usize>,
     /// Another place that the INVITE was forked to behind this address: it has a tag of its own, and no say
     /// in a refusal.

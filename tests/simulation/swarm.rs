@@ -54,6 +54,8 @@ pub struct Swarm {
     pub presence: bool,
     /// Few calls are let in.
     pub crowded: bool,
+    /// Percent of INVITEs whose phone never answers a CANCEL; half of those never say anything final.
+    pub deaf_phones: u64,
 }
 
 impl Swarm {
@@ -89,6 +91,7 @@ impl Swarm {
             directory: rate(4) > 1,
             presence: rate(1) > 0,
             crowded: rate(8) == 1,
+            deaf_phones: rate(40),
         }
     }
 

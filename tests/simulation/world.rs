@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use toritsugi::clock::{Moment, Now};
@@ -12,7 +13,7 @@ use toritsugi::engine::{
     Engine, Input, LookupToken, ReplyToken, Request, Resolution, ResolveToken, SendToken, Settings,
 };
 use toritsugi::message::Message;
-use toritsugi::presence::{OfferId, StoredStatus};
+use toritsugi::presence::{AgentId, CallId, OfferId, StoredStatus};
 use toritsugi::transport::{Flow, FlowId, Protocol};
 
 use super::house;
@@ -94,6 +95,8 @@ pub struct World {
     steps: u64,
     /// Our ids by SIP's.
     pub(super) ids: BTreeMap<String, String>,
+    /// Offers of the present step: the call, whether a screen is told first, the agent.
+    pub(super) offers: Vec<(CallId, bool, AgentId)>,
     /// When the last octets of each stream arrive, by party and direction.
     streams: BTreeMap<(usize, bool), u64>,
 }
@@ -142,9 +145,13 @@ impl World {
             asked: 0,
             steps: 0,
             ids: BTreeMap::new(),
+            offers: Vec::new(),
             streams: BTreeMap::new(),
         };
         world.judge.lot.rest = world.rest_of_phones();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        world.judge.leaving.look_up = micros(world.settings.lookup_deadline);
+        world.judge.leaving.announce = micros(world.settings.announce_within);
         world.people_arrive(day);
         world
     }
@@ -221,7 +228,8 @@ impl World {
             self.happen(happening);
         }
         self.collect();
-        self.judge.step_is_over();
+        self.note_offers();
+        self.judge.step_is_over(self.now);
         self.look_at_people();
         if self.steps.is_multiple_of(16) {
             self.look_at_limits();
