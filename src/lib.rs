@@ -23,6 +23,7 @@ pub mod presence;
 pub mod routing;
 pub mod park;
 pub mod guidance;
+pub mod media;
 pub mod events;
 pub mod engine;
 

@@ -1,7 +1,5 @@
 //! Real callers (SIPp) who wait while every agent is busy, ringing, until one is free.
 
-#![expect(clippy::print_stdout, reason = "how long a free agent waits for the next caller is worth knowing")]
-
 mod support;
 
 use std::collections::HashMap;

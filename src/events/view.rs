@@ -58,7 +58,7 @@ pub(super) struct View {
     pub(super) pops: BTreeMap<CallId, LivePop>,
     pub(super) presences: BTreeMap<AgentId, PresenceDocument>,
     pub(super) degraded: BTreeMap<String, Timestamp>,
-    pub(super) parked: BTreeMap<CallId, Box<ParkedInfo>>,
+    pub(super) parked: BTreeMap<CallId, ParkedInfo>,
 }
 
 impl View {
@@ -134,12 +134,12 @@ impl View {
     fn park(&mut self, event: &Event, parked: &ParkedInfo) {
         let Some(call) = event.call.clone() else { return };
         if self.parked.len() < PARKED || self.parked.contains_key(&call) {
-            self.parked.insert(call, Box::new(parked.clone()));
+            self.parked.insert(call, parked.clone());
         }
     }
 
     fn parked_values(&self) -> Vec<Value> {
-        let of = |(call, parked): (&CallId, &Box<ParkedInfo>)| {
+        let of = |(call, parked): (&CallId, &ParkedInfo)| {
             let mut value = parked_value(parked);
             value["call"] = json!(call);
             value

@@ -393,6 +393,24 @@ fn nobody_waits_for_those_who_are_away_or_were_tried() {
 }
 
 #[test]
+fn nobody_waits_for_one_who_will_be_away_after_the_call_or_whose_phone_failed() {
+    let mut house = busy_house();
+    for agent in ["a1", "a2", "s1"] {
+        house.away(agent, AbsenceReason::Break);
+    }
+    assert_eq!(
+        why_default(&waited(&house, CustomerFact::None, MayWait::Yes)),
+        "nobody in the line's group is free"
+    );
+    let mut house = House::new();
+    for agent in ["a1", "a2", "s1"] {
+        house.agents.rest_phone(&id(agent), Some(now(60).moment));
+    }
+    let decision = waited(&house, CustomerFact::None, MayWait::Yes);
+    assert_eq!(step(&decision, "wait"), "nobody who answers is only busy");
+}
+
+#[test]
 fn whoever_may_not_wait_goes_to_the_default_route_with_the_reason() {
     let decision = waited(&busy_house(), CustomerFact::None, MayWait::No("the lot is full"));
     assert_eq!(why_default(&decision), "nobody in the line's group is free");

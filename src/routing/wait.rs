@@ -2,7 +2,7 @@
 
 use super::decision::{Action, Decision, TraceStep};
 use super::{CustomerFact, Facts};
-use crate::presence::{AgentId, WhyNot};
+use crate::presence::{AgentId, AgentStatus, WhyNot};
 
 /// Whether this caller can be kept waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,9 @@ pub fn or_wait(facts: &Facts<'_>, may: MayWait, mut decision: Decision) -> Decis
         return decision;
     }
     let busy = |agent: &AgentId| {
-        !facts.tried.contains(agent) && matches!(facts.agents.offerable(agent), Err(why) if is_busy(&why))
+        !facts.tried.contains(agent)
+            && matches!(facts.agents.offerable(agent), Err(why) if is_busy(&why))
+            && facts.agents.stored(agent).is_some_and(|stored| stored.status == AgentStatus::Available)
     };
     let assignee = match facts.customer {
         CustomerFact::One(card) if line.assigned_first => card.assignee.as_ref(),
@@ -59,10 +61,13 @@ pub fn or_wait(facts: &Facts<'_>, may: MayWait, mut decision: Decision) -> Decis
     decision
 }
 
-/// Whether somebody will be free again without anybody's doing: a call ends, a phone has rested.
+/// Whether somebody will be free again without anybody's doing: a call ends. A phone that failed may fail
+/// again, and nobody is kept waiting for it.
 const fn is_busy(why: &WhyNot) -> bool {
     match why {
-        WhyNot::Offered | WhyNot::OnCall | WhyNot::WrapUp | WhyNot::PhoneResting => true,
-        WhyNot::NoSuchAgent | WhyNot::Offline | WhyNot::Away(_) | WhyNot::NoScreen => false,
+        WhyNot::Offered | WhyNot::OnCall | WhyNot::WrapUp => true,
+        WhyNot::PhoneResting | WhyNot::NoSuchAgent | WhyNot::Offline | WhyNot::Away(_) | WhyNot::NoScreen => {
+            false
+        }
     }
 }

@@ -168,13 +168,10 @@ fn whatever_brings_an_agent_back_serves_who_waits() {
 #[test]
 fn a_phone_that_has_rested_is_asked_for_the_next_who_waits() {
     let (mut world, _, second) = busy();
-    away(&mut world, "a1");
     bye(&mut world, &second, PHONE_2);
     world.invite_unknown("third");
     let invite = invites(world.taken(PHONE_2)).remove(0);
     world.reply(PHONE_2, &invite, 486, "busy");
-    // a1 is offline but still talking: the third caller waits for nobody else, and goes on.
-    world.taken(PBX);
     world.invite_unknown("fourth");
     assert_eq!(world.engine.gauges().lot_waiting, 2, "a1 talks, a2's phone rests");
     world.taken(PHONE_2);
