@@ -4,7 +4,7 @@ CARGO ?= cargo
 NPM ?= npm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test web build fmt lint e2e fuzz clean
+.PHONY: help demo test web build fmt lint e2e fuzz bench clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ e2e: ## only the tests with real parts: SIPp, baresip, Asterisk
 
 fuzz: ## the fuzz targets with libFuzzer, FUZZ_SECONDS (60) each; needs cargo-fuzz
 	tests/tools/fuzz.sh
+
+bench: ## CPU per call, latency and memory beside Kamailio, in turns (some ten minutes; see bench/README.md)
+	$(CARGO) build --release --bin toritsugi --example screens
+	python3 bench/run.py
 
 clean: ## remove what was built (not the Asterisk folder in ~/.cache/toritsugi)
 	$(CARGO) clean

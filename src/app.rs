@@ -3,6 +3,7 @@
 //! The command line calls these functions and nothing else of the house.
 
 mod asking;
+mod customers;
 mod demo;
 mod resolver;
 mod secret;

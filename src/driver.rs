@@ -13,20 +13,37 @@ pub use handle::{EngineHandle, FromDesk, FromWorld};
 pub use outlets::{LookupJob, Outlets, ResolveJob, Write};
 
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock::Moment;
-use crate::engine::{Answer, Engine, Input, Output, Refusal, ReplyToken, Resolution, SendToken, Settings};
+use crate::customer::{CustomerBook, LookupAnswer};
+use crate::engine::{
+    Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken, Settings,
+};
 use crate::transport::{self, Arrival, CertificateName, Outgoing, Transports};
+use published::LookUps;
 
 /// How many messages are taken from the sockets before the other inputs have their turn.
 const BATCH: usize = 64;
 
 /// How often figures are published.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the loop goes on.
+enum Wake {
+    Arrival,
+    Desk(FromDesk),
+    World(FromWorld),
+    Alarm,
+    Stop(Duration),
+}
 
 /// The loop with everything it owns.
 pub struct Driver {
@@ -36,6 +53,8 @@ pub struct Driver {
     desk: mpsc::Receiver<FromDesk>,
     world: mpsc::Receiver<FromWorld>,
     outlets: Outlets,
+    customers: Option<Arc<CustomerBook>>,
+    look_ups: LookUps,
     replies: HashMap<ReplyToken, oneshot::Sender<Result<Answer, Refusal>>>,
     last_reply: u64,
     /// The sockets' counts as they were published last.
@@ -62,6 +81,8 @@ impl Driver {
             desk,
             world,
             outlets,
+            customers: None,
+            look_ups: LookUps::default(),
             replies: HashMap::new(),
             last_reply: 0,
             published: transport::Gauges::default(),
@@ -71,25 +92,28 @@ impl Driver {
 
     /// Runs until everybody who could send to it is gone, or `stop` says so and no INVITE is pending.
     pub async fn run(mut self, mut stop: oneshot::Receiver<Duration>) {
-        let mut publish = tokio::time::interval(PUBLISH_EVERY);
-        let mut stop_at: Option<tokio::time::Instant> = None;
+        let mut next_publish = Instant::now() + PUBLISH_EVERY;
+        let mut stop_at: Option<Instant> = None;
+        let mut alarm = Box::pin(sleep_until(next_publish));
         loop {
             self.drain();
-            if stop_at
-                .is_some_and(|at| at <= tokio::time::Instant::now() || !self.engine.has_pending_invites())
-            {
+            if stop_at.is_some_and(|at| at <= Instant::now() || !self.engine.has_pending_invites()) {
                 return;
             }
             let due = self.engine.poll_timeout().map(|moment| self.clock.instant_of(moment));
-            tokio::select! {
-                arrival = self.transports.next() => self.take_arrivals(arrival),
-                Some(report) = self.desk.recv() => self.take_desk(report),
-                Some(report) = self.world.recv() => self.take_world(report),
-                () = sleep_until(due) => {}
-                _ = publish.tick() => self.publish(),
-                patience = &mut stop, if stop_at.is_none() => {
-                    let patience = patience.unwrap_or_default();
-                    stop_at = Some(tokio::time::Instant::now() + patience);
+            let wake_at = [due, stop_at].into_iter().flatten().fold(next_publish, Instant::min);
+            // Most timers are cancelled, so that the next one is mostly later than the one before. Waking
+            // once for nothing costs less than telling the runtime each time.
+            if wake_at < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(wake_at);
+            }
+            match poll_fn(|context| self.poll_wake(context, &mut alarm, &mut stop, stop_at.is_some())).await {
+                Wake::Arrival => self.take_arrivals(),
+                Wake::Desk(report) => self.take_desk(report),
+                Wake::World(report) => self.take_world(report),
+                Wake::Alarm => {}
+                Wake::Stop(patience) => {
+                    stop_at = Some(Instant::now() + patience);
                     let now = self.clock.now();
                     self.engine.handle(now, Input::Drain);
                 }
@@ -97,16 +121,42 @@ impl Driver {
             self.take_waiting();
             let now = self.clock.now();
             self.engine.handle_timeout(now);
+            if self.clock.instant_of(now.moment) >= next_publish {
+                next_publish = Instant::now() + PUBLISH_EVERY;
+                self.publish();
+            }
         }
     }
 
+    /// What comes first; nothing is lost by asking again.
+    fn poll_wake(
+        &mut self,
+        context: &mut Context<'_>,
+        alarm: &mut Pin<Box<Sleep>>,
+        stop: &mut oneshot::Receiver<Duration>,
+        stopping: bool,
+    ) -> Poll<Wake> {
+        if self.transports.poll_ready(context).is_ready() {
+            return Poll::Ready(Wake::Arrival);
+        }
+        if let Poll::Ready(Some(report)) = self.desk.poll_recv(context) {
+            return Poll::Ready(Wake::Desk(report));
+        }
+        if let Poll::Ready(Some(report)) = self.world.poll_recv(context) {
+            return Poll::Ready(Wake::World(report));
+        }
+        if !stopping && let Poll::Ready(patience) = Pin::new(stop).poll(context) {
+            return Poll::Ready(Wake::Stop(patience.unwrap_or_default()));
+        }
+        alarm.as_mut().poll(context).map(|()| Wake::Alarm)
+    }
+
     /// No message has waited for longer than the sockets have had something: that is told to the engine.
-    fn take_arrivals(&mut self, first: Arrival) {
+    fn take_arrivals(&mut self) {
         let now = self.clock.now();
         let since = *self.behind_since.get_or_insert(now.moment);
         self.engine.handle(now, Input::Lag(now.moment.since(since)));
-        self.take_arrival(first);
-        for _ in 1..BATCH {
+        for _ in 0..BATCH {
             let Some(arrival) = self.transports.try_next() else {
                 self.behind_since = None;
                 return;
@@ -156,6 +206,7 @@ impl Driver {
             }
             FromDesk::Announced(offer) => Input::Announced(offer),
             FromDesk::Screens(agent, live) => Input::Screens(agent, live),
+            FromDesk::Listening(listening) => Input::Listening(listening),
         };
         let now = self.clock.now();
         self.engine.handle(now, input);
@@ -168,6 +219,10 @@ impl Driver {
             FromWorld::Resolved(token, resolution) => Input::Resolved(token, resolution),
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
+            FromWorld::Customers(customers) => {
+                self.customers = customers;
+                return;
+            }
             FromWorld::Settings(settings) => {
                 admit(&self.transports, &settings);
                 Input::Settings(settings)
@@ -194,7 +249,7 @@ impl Driver {
                     token: datagram.token.map(|token| token.0),
                 }),
                 Output::Lookup { token, e164, .. } => {
-                    if let Some(answer) = self.outlets.look_up(LookupJob { token, e164 }) {
+                    if let Some(answer) = self.look_up(token, e164) {
                         let now = self.clock.now();
                         self.engine.handle(now, Input::LookedUp(token, answer));
                     }
@@ -221,7 +276,18 @@ impl Driver {
         }
     }
 
+    /// Answers from memory at once; without customers in memory the database is asked.
+    fn look_up(&mut self, token: LookupToken, e164: String) -> Option<LookupAnswer> {
+        let Some(customers) = &self.customers else {
+            return self.outlets.look_up(LookupJob { token, e164 });
+        };
+        let cards = customers.find(&e164);
+        self.look_ups.note(cards.len());
+        Some(Ok(cards))
+    }
+
     fn publish(&mut self) {
+        std::mem::take(&mut self.look_ups).publish();
         let sockets = self.transports.gauges();
         published::publish_transports(&self.published, &sockets);
         self.published = sockets;
@@ -242,11 +308,4 @@ pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
     let peers = Arc::clone(settings);
     transports
         .allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
-}
-
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }

@@ -22,7 +22,7 @@ use crate::customer::{Contact, CustomerCard, Direction, Language};
 use crate::desk::{Desk, DeskHandle, DeskSettings, WsState};
 use crate::driver::{EngineHandle, FromDesk};
 use crate::engine::{Answer, ErrorCode, Refusal, Request};
-use crate::events::{CallRecord, EndReason};
+use crate::events::{CallRecord, EndReason, Trace};
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, OfferId, PresenceDocument, Role, SetBy};
 use crate::routing::{Agent, Directory};
 use crate::storage::{CallFilter, Page, StorageError, StoredSession, User, UserRole};
@@ -183,6 +183,7 @@ impl FakeEngine {
                 }
                 FromDesk::Announced(offer) => reports.send(Report::Announced(offer)).await.unwrap(),
                 FromDesk::Screens(agent, live) => reports.send(Report::Screens(agent, live)).await.unwrap(),
+                FromDesk::Listening(_) => {}
             }
         }
     }
@@ -382,9 +383,9 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         end_reason: ended.then_some(EndReason::Completed),
         status: None,
         talk_s: 0,
-        traces: vec![
+        traces: vec![Trace::Read(
             serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
-        ],
+        )],
     }
 }
 

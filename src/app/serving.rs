@@ -118,6 +118,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         world: world_sender.clone(),
         directory: directory_sender,
         health: health.clone(),
+        memory: config.database.memory_mb << 20,
     };
     tokio::spawn(watching.run(version, statuses));
 

@@ -227,6 +227,7 @@ pub(super) fn desk_settings(config: &Config) -> DeskSettings {
             keep_events: config.desk.replay_events,
             ..HubSettings::default()
         },
+        starts_asleep: true,
         ..DeskSettings::default()
     }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
+use super::customers::Customers;
 use crate::customer::{CustomerCard, LookupFault};
 use crate::driver::{FromWorld, LookupJob, Write};
+use crate::events::CallRecord;
 use crate::presence::{AgentId, StoredStatus};
 use crate::routing::Directory;
 use crate::storage::{Storage, StorageError, StoredPresence};
@@ -24,6 +26,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const DATABASE: &str = "database";
 const LOOK_UPS: &str = "look_ups";
 const RECORDS: &str = "records";
+
+/// How long records are collected before they are written together. A record that is asked for meanwhile is
+/// answered from memory.
+const COLLECT: Duration = Duration::from_millis(250);
+
+/// Records of one transaction.
+const TOGETHER: usize = 512;
 
 /// A number nobody has: asking for it shows whether look-ups work again.
 const PROBE: &str = "+0";
@@ -58,14 +67,21 @@ pub(super) async fn look_up(
 }
 
 /// Keeps records, in order; while the database is away they wait here, the oldest giving way at the limit.
+/// Records are collected for a moment and kept together: alone, each would cost two changes of thread and a
+/// transaction.
 pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, limit: usize, health: Health) {
     let mut waiting: VecDeque<Write> = VecDeque::new();
     let mut open = true;
+    // How many are kept one by one, because together they were refused.
+    let mut alone = 0_usize;
     while open || !waiting.is_empty() {
         if waiting.is_empty() {
             match jobs.recv().await {
                 Some(job) => waiting.push_back(job),
                 None => return,
+            }
+            if !jobs.is_closed() {
+                tokio::time::sleep(COLLECT).await;
             }
         }
         while let Ok(job) = jobs.try_recv() {
@@ -76,9 +92,19 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
             metrics::counter!(metric::DROPPED_EVENTS, "queue" => "writes").increment(1);
         }
         let Some(job) = waiting.front() else { continue };
-        match keep(&storage, job).await {
+        let together = if alone > 0 { 0 } else { records_in_front(&waiting) };
+        let kept = match together {
+            0 | 1 => keep(&storage, job).await,
+            _ => {
+                let records: Vec<&CallRecord> =
+                    waiting.iter().take(together).filter_map(Write::as_record).collect();
+                storage.save_calls(&records).await
+            }
+        };
+        match kept {
             Ok(()) => {
-                waiting.pop_front();
+                waiting.drain(..together.max(1));
+                alone = alone.saturating_sub(1);
                 note_up(&health, RECORDS);
             }
             Err(error) if is_temporary(&error) => {
@@ -88,14 +114,22 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
                 }
                 tokio::time::sleep(RETRY_AFTER).await;
             }
+            // One of them is bad: they are tried one by one, so that the others are kept.
+            Err(_) if together > 1 => alone = together,
             Err(error) => {
                 // Trying again would not help: the others must not wait for it.
                 tracing::error!(%error, "a record was refused by the database");
                 waiting.pop_front();
+                alone = alone.saturating_sub(1);
             }
         }
         open = open && !jobs.is_closed();
     }
+}
+
+/// How many of the writes in front are records, which can be kept together.
+fn records_in_front(waiting: &VecDeque<Write>) -> usize {
+    waiting.iter().take(TOGETHER).take_while(|job| job.as_record().is_some()).count()
 }
 
 async fn keep(storage: &Storage, job: &Write) -> Result<(), StorageError> {
@@ -118,6 +152,8 @@ pub(super) struct Watching {
     pub directory: watch::Sender<Arc<Directory>>,
     /// What degrades.
     pub health: Health,
+    /// What the customers may take in memory, in octets; 0: they are not kept there.
+    pub memory: usize,
 }
 
 impl Watching {
@@ -125,6 +161,7 @@ impl Watching {
     pub async fn run(self, mut seen: Option<i64>, mut statuses: BTreeMap<AgentId, StoredStatus>) {
         let mut every = tokio::time::interval(WATCH_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut customers = Customers::new(self.storage.clone(), self.world.clone(), self.memory);
         loop {
             every.tick().await;
             let version = match self.storage.data_version().await {
@@ -134,6 +171,7 @@ impl Watching {
                     continue;
                 }
             };
+            customers.follow(version).await;
             self.probe().await;
             if seen == Some(version) {
                 note_up(&self.health, DATABASE);

@@ -47,6 +47,8 @@ pub struct Database {
     pub busy_timeout: Duration,
     /// Records that wait to be written while the database is away; above: the oldest are dropped and counted.
     pub write_queue: usize,
+    /// What the customers may take in memory, in mebibytes; above: every look-up asks the database.
+    pub memory_mb: usize,
 }
 
 /// What is logged.
@@ -132,6 +134,7 @@ impl Database {
             look_up_connections: section.number("look_up_connections", 1..=64, default.look_up_connections),
             busy_timeout: section.millis("busy_timeout_ms", 0..=60_000, default.busy_timeout),
             write_queue: section.number("write_queue", 100..=1_000_000, default.write_queue),
+            memory_mb: section.number("memory_mb", 0..=65_536, default.memory_mb),
         };
         section.refuse_unknown_keys();
         database
@@ -147,6 +150,7 @@ impl Default for Database {
             look_up_connections: 4,
             busy_timeout: Duration::from_secs(5),
             write_queue: 100_000,
+            memory_mb: 512,
         }
     }
 }

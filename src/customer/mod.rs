@@ -1,5 +1,6 @@
 //! [pure] The customer's card: who they are, who looks after them, what must not be overlooked.
 
+mod book;
 mod card;
 mod flag;
 mod fold;
@@ -7,6 +8,7 @@ mod matching;
 mod person;
 mod roman;
 
+pub use book::{BookMaker, CustomerBook};
 pub use card::{
     Contact, CustomerCard, Direction, Flag, Language, LookupAnswer, LookupFault, Notice, NoticeLevel,
 };

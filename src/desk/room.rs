@@ -54,6 +54,14 @@ pub struct Desk {
     next_statuses: BTreeMap<AgentId, Request>,
     next_socket: u64,
     drain: Option<u64>,
+    /// Whether events are wanted.
+    awake: bool,
+    /// What the engine has been told of it.
+    told_awake: bool,
+    /// The presences are being asked for, and whoever joins waits for them.
+    learning: bool,
+    /// Since when there has been no socket.
+    quiet_since: Option<Instant>,
 }
 
 struct Member {
@@ -110,6 +118,10 @@ impl Desk {
             next_statuses: BTreeMap::new(),
             next_socket: 0,
             drain: None,
+            awake: !settings.starts_asleep,
+            told_awake: true,
+            learning: false,
+            quiet_since: None,
         };
         (DeskHandle { events: event_sender, requests: request_sender, lost, live, settings }, desk)
     }
@@ -119,6 +131,7 @@ impl Desk {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut directory_lives = true;
+        self.report_awake();
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
@@ -213,9 +226,14 @@ impl Desk {
             ToRoom::TakeLead(socket) => self.take_lead(socket),
             ToRoom::Rendered(ids) => self.rendered(&ids),
             ToRoom::Presences(documents) => {
+                // What the engine said before the answer is older than who joins now.
+                while let Ok(event) = self.events.try_recv() {
+                    self.publish(&event);
+                }
                 for document in documents {
                     self.hub.learn_presence(document);
                 }
+                self.learning = false;
                 for joining in std::mem::take(&mut self.waiting) {
                     self.join(joining);
                 }
@@ -231,14 +249,16 @@ impl Desk {
     /// A snapshot needs the agent's presence. When the hub has not seen it, the engine is asked once for all
     /// who wait.
     fn join_or_wait(&mut self, joining: Joining) {
+        self.wake();
         let known = joining.session.agent.as_ref().is_none_or(|agent| self.hub.knows_presence(agent));
-        if known {
+        if known && !self.learning {
             return self.join(joining);
         }
         self.waiting.push(joining);
         if self.waiting.len() > 1 {
             return;
         }
+        self.learning = true;
         let (engine, to_self) = (self.engine.clone(), self.to_self.clone());
         tokio::spawn(async move {
             let answer = engine.ask(Request::Presences).await;
@@ -250,6 +270,38 @@ impl Desk {
                 tracing::debug!("the desk stopped while presences were asked for");
             }
         });
+    }
+
+    /// The first socket after a time without any: events are wanted again. What the streams knew is old, and
+    /// whoever comes is given the present.
+    fn wake(&mut self) {
+        self.quiet_since = None;
+        if self.awake {
+            return;
+        }
+        self.hub.forget_all();
+        self.awake = true;
+        self.learning = true;
+        self.report_awake();
+    }
+
+    /// No socket for so long that nobody can go on where they were: no events are wanted until one comes.
+    fn fall_asleep(&mut self) {
+        if !self.awake || !self.members.is_empty() || !self.waiting.is_empty() {
+            self.quiet_since = None;
+            return;
+        }
+        let quiet = self.quiet_since.get_or_insert_with(Instant::now).elapsed();
+        if quiet >= self.settings.hub.keep_for && self.settings.starts_asleep {
+            self.awake = false;
+            self.report_awake();
+        }
+    }
+
+    fn report_awake(&mut self) {
+        if self.told_awake != self.awake && self.engine.report(FromDesk::Listening(self.awake)) {
+            self.told_awake = self.awake;
+        }
     }
 
     fn join(&mut self, joining: Joining) {
@@ -423,6 +475,8 @@ impl Desk {
             self.report_screens(agent, live);
         }
         self.look_after_renders();
+        self.fall_asleep();
+        self.report_awake();
         metrics::gauge!(metric::SOCKETS).set(count(self.members.len()));
         metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "replay").set(count(self.hub.buffered()));
         metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "events").set(count(self.events.len()));

@@ -43,6 +43,8 @@ pub struct DeskSettings {
     pub expiry_warning: Duration,
     /// From a `pop.offered` to its first `render` acknowledgement; then it is sent again to another tab.
     pub render_within: Duration,
+    /// Whether nobody is listened for until the first socket comes; the engine then makes no events.
+    pub starts_asleep: bool,
     /// What is remembered for those who come back.
     pub hub: HubSettings,
 }
@@ -68,6 +70,7 @@ impl Default for DeskSettings {
             replies_last: Duration::from_secs(600),
             expiry_warning: Duration::from_secs(300),
             render_within: Duration::from_secs(2),
+            starts_asleep: false,
             hub: HubSettings::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::customer::LookupAnswer;
+use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, Resolution, ResolveToken, Settings};
 use crate::presence::{AgentId, OfferId, StoredStatus};
 use crate::routing::Directory;
@@ -23,6 +23,8 @@ pub enum FromDesk {
     Announced(OfferId),
     /// Whether the agent has at least one live, authenticated screen.
     Screens(AgentId, bool),
+    /// Whether anybody reads events.
+    Listening(bool),
 }
 
 /// What the rest of the world answers to the driver.
@@ -37,6 +39,8 @@ pub enum FromWorld {
     StoredStatus(StoredStatus),
     /// The configuration was read again.
     Settings(Arc<Settings>),
+    /// Every customer as the database has them now; without them each look-up asks the database.
+    Customers(Option<Arc<CustomerBook>>),
     /// Certificates were read again.
     Tls(Box<Tls>),
 }

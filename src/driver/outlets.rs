@@ -1,5 +1,7 @@
 //! Where the engine's outputs go: bounded queues, each with an answer when it is full.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use crate::customer::{LookupAnswer, LookupFault};
@@ -46,7 +48,7 @@ pub enum Write {
         user: String,
     },
     /// The record of a call.
-    Record(Box<CallRecord>),
+    Record(Arc<CallRecord>),
     /// The acknowledgement of a notice.
     NoticeAcknowledged {
         /// The call.
@@ -58,6 +60,16 @@ pub enum Write {
         /// When.
         at: jiff::Timestamp,
     },
+}
+
+impl Write {
+    /// The record, when it is one.
+    pub fn as_record(&self) -> Option<&CallRecord> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Status { .. } | Self::NoticeAcknowledged { .. } => None,
+        }
+    }
 }
 
 /// The sending ends.

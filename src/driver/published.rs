@@ -76,6 +76,32 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
     metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lot").set(wide(gauges.lot_taken));
 }
 
+/// Look-ups answered from memory since they were last published.
+#[derive(Debug, Default)]
+pub(super) struct LookUps {
+    none: u64,
+    known: u64,
+    several: u64,
+}
+
+impl LookUps {
+    /// Notes an answer with so many customers.
+    pub(super) const fn note(&mut self, customers: usize) {
+        match customers {
+            0 => self.none += 1,
+            1 => self.known += 1,
+            _ => self.several += 1,
+        }
+    }
+
+    /// Adds them to the house's figures, where those of the database are counted too.
+    pub(super) fn publish(self) {
+        for (outcome, count) in [("none", self.none), ("known", self.known), ("several", self.several)] {
+            metrics::counter!(metric::LOOKUPS, "outcome" => outcome).increment(count);
+        }
+    }
+}
+
 /// What was not taken, or not as it came.
 fn publish_refused(counters: &Counters) {
     count(metric::REFUSED_REQUESTS, "reason", "not_a_peer", counters.strangers);

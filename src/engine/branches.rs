@@ -415,6 +415,17 @@ impl Engine {
             self.cancel_others(branch);
         }
         self.forward_upstream(branch.context, response, status);
+        self.slim_context(branch.context);
+    }
+
+    /// A context lingers with its transactions. When all branches have answered, nothing is made of the
+    /// request any more; an empty one of the same method takes its place.
+    fn slim_context(&mut self, context: ContextKey) {
+        let Some(entry) = self.tables.contexts.get_mut(context) else { return };
+        if !entry.branches.iter().any(ContextBranch::is_pending) {
+            let invite = entry.request.method() == Method::Invite;
+            entry.request = Arc::clone(if invite { &self.spent.invite } else { &self.spent.other });
+        }
     }
 
     /// Whether a 2xx of this branch cannot go to the caller any more: the branch was given up, or a refusal

@@ -45,7 +45,7 @@ pub struct Call {
     /// Every offer made, in order.
     pub offers: Vec<(OfferId, AgentId)>,
     /// Each decision with its trace.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<Arc<Decision>>,
     /// Revision of the card; grows with every change.
     pub rev: u32,
     /// Notices that were confirmed in this call.
@@ -179,8 +179,8 @@ pub struct Offer {
     pub agent: AgentId,
     /// How far it is.
     pub progress: Progress,
-    /// The card as the agent's screen has it.
-    pub pop: Arc<PopDocument>,
+    /// The card as the agent's screen has it; absent while nobody reads cards.
+    pub pop: Option<Arc<PopDocument>>,
     /// When it was made.
     pub began: Moment,
     /// When it stops being an offer.

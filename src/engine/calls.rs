@@ -1,5 +1,6 @@
 //! The walk of a call: who calls, whom to ask, the offer, the default route.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -162,7 +163,7 @@ impl Engine {
         tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
         self.note_full_lot(&decision);
         if let Some(entry) = self.tables.calls.get_mut(call) {
-            entry.decisions.push(decision);
+            entry.decisions.push(Arc::new(decision));
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
@@ -172,7 +173,13 @@ impl Engine {
     }
 
     /// Offers the call to one agent: lease, pop, and then the phone.
-    pub(super) fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: String) {
+    pub(super) fn offer(
+        &mut self,
+        call: CallKey,
+        agent: AgentId,
+        reason: OfferReason,
+        rule: Cow<'static, str>,
+    ) {
         let id = super::ids::offer_id(self.random_bits());
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
@@ -187,7 +194,7 @@ impl Engine {
         entry.offers.push((id.clone(), agent.clone()));
         entry.rev += 1;
         let expires_at = self.now.wall_at(self.now.moment + self.settings.answer_within);
-        let pop = Arc::new(self.pop_for(call, &agent, reason, &rule));
+        let pop = self.listening.then(|| Arc::new(self.pop_for(call, &agent, reason, &rule)));
         let announce = self.screens.contains(&agent);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         entry.phase = Phase::Offered(
@@ -196,7 +203,7 @@ impl Engine {
                 id: id.clone(),
                 agent: agent.clone(),
                 progress: Progress::Announcing,
-                pop: Arc::clone(&pop),
+                pop: pop.clone(),
                 expires_at,
                 answer_within: self.settings.answer_within,
                 taken_by_key: false,
@@ -207,9 +214,11 @@ impl Engine {
         self.tables.call_by_offer.insert(id.clone(), call);
         self.offered_from_lot(call);
         self.counters.offers += 1;
-        let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
-        let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
-        self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
+        if let Some(pop) = pop {
+            let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
+            let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
+            self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
+        }
         // The pop is written first: nothing stands before it on its way to the screen.
         self.presence_changed(&agent);
         if announce {

@@ -53,6 +53,9 @@ pub enum Input {
     Lag(Duration),
     /// Accept no new calls; those in progress go on.
     Drain,
+    /// Whether anybody reads events. While nobody does, none are made; who comes then asks for the presences,
+    /// and gets the card of a call that is under way with the report of their screen.
+    Listening(bool),
 }
 
 /// One thing to be done outside.
@@ -92,7 +95,7 @@ pub enum Output {
         user: String,
     },
     /// Keep the record of a call that ended.
-    Record(Box<CallRecord>),
+    Record(Arc<CallRecord>),
     /// Keep the acknowledgement of a notice.
     NoticeAcknowledged {
         /// The call.

@@ -50,6 +50,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -60,6 +61,7 @@ pub use saved::Saved;
 pub use settings::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
+use crate::message::{Limits, Message};
 use crate::park::Lot;
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
@@ -77,10 +79,32 @@ use timers::{Alarm, TimerHandle};
 const WRAP_UP_MARGIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Records of calls that have just ended, for those who ask before the database has them.
-const ENDED_KEPT: usize = 256;
+const ENDED_KEPT: usize = 1_024;
 
 /// How much longer a lease lasts than the timers of the offer above it.
 const LEASE_MARGIN: Duration = Duration::from_secs(3);
+
+/// What stands for a request of which nothing is made any more.
+#[derive(Debug)]
+struct Spent {
+    invite: Arc<Message>,
+    other: Arc<Message>,
+}
+
+impl Spent {
+    fn new() -> Self {
+        let empty = |method: &str| {
+            let text = format!(
+                "{method} sip:spent.invalid SIP/2.0\r\nVia: SIP/2.0/UDP spent.invalid;branch=z9hG4bKspent\r\n\
+                 From: <sip:spent.invalid>;tag=spent\r\nTo: <sip:spent.invalid>\r\nCall-ID: spent\r\n\
+                 CSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
+            );
+            let message = Message::parse(Bytes::from(text), &Limits::default());
+            Arc::new(message.expect("these are the headers a message needs"))
+        };
+        Self { invite: empty("INVITE"), other: empty("BYE") }
+    }
+}
 
 /// The engine.
 #[derive(Debug)]
@@ -95,7 +119,7 @@ pub struct Engine {
     agents: AgentBook,
     screens: BTreeSet<AgentId>,
     told_presence: BTreeMap<AgentId, PresenceDocument>,
-    ended: VecDeque<crate::events::CallRecord>,
+    ended: VecDeque<Arc<crate::events::CallRecord>>,
     wrapping: BTreeMap<AgentId, Wrapping>,
     tables: Tables,
     timers: TimerQueue<Alarm>,
@@ -116,6 +140,9 @@ pub struct Engine {
     counters: Counters,
     samples: Samples,
     draining: bool,
+    spent: Spent,
+    /// Whether anybody reads events; cards are drawn and events made only for readers.
+    listening: bool,
 }
 
 impl Engine {
@@ -174,6 +201,8 @@ impl Engine {
             counters: Counters::default(),
             samples: Samples::default(),
             draining: false,
+            spent: Spent::new(),
+            listening: true,
             settings,
         };
         engine.schedule_probes(Duration::ZERO);
@@ -198,6 +227,7 @@ impl Engine {
             Input::Settings(settings) => self.on_settings(settings),
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
+            Input::Listening(listening) => self.on_listening(listening),
         }
         self.serve_waiting();
     }
@@ -291,6 +321,7 @@ impl Engine {
     fn on_screens(&mut self, agent: AgentId, live: bool) {
         self.agents.screens(&agent, live);
         if live {
+            self.show_missed_card(&agent);
             self.screens.insert(agent);
         } else {
             self.screens.remove(&agent);

@@ -58,7 +58,7 @@ impl Engine {
         };
         let agent = answering.as_ref().map(|offer| offer.agent.clone()).or(late);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        let pop = answering.as_ref().map(|offer| std::sync::Arc::clone(&offer.pop));
+        let pop = answering.as_ref().and_then(|offer| offer.pop.clone());
         entry.phase = Phase::Answered(Conversation {
             tag: tag.to_vec(),
             agent: agent.clone(),
@@ -371,14 +371,14 @@ impl Engine {
             EndReason::Rejected => self.counters.rejected += 1,
             EndReason::Lost => self.counters.lost += 1,
         }
-        let record = super::records::record_of(entry, Some((reason, self.now)));
+        let record = std::sync::Arc::new(super::records::record_of(entry, Some((reason, self.now))));
         entry.phase = Phase::Over(reason);
         if self.ended.len() >= super::ENDED_KEPT {
             self.ended.pop_front();
         }
-        self.ended.push_back(record.clone());
+        self.ended.push_back(std::sync::Arc::clone(&record));
         tracing::info!(call.id = %entry.id, reason = ?reason, "call ends");
-        self.outputs.push_back(Output::Record(Box::new(record)));
+        self.outputs.push_back(Output::Record(record));
         self.forget_call_when_done(call);
     }
 
@@ -388,13 +388,19 @@ impl Engine {
         if !matches!(entry.phase, Phase::Over(_)) {
             return;
         }
-        let wrapping = self.wrapping.values().any(|card| card.call == call);
-        if wrapping {
+        if self.wrapping_of(call).is_some() {
             return;
         }
         let bits = entry.bits;
         self.tables.calls.remove(call);
         self.tables.call_by_bits.remove(&bits);
+    }
+
+    /// Who still finishes the record of a call, with their card: somebody it was offered to.
+    pub(super) fn wrapping_of(&self, call: CallKey) -> Option<(&AgentId, &super::people::Wrapping)> {
+        let offers = &self.tables.calls.get(call)?.offers;
+        let cards = offers.iter().filter_map(|(_, agent)| self.wrapping.get_key_value(agent));
+        cards.into_iter().find(|(_, card)| card.call == call)
     }
 
     /// The call whose present offer this branch serves, with the offer's id.

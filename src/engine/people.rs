@@ -10,7 +10,7 @@ use super::port::{Answer, ErrorCode, Refusal, Request};
 use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::customer::{NoticeLevel, family_name, romanise};
-use crate::events::{Audience, Event, EventBody, PopDocument};
+use crate::events::{Audience, CallRecord, Event, EventBody, PopDocument};
 use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal, StoredStatus};
 use crate::routing::Directory;
 
@@ -59,7 +59,7 @@ impl Engine {
             Request::LiveCall(id) => {
                 // A call that has just ended is answered from here until the database surely has it.
                 if let Some(record) = self.ended.iter().rev().find(|record| record.id == id) {
-                    return Ok(Answer::Calls(vec![record.clone()]));
+                    return Ok(Answer::Calls(vec![CallRecord::clone(record)]));
                 }
                 let key = self.tables.call_by_id(&id).ok_or_else(not_found)?;
                 let call = self.tables.calls.get(key).ok_or_else(not_found)?;
@@ -390,7 +390,7 @@ impl Engine {
         refusal
     }
 
-    fn live_records(&self) -> Vec<crate::events::CallRecord> {
+    fn live_records(&self) -> Vec<CallRecord> {
         let mut records: Vec<_> = self
             .tables
             .calls
@@ -434,7 +434,7 @@ impl Engine {
         expires: Option<jiff::Timestamp>,
         body: EventBody,
     ) {
-        let Some(entry) = self.tables.calls.get(call) else { return };
+        let Some(entry) = self.tables.calls.get(call).filter(|_| self.listening) else { return };
         self.outputs.push_back(Output::Event(Event {
             at: self.now.wall,
             call: Some(entry.id.clone()),
@@ -447,7 +447,7 @@ impl Engine {
 
     /// Tells the agent and the line's supervisors something about a call.
     pub(super) fn tell_all(&mut self, call: CallKey, agent: Option<&AgentId>, body: EventBody) {
-        let Some(entry) = self.tables.calls.get(call) else { return };
+        let Some(entry) = self.tables.calls.get(call).filter(|_| self.listening) else { return };
         let Some(line) = &entry.line else { return };
         let mut audience: Vec<Audience> = agent.cloned().map(Audience::Agent).into_iter().collect();
         audience.extend(line.group.clone().map(Audience::Team));
@@ -466,6 +466,9 @@ impl Engine {
 
     /// Tells the agent and their teams that the agent's presence changed, when it did.
     pub(super) fn presence_changed(&mut self, agent: &AgentId) {
+        if !self.listening {
+            return;
+        }
         let Some(document) = self.agents.document(agent, self.now) else { return };
         if self.told_presence.get(agent) == Some(&document) {
             return;
@@ -483,6 +486,13 @@ impl Engine {
             expires: None,
             body: EventBody::PresenceChanged(document),
         }));
+    }
+
+    /// Somebody begins to read events, or nobody does any more.
+    pub(super) fn on_listening(&mut self, listening: bool) {
+        self.listening = listening;
+        // What was told to nobody must be told again.
+        self.told_presence.clear();
     }
 
     /// Keeps the status as it now is.

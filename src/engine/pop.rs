@@ -14,8 +14,8 @@ use crate::events::{
 };
 use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext};
 use crate::identity::{Presentation, Quality, label};
-use crate::presence::{AgentId, WhyNot};
-use crate::routing::{Agent, OfferReason};
+use crate::presence::{AgentId, AgentState, WhyNot};
+use crate::routing::{Action, Agent, OfferReason};
 
 /// What the agent may do with an offered call.
 const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
@@ -161,9 +161,9 @@ impl Engine {
     /// The card on the agent's screen, while there is one.
     pub(super) fn pop_of(&self, call: CallKey) -> Option<Arc<PopDocument>> {
         match &self.tables.calls.get(call)?.phase {
-            Phase::Offered(_, offer) => Some(Arc::clone(&offer.pop)),
+            Phase::Offered(_, offer) => offer.pop.clone(),
             Phase::Answered(conversation) => conversation.pop.clone(),
-            Phase::Over(_) => self.wrapping.values().find(|card| card.call == call)?.pop.clone(),
+            Phase::Over(_) => self.wrapping_of(call)?.1.pop.clone(),
             Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         }
     }
@@ -193,6 +193,47 @@ impl Engine {
         Some(rev)
     }
 
+    /// A screen came while a call of its agent was under way whose card was not drawn, as nobody read cards
+    /// then: the screen gets it now, with where it stands.
+    pub(super) fn show_missed_card(&mut self, agent: &AgentId) {
+        let call = match self.agents.state(agent) {
+            Some(
+                AgentState::Reserved(call, _)
+                | AgentState::Ringing(call, _)
+                | AgentState::OnCall(call)
+                | AgentState::WrapUp(call, _),
+            ) => call,
+            Some(AgentState::Idle) | None => return,
+        };
+        let Some(key) = self.tables.call_by_id(&call).filter(|key| self.pop_of(*key).is_none()) else {
+            return;
+        };
+        let Some(entry) = self.tables.calls.get(key) else { return };
+        let offered = entry.offers.iter().rev().find(|(_, to)| to == agent).map(|(offer, _)| offer.clone());
+        let reason = entry.decisions.iter().rev().find_map(|decision| match &decision.action {
+            Action::Offer { agent: to, reason } if to == agent => Some((*reason, decision.rule.clone())),
+            Action::Offer { .. } | Action::Untouched | Action::Wait { .. } | Action::DefaultRoute { .. } => {
+                None
+            }
+        });
+        let (Some(offer), Some((reason, rule))) = (offered, reason) else { return };
+        let (rev, expires) = (entry.rev, entry.phase.offer().map(|offer| offer.expires_at));
+        let pop = Arc::new(self.pop_for(key, agent, reason, &rule));
+        self.keep_pop(key, agent, &pop);
+        self.tell_agent_rev(key, agent, rev, expires, EventBody::PopOffered { offer, announce: false, pop });
+        match self.agents.state(agent) {
+            Some(AgentState::OnCall(_)) => {
+                let rev = self.next_rev(key);
+                self.tell_agent_rev(key, agent, rev, None, EventBody::PopTaken { by: agent.clone() });
+                self.tell_agent(key, agent, None, EventBody::CallAnswered { by: agent.clone() });
+            }
+            Some(AgentState::WrapUp(_, until)) => {
+                self.tell_agent(key, agent, None, EventBody::WrapupStarted { until });
+            }
+            Some(AgentState::Idle | AgentState::Reserved(..) | AgentState::Ringing(..)) | None => {}
+        }
+    }
+
     /// A notice was confirmed: the card says so, without an event of its own (`notice.acked` told it).
     pub(super) fn mark_notices(&mut self, call: CallKey) {
         let (Some(before), Some(agent)) = (self.pop_of(call), self.holder_of(call)) else { return };
@@ -207,7 +248,7 @@ impl Engine {
 
     fn keep_pop(&mut self, call: CallKey, agent: &AgentId, pop: &Arc<PopDocument>) {
         match self.tables.calls.get_mut(call).map(|entry| &mut entry.phase) {
-            Some(Phase::Offered(_, offer)) => offer.pop = Arc::clone(pop),
+            Some(Phase::Offered(_, offer)) => offer.pop = Some(Arc::clone(pop)),
             Some(Phase::Answered(conversation)) => conversation.pop = Some(Arc::clone(pop)),
             Some(Phase::Over(_)) => {
                 if let Some(card) = self.wrapping.get_mut(agent) {
@@ -222,9 +263,7 @@ impl Engine {
         match &self.tables.calls.get(call)?.phase {
             Phase::Offered(_, offer) => Some(offer.agent.clone()),
             Phase::Answered(conversation) => conversation.agent.clone(),
-            Phase::Over(_) => {
-                self.wrapping.iter().find(|(_, card)| card.call == call).map(|(agent, _)| agent.clone())
-            }
+            Phase::Over(_) => self.wrapping_of(call).map(|(agent, _)| agent.clone()),
             Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         }
     }

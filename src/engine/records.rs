@@ -1,8 +1,10 @@
 //! The record of a call, as it stands.
 
+use std::sync::Arc;
+
 use super::call::{Call, CustomerState, Phase};
 use crate::clock::Now;
-use crate::events::{CallRecord, EndReason};
+use crate::events::{CallRecord, EndReason, Trace};
 use crate::identity::Presentation;
 
 /// The record; with `end` when the call is over.
@@ -48,10 +50,6 @@ pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecor
         end_reason: end.map(|(reason, _)| reason),
         status: call.status,
         talk_s,
-        traces: call
-            .decisions
-            .iter()
-            .map(|decision| serde_json::to_value(decision).unwrap_or(serde_json::Value::Null))
-            .collect(),
+        traces: call.decisions.iter().map(|decision| Trace::Made(Arc::clone(decision))).collect(),
     }
 }

@@ -12,7 +12,7 @@ use super::forwarding::Rewrite;
 use super::input::{Datagram, Output};
 use super::refused::Refused;
 use super::tables::{CallKey, ContextKey, ServerKey};
-use crate::message::{Edit, Fault, Header, Message, Method, Reply, Uri, fault_response_to};
+use crate::message::{Fault, Header, Message, Method, Reply, Uri, fault_response_to};
 use crate::proxy::{ASSERTIONS, DialogCookie, NextHop, Rejection, RoutePlan, next_hop, plan_route, validate};
 use crate::transaction::{RequestParts, TransactionKey};
 use crate::transport::Flow;
@@ -98,12 +98,10 @@ impl Engine {
         let claims = via.received().is_some_and(|received| received != source)
             || via.rport().flatten().is_some_and(|port| port != flow.remote.port())
             || via.maddr().is_some();
-        let mut edit = Edit::of(&message);
-        edit.top_via_params(Some(source), rport);
         if claims {
             self.note_refused(Refused::ClaimedSource, source);
         }
-        Message::parse(edit.finish(), &self.settings.message).ok()
+        message.stamped(source, rport, &self.settings.message)
     }
 
     fn on_new_request(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {

@@ -1,5 +1,7 @@
 //! What agents do to the lot by hand: `call.park`, `call.retrieve`.
 
+use std::sync::Arc;
+
 use super::Engine;
 use super::call::Phase;
 use super::people::{gone, not_found};
@@ -63,12 +65,13 @@ impl Engine {
             return Err(gone());
         }
         let why = format!("{agent} asked for it");
-        let step = TraceStep { rule: "retrieved".to_owned(), matched: true, why };
+        let step = TraceStep { rule: "retrieved".into(), matched: true, why: why.into() };
         let action = Action::Offer { agent: agent.clone(), reason: OfferReason::Retrieved };
         if let Some(entry) = self.tables.calls.get_mut(key) {
-            entry.decisions.push(Decision { action, rule: "retrieved".to_owned(), trace: vec![step] });
+            let decision = Decision { action, rule: "retrieved".into(), trace: vec![step] };
+            entry.decisions.push(Arc::new(decision));
         }
-        self.offer(key, agent.clone(), OfferReason::Retrieved, "retrieved".to_owned());
+        self.offer(key, agent.clone(), OfferReason::Retrieved, "retrieved".into());
         Ok(Answer::Done { rev: self.tables.calls.get(key).map(|entry| entry.rev) })
     }
 

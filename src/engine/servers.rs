@@ -78,6 +78,16 @@ impl Engine {
             }
         };
         self.do_server_actions(server, actions);
+        self.slim_server(server, status);
+    }
+
+    /// A transaction lingers for half a minute behind its final response, and there are many of them. A 2xx
+    /// to an INVITE is repeated by the phone and not by us (RFC 6026 §7.1): it goes.
+    fn slim_server(&mut self, server: ServerKey, status: u16) {
+        let Some(entry) = self.tables.servers.get_mut(server) else { return };
+        if (200..300).contains(&status) && matches!(entry.machine, ServerMachine::Invite(_)) {
+            entry.last = None;
+        }
     }
 
     /// The request goes on to somebody: should the answer take long, 100 stops its repeats (RFC 4320 §4.1; an

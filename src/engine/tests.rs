@@ -7,6 +7,7 @@ mod holding;
 mod hops;
 mod identity;
 mod large;
+mod listening;
 mod digest;
 mod lookups;
 mod offers;

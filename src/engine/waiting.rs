@@ -149,10 +149,10 @@ impl Engine {
             AtLimit::DefaultRoute => {
                 let waited = self.now.moment.since(since).as_secs();
                 let why = format!("nobody came free in {waited} s");
-                let step = TraceStep { rule: "wait_over".to_owned(), matched: true, why: why.clone() };
+                let step = TraceStep { rule: "wait_over".into(), matched: true, why: why.clone().into() };
                 if let Some(entry) = self.tables.calls.get_mut(call) {
                     let (action, trace) = (Action::DefaultRoute { why }, vec![step]);
-                    entry.decisions.push(Decision { action, rule: "wait_over".to_owned(), trace });
+                    entry.decisions.push(Arc::new(Decision { action, rule: "wait_over".into(), trace }));
                 }
                 self.route_default(call);
             }
@@ -257,7 +257,8 @@ impl Engine {
         self.tell_lot(call, EventBody::CallRetrieved { by: by.cloned(), end, waited_s });
     }
 
-    /// Tells the supervisors and the agents of the line's group, who may retrieve the call (N61).
+    /// Tells the supervisors and the agents of the line's group, who may retrieve the call (N61). Also while
+    /// no screen is open: a snapshot later on shows who still waits.
     fn tell_lot(&mut self, call: CallKey, body: EventBody) {
         let Some(entry) = self.tables.calls.get(call) else { return };
         let Some(group) = entry.line.as_ref().and_then(|line| line.group.as_ref()) else { return };

@@ -115,6 +115,11 @@ impl Hub {
         vec![self.snapshot(now, audience), self.marker(now, audience, "sync.done", &json!({}))]
     }
 
+    /// Forgets every stream: nobody has listened for so long that nobody can go on where they were.
+    pub fn forget_all(&mut self) {
+        self.streams.clear();
+    }
+
     /// Every stream there is.
     pub fn audiences(&self) -> Vec<Audience> {
         self.streams.keys().cloned().collect()

@@ -1,9 +1,13 @@
 //! The record of a call, written once when it ends.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::presence::{AgentId, CallId, CustomerId};
+use crate::routing::Decision;
 
 /// One call from first INVITE to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +45,49 @@ pub struct CallRecord {
     /// Seconds of talk, by the monotonic clock.
     pub talk_s: u64,
     /// The decision traces, in order, one for each decision.
-    pub traces: Vec<serde_json::Value>,
+    pub traces: Vec<Trace>,
+}
+
+/// A decision in a record. The call path hands it on as it was made; it becomes JSON where it is written.
+#[derive(Clone, Debug)]
+pub enum Trace {
+    /// As it was made.
+    Made(Arc<Decision>),
+    /// As it was read back.
+    Read(Value),
+}
+
+impl Trace {
+    /// The decision as JSON.
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Made(decision) => serde_json::to_value(decision).unwrap_or(Value::Null),
+            Self::Read(value) => value.clone(),
+        }
+    }
+}
+
+impl PartialEq for Trace {
+    fn eq(&self, other: &Self) -> bool {
+        self.value() == other.value()
+    }
+}
+
+impl Eq for Trace {}
+
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Made(decision) => decision.serialize(serializer),
+            Self::Read(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Trace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::Read)
+    }
 }
 
 /// How a call ended.

@@ -1,5 +1,8 @@
 //! The Japanese numbering plan as far as a call centre needs it: kinds by prefix, short codes, grouping.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
 use super::NumberKind;
@@ -79,19 +82,56 @@ pub(super) fn strip_carrier(digits: &str) -> Option<&str> {
         .find(|rest| kind(rest).is_some() || (rest.starts_with("010") && rest.len() > 9))
 }
 
+/// Tokyo and Osaka need no table. Elsewhere the area code is decided by the first seven digits, and the
+/// library takes as long for it as the rest of a call's deciding: what was asked lately is remembered.
 fn group_fixed(national: &str) -> String {
+    if national.starts_with("03") || national.starts_with("06") {
+        return cut(national, 2, 6);
+    }
+    let Some(Ok(prefix)) = national.get(..AREA_DIGITS).map(str::parse::<u32>) else {
+        return by_library(national);
+    };
+    if let Some((first, second)) = AREAS.with_borrow(|areas| areas.get(&prefix).copied()) {
+        return cut(national, first, second);
+    }
+    let grouped = by_library(national);
+    if let Some(hyphens) = hyphens_of(&grouped) {
+        AREAS.with_borrow_mut(|areas| {
+            if areas.len() >= AREAS_REMEMBERED {
+                areas.clear();
+            }
+            areas.insert(prefix, hyphens);
+        });
+    }
+    grouped
+}
+
+/// So many digits, the trunk zero among them, decide where the area code ends.
+const AREA_DIGITS: usize = 7;
+
+/// Areas remembered at most; then all are forgotten.
+const AREAS_REMEMBERED: usize = 16_384;
+
+thread_local! {
+    /// Digits before the first and before the second hyphen, by the first digits of the number.
+    static AREAS: RefCell<HashMap<u32, (usize, usize)>> = RefCell::new(HashMap::new());
+}
+
+/// The digits before the first and before the second hyphen of a number with two.
+fn hyphens_of(grouped: &str) -> Option<(usize, usize)> {
+    let mut parts = grouped.split('-').map(str::len);
+    let (first, second, third) = (parts.next()?, parts.next()?, parts.next()?);
+    (parts.next().is_none() && third > 0).then_some((first, first + second))
+}
+
+fn by_library(national: &str) -> String {
     if let Some(number) = as_library(national) {
         let text = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::National);
         if text.starts_with('0') && text.contains('-') {
             return text.into_owned();
         }
     }
-    // Not in the table: two-digit area codes exist only for Tokyo and Osaka.
-    if national.starts_with("03") || national.starts_with("06") {
-        cut(national, 2, 6)
-    } else {
-        cut(national, 3, 6)
-    }
+    cut(national, 3, 6)
 }
 
 fn as_library(national: &str) -> Option<PhoneNumber> {
@@ -103,5 +143,35 @@ fn cut(digits: &str, first: usize, second: usize) -> String {
     match (digits.get(..first), digits.get(first..second), digits.get(second..)) {
         (Some(a), Some(b), Some(c)) => format!("{a}-{b}-{c}"),
         (Some(_) | None, Some(_) | None, Some(_) | None) => digits.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What lets an area be remembered.
+        #[test]
+        fn the_first_seven_digits_decide_where_the_hyphens_stand(
+            area in "0[1-9][1-9][0-9]{4}", one in "[0-9]{3}", other in "[0-9]{3}",
+        ) {
+            let [one, other] = [one, other].map(|rest| by_library(&format!("{area}{rest}")));
+            prop_assert_eq!(hyphens_of(&one), hyphens_of(&other), "{} and {}", one, other);
+        }
+
+        #[test]
+        fn tokyo_and_osaka_are_grouped_as_the_library_does(number in "0[36][1-9][0-9]{7}") {
+            prop_assert_eq!(group_fixed(&number), by_library(&number));
+        }
+
+        #[test]
+        fn a_remembered_area_groups_as_the_library_does(number in "0[1-9][1-9][0-9]{7}") {
+            let first = group_fixed(&number);
+            prop_assert_eq!(&first, &by_library(&number));
+            prop_assert_eq!(first, group_fixed(&number));
+        }
     }
 }

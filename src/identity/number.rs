@@ -1,5 +1,8 @@
 //! One function between every written number and the rest of the house.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 
 use super::clean::{Cleaned, clean, is_invisible};
@@ -62,7 +65,7 @@ pub fn canon(raw: &str, context: &TrunkContext) -> Canonical {
     {
         return canonical;
     }
-    let cleaned = clean(raw);
+    let cleaned = plainly_international(raw).unwrap_or_else(|| clean(raw));
     let mut canonical = if cleaned.other || cleaned.digits.is_empty() {
         Canonical {
             key: None,
@@ -137,6 +140,13 @@ fn already_clean(raw: &str) -> Option<Canonical> {
         return None;
     }
     domestic(significant, Quality::Certain)
+}
+
+/// What the cleaner would make of a plus and digits, without its passes over the text.
+fn plainly_international(raw: &str) -> Option<Cleaned> {
+    let digits = raw.strip_prefix('+')?;
+    let plain = (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| Cleaned { plus: true, digits: digits.to_owned(), ..Cleaned::default() })
 }
 
 /// A Japanese number from its significant digits (without the trunk zero).
@@ -239,10 +249,38 @@ fn without_zero(digits: &str, context: &TrunkContext) -> Option<Canonical> {
 
 /// A number of another country, as digits after the `+`. E.164 has 7 to 15 of them in practice and none
 /// begins with 0.
+///
+/// What was read lately is remembered: every call to a line asks for the same number, and the library takes
+/// as long for it as the rest of a call's deciding.
 fn foreign(digits: &str, quality: Quality) -> Option<Canonical> {
     if !(7..=15).contains(&digits.len()) || digits.starts_with('0') {
         return None;
     }
+    let known = SEEN.with_borrow(|seen| seen.get(digits).cloned());
+    let canonical = known.or_else(|| {
+        let canonical = foreign_by_library(digits)?;
+        SEEN.with_borrow_mut(|seen| {
+            if seen.len() >= REMEMBERED {
+                seen.clear();
+            }
+            seen.insert(digits.to_owned(), canonical.clone());
+        });
+        Some(canonical)
+    })?;
+    // How well it could be read is the number's; how it was written is the caller's.
+    let quality = if canonical.quality == Quality::Certain { quality } else { canonical.quality };
+    Some(Canonical { quality, ..canonical })
+}
+
+/// Numbers remembered at most; then all are forgotten.
+const REMEMBERED: usize = 4_096;
+
+thread_local! {
+    static SEEN: RefCell<HashMap<String, Canonical>> = RefCell::new(HashMap::new());
+}
+
+fn foreign_by_library(digits: &str) -> Option<Canonical> {
+    let quality = Quality::Certain;
     let plain = format!("+{digits}");
     let (key, national, quality) = match PHONE_NUMBER_UTIL.parse(&plain, None) {
         Ok(number) if PHONE_NUMBER_UTIL.is_valid_number(&number) => (

@@ -21,8 +21,8 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// A packet of the telephone-event payload type. A key is told by the first packet of it that arrives, and
-    /// not by the repetitions that follow (§2.5.1.4), nor by one that arrives out of order.
+    /// A packet of the telephone-event payload type. A key is told by the first packet of it that arrives,
+    /// and not by the repetitions that follow (RFC 4733 §2.5.1.4), nor by one that comes out of order.
     pub fn hear(&mut self, timestamp: u32, payload: &[u8]) -> Option<Digit> {
         let [event, _, _, _] = *<&[u8; 4]>::try_from(payload.get(..4)?).ok()?;
         let digit = match event {

@@ -1,5 +1,5 @@
-//! [pure] What a parked caller hears: G.711, the built-in melody, RTP packets and when each is due, digits, and
-//! whose packets are listened to. Nothing here opens a socket.
+//! [pure] What a parked caller hears: G.711, the built-in melody, RTP packets and when each is due, digits,
+//! and whose packets are listened to. Nothing here opens a socket.
 
 mod digits;
 mod g711;

@@ -13,6 +13,7 @@ mod name_addr;
 mod params;
 mod parse;
 mod phrase;
+mod stamp;
 mod start_line;
 mod stored;
 mod text;

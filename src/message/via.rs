@@ -21,14 +21,14 @@ pub struct Via<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ViaParts {
     pub(super) whole: Span,
-    transport: Span,
-    host: Span,
-    port: Option<u16>,
-    branch: Option<Span>,
+    pub(super) transport: Span,
+    pub(super) host: Span,
+    pub(super) port: Option<u16>,
+    pub(super) branch: Option<Span>,
     pub(super) rport: Option<Param>,
     pub(super) received: Option<Param>,
-    maddr: Option<Param>,
-    ttl: Option<Param>,
+    pub(super) maddr: Option<Param>,
+    pub(super) ttl: Option<Param>,
 }
 
 /// A parameter with its name, and its value's place.

@@ -1,11 +1,15 @@
 //! A parsed message as everyone reads it.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
+use super::edit::Edit;
 use super::fault::Fault;
 use super::header::{Header, Method, long_name};
 use super::index::{Head, Line, Value, Values};
 use super::parse::{self, Found};
+use super::stamp;
 use super::start_line::StartLine;
 use super::text::Span;
 use super::via::Via;
@@ -38,12 +42,12 @@ pub enum Kind {
 /// allocates the index and nothing else.
 #[derive(Clone, Debug)]
 pub struct Message {
-    bytes: Bytes,
-    lines: Vec<Line>,
-    headers_at: u32,
-    headers_end: u32,
-    body_at: u32,
-    found: Found,
+    pub(super) bytes: Bytes,
+    pub(super) lines: Vec<Line>,
+    pub(super) headers_at: u32,
+    pub(super) headers_end: u32,
+    pub(super) body_at: u32,
+    pub(super) found: Found,
 }
 
 impl Message {
@@ -60,6 +64,20 @@ impl Message {
     pub(super) fn new(bytes: Bytes, head: Head, found: Found) -> Self {
         let Head { lines, headers_at, headers_end, body_at, .. } = head;
         Self { bytes, lines, headers_at, headers_end, body_at, found }
+    }
+
+    /// The message with the real source in its topmost Via, as [`super::Edit::top_via_params`] writes it;
+    /// `None` when it is beyond the limits then. Where nothing was claimed, the places in the index move and
+    /// the message is not read a second time.
+    pub fn stamped(self, received: IpAddr, rport: Option<u16>, limits: &Limits) -> Option<Self> {
+        match stamp::stamped(&self, received, rport) {
+            Some(stamped) => (stamped.bytes.len() <= limits.message_bytes).then_some(stamped),
+            None => {
+                let mut edit = Edit::of(&self);
+                edit.top_via_params(Some(received), rport);
+                Self::parse(edit.finish(), limits).ok()
+            }
+        }
     }
 
     /// The octets of the message.

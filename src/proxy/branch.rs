@@ -9,6 +9,18 @@ use super::secret::{Purpose, Secret};
 /// RFC 3261 §8.1.1.7: the magic cookie every branch of this specification starts with.
 const MAGIC: &str = "z9hG4bK";
 
+/// The length of a branch of ours.
+const LENGTH: usize = 49;
+
+/// The last digits of the number, as many as there is room for.
+fn write_hex(text: &mut [u8], number: u64) {
+    let mut rest = number;
+    for octet in text.iter_mut().rev() {
+        *octet = b"0123456789abcdef"[(rest & 15) as usize];
+        rest >>= 4;
+    }
+}
+
 /// A branch of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Branch {
@@ -21,14 +33,26 @@ pub struct Branch {
 impl Branch {
     /// Writes the branch with its proof.
     pub fn mint(self, secret: &Secret) -> String {
+        self.written(secret).iter().map(|octet| char::from(*octet)).collect()
+    }
+
+    /// The same octets, for comparing: each response comes by here.
+    fn written(self, secret: &Secret) -> [u8; LENGTH] {
         let proof = secret.mac(Purpose::Branch, &[&self.slot.to_be_bytes(), &self.loop_hash.to_be_bytes()]);
-        format!("{MAGIC}T{:016x}{proof:016x}L{:08x}", self.slot, self.loop_hash)
+        let mut text = [0; LENGTH];
+        text[..7].copy_from_slice(MAGIC.as_bytes());
+        text[7] = b'T';
+        write_hex(&mut text[8..24], self.slot);
+        write_hex(&mut text[24..40], proof);
+        text[40] = b'L';
+        write_hex(&mut text[41..], u64::from(self.loop_hash));
+        text
     }
 
     /// Reads a branch back; `None` when it is not ours or was tampered with.
     pub fn verify(text: &[u8], secret: &Secret) -> Option<Self> {
         let branch = Self::read(text)?;
-        (branch.mint(secret).as_bytes() == text).then_some(branch)
+        (branch.written(secret) == text).then_some(branch)
     }
 
     /// The hash that a request looping back to us would carry again (RFC 5393 §4.2.1): everything that

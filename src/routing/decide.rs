@@ -1,5 +1,6 @@
 //! The rules in their order; the first that matches decides.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -140,13 +141,13 @@ fn group(facts: &Facts<'_>, line: &Line, assignee_absent: bool, trace: &mut Vec<
     Action::Offer { agent: winner.clone(), reason }
 }
 
-fn default_route(trace: &mut Vec<TraceStep>, why: &str) -> Action {
+fn default_route(trace: &mut Vec<TraceStep>, why: &'static str) -> Action {
     note(trace, "default_route", true, why);
     Action::DefaultRoute { why: why.to_owned() }
 }
 
-fn note(trace: &mut Vec<TraceStep>, rule: &str, matched: bool, why: impl Into<String>) {
-    trace.push(TraceStep { rule: rule.to_owned(), matched, why: why.into() });
+fn note(trace: &mut Vec<TraceStep>, rule: &'static str, matched: bool, why: impl Into<Cow<'static, str>>) {
+    trace.push(TraceStep { rule: Cow::Borrowed(rule), matched, why: why.into() });
 }
 
 /// A group as the rule saw it: the winner, counts, and the first few who are not free by name.

@@ -1,5 +1,6 @@
 //! A decision with the trace that explains it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ pub struct Decision {
     /// What to do.
     pub action: Action,
     /// The rule that decided.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// Every rule looked at, in order; the last one decided.
     pub trace: Vec<TraceStep>,
 }
@@ -77,11 +78,11 @@ impl OfferReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceStep {
     /// The rule.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// Whether it decided.
     pub matched: bool,
     /// Why, or why not.
-    pub why: String,
+    pub why: Cow<'static, str>,
 }
 
 /// The decision as people read it: the outcome first, then each rule on a line.

@@ -47,7 +47,7 @@ pub fn or_wait(facts: &Facts<'_>, may: MayWait, mut decision: Decision) -> Decis
         }
         (MayWait::Yes | MayWait::Never, _, None) => (true, format!("{members} of the group are busy")),
     };
-    let step = TraceStep { rule: "wait".to_owned(), matched, why };
+    let step = TraceStep { rule: "wait".into(), matched, why: why.into() };
     if !matched {
         let last = decision.trace.len().saturating_sub(1);
         decision.trace.insert(last, step);
@@ -56,7 +56,7 @@ pub fn or_wait(facts: &Facts<'_>, may: MayWait, mut decision: Decision) -> Decis
     // It stands in the place of the step that said "default route".
     decision.trace.pop();
     decision.trace.push(step);
-    decision.rule = "wait".to_owned();
+    decision.rule = "wait".into();
     decision.action = Action::Wait { group: line.group.clone(), agent: assignee.cloned() };
     decision
 }

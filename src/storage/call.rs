@@ -1,6 +1,7 @@
 //! Records of calls and the notices that were confirmed during them.
 
 use jiff::Timestamp;
+use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::page::{self, Cursor, Page};
 use super::{Storage, StorageError, words};
@@ -16,6 +17,44 @@ pub struct CallFilter {
     pub customer: Option<CustomerId>,
 }
 
+/// Rows of one statement: few sizes, so that each statement is prepared once.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+/// A record as its columns.
+struct Row<'a> {
+    record: &'a CallRecord,
+    json: String,
+}
+
+impl<'a> Row<'a> {
+    fn of(record: &'a CallRecord) -> Result<Self, StorageError> {
+        let json = serde_json::to_string(record).map_err(|error| StorageError::Invalid(error.to_string()))?;
+        Ok(Self { record, json })
+    }
+}
+
+async fn insert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> Result<(), StorageError> {
+    let mut query =
+        QueryBuilder::<Sqlite>::new("INSERT INTO calls (id, started_at, ended_at, agent, customer, record) ");
+    query.push_values(rows, |mut values, Row { record, json }| {
+        values
+            .push_bind(record.id.as_str())
+            .push_bind(words::moment(record.started_at))
+            .push_bind(record.ended_at.map(words::moment))
+            .push_bind(record.agent.as_ref().map(AgentId::as_str))
+            .push_bind(record.customer.as_ref().map(CustomerId::as_str))
+            .push_bind(json.as_str());
+    });
+    query.push(
+        " ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
+         ended_at = excluded.ended_at, \
+         agent = excluded.agent, customer = excluded.customer, record = excluded.record \
+         WHERE calls.ended_at IS NULL OR excluded.ended_at IS NOT NULL",
+    );
+    query.build().persistent(true).execute(connection).await?;
+    Ok(())
+}
+
 impl Storage {
     /// Stores a record under the call's id; storing it again changes nothing, and a record without an end
     /// never takes the place of one with an end.
@@ -23,25 +62,27 @@ impl Storage {
     /// # Errors
     /// As every write.
     pub async fn save_call(&self, record: &CallRecord) -> Result<(), StorageError> {
-        let json = serde_json::to_string(record).map_err(|error| StorageError::Invalid(error.to_string()))?;
+        self.save_calls(&[record]).await
+    }
+
+    /// Stores many records as [`Self::save_call`] does one, all or none. One transaction and few statements:
+    /// a statement costs two changes of thread whatever it holds.
+    ///
+    /// # Errors
+    /// As every write; then none was stored.
+    pub async fn save_calls(&self, records: &[&CallRecord]) -> Result<(), StorageError> {
+        let rows: Vec<Row<'_>> = records.iter().map(|record| Row::of(record)).collect::<Result<_, _>>()?;
         self.within(async {
             let mut connection = self.writer().await?;
-            sqlx::query(
-                "INSERT INTO calls (id, started_at, ended_at, agent, customer, record) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
-                 ended_at = excluded.ended_at, \
-                 agent = excluded.agent, customer = excluded.customer, record = excluded.record \
-                 WHERE calls.ended_at IS NULL OR excluded.ended_at IS NOT NULL",
-            )
-            .bind(record.id.as_str())
-            .bind(words::moment(record.started_at))
-            .bind(record.ended_at.map(words::moment))
-            .bind(record.agent.as_ref().map(AgentId::as_str))
-            .bind(record.customer.as_ref().map(CustomerId::as_str))
-            .bind(&json)
-            .execute(&mut *connection)
-            .await?;
+            let mut transaction = connection.begin().await?;
+            let mut rest = rows.as_slice();
+            while !rest.is_empty() {
+                let fitting = CHUNKS.iter().copied().find(|chunk| *chunk <= rest.len()).unwrap_or(1);
+                let (chunk, others) = rest.split_at(fitting);
+                insert(&mut transaction, chunk).await?;
+                rest = others;
+            }
+            transaction.commit().await?;
             Ok(())
         })
         .await

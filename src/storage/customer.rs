@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
-use sqlx::SqliteConnection;
+use sqlx::{Connection, SqliteConnection};
 
 use super::page::{self, Cursor, Page};
 use super::{Storage, StorageError, words};
-use crate::customer::{Contact, CustomerCard, Flag, Notice};
+use crate::customer::{BookMaker, Contact, CustomerBook, CustomerCard, Flag, Notice};
 use crate::presence::{AgentId, CustomerId};
 
 /// Customers one look-up answers at most; a screen shows five of them.
@@ -16,17 +16,28 @@ const MATCH_LIMIT: i64 = 20;
 /// Contacts on a card.
 const CARD_CONTACTS: i64 = 10;
 
+/// The same, where they are counted here.
+const IN_BOOK: usize = 10;
+
+/// Customers read at a time for the book in memory.
+const PAGE: i64 = 1_000;
+
 /// A card in one statement, and so one round trip and one committed state: the customers of `$which`, and
 /// beside each its numbers, notices and flags. Column `part` says what a row is; the columns after `place`
 /// depend on it.
 macro_rules! cards_of {
     ($which:literal) => {
+        cards_of!($which, "last_contact DESC, c.rank IS NULL, c.rank, c.id")
+    };
+    ($which:literal, $order:literal) => {
         concat!(
             "WITH matched AS (SELECT c.id, c.name, c.kana, c.company, c.rank, c.language, c.assignee, \
              COALESCE((SELECT MAX(h.at) FROM contacts h WHERE h.customer = c.id), '') AS last_contact \
              FROM customers c WHERE ",
             $which,
-            " ORDER BY last_contact DESC, c.rank IS NULL, c.rank, c.id LIMIT ?2) \
+            " ORDER BY ",
+            $order,
+            " LIMIT ?2) \
              SELECT 0 AS part, m.id AS customer, 0 AS place, m.name AS a, m.kana AS b, m.company AS c, \
              m.rank AS d, m.language AS e, m.assignee AS f FROM matched m \
              UNION ALL SELECT 1, n.customer, n.position, n.e164, NULL, NULL, NULL, NULL, NULL \
@@ -44,6 +55,14 @@ macro_rules! cards_of {
 const LOOK_UP: &str = cards_of!("c.id IN (SELECT n.customer FROM customer_numbers n WHERE n.e164 = ?1)");
 
 const BY_ID: &str = cards_of!("c.id = ?1");
+
+/// A page of all customers, behind the one given.
+const ALL_BEHIND: &str = cards_of!("c.id > ?1", "c.id");
+
+/// The contacts of a page, newest first within a customer.
+const CONTACTS_BETWEEN: &str = "SELECT h.customer, h.fingerprint, h.at, a.name, h.direction, h.channel, \
+     h.summary, h.disposition FROM contacts h JOIN agents a ON a.id = h.agent \
+     WHERE h.customer > ?1 AND h.customer <= ?2 ORDER BY h.customer, h.at DESC, h.fingerprint DESC";
 
 const CONTACTS: &str = "SELECT h.fingerprint, h.at, a.name, h.direction, h.channel, h.summary, h.disposition \
      FROM contacts h JOIN agents a ON a.id = h.agent \
@@ -102,6 +121,34 @@ impl Storage {
         .await
     }
 
+    /// Every customer, for the call path; `None` when they would take more than `limit` octets. All of one
+    /// committed state.
+    ///
+    /// # Errors
+    /// As every read, but without a limit in time: a million customers take some seconds.
+    pub async fn customer_book(&self, limit: usize) -> Result<Option<CustomerBook>, StorageError> {
+        delay_for_tests().await;
+        let mut connection = self.reader().await?;
+        let mut snapshot = connection.begin().await?;
+        let mut maker = BookMaker::new(limit);
+        let mut behind = String::new();
+        loop {
+            let rows: Vec<CardRow> =
+                sqlx::query_as(ALL_BEHIND).bind(&behind).bind(PAGE).fetch_all(&mut *snapshot).await?;
+            let (customers, mut parts) = parted(rows);
+            let Some(last) = customers.last().map(|row| row.customer.clone()) else { break };
+            let mut contacts = contacts_between(&mut snapshot, &behind, &last).await?;
+            for customer in customers {
+                let contacts = contacts.remove(&customer.customer).unwrap_or_default();
+                if !maker.add(&card_of(customer, &mut parts, contacts)?) {
+                    return Ok(None);
+                }
+            }
+            behind = last;
+        }
+        Ok(Some(maker.finish()))
+    }
+
     /// Every number with its customer and assignee, ordered by number: for an index in memory.
     ///
     /// # Errors
@@ -133,6 +180,17 @@ async fn cards(
 ) -> Result<Vec<CustomerCard>, StorageError> {
     let rows: Vec<CardRow> =
         sqlx::query_as(statement).bind(key).bind(MATCH_LIMIT).fetch_all(&mut *connection).await?;
+    let (customers, mut parts) = parted(rows);
+    let mut cards = Vec::with_capacity(customers.len());
+    for customer in customers {
+        let contacts = contact_rows(connection, &customer.customer, &Cursor::start(), CARD_CONTACTS).await?;
+        cards.push(card_of(customer, &mut parts, contacts)?);
+    }
+    Ok(cards)
+}
+
+/// The customers in their order, and the other parts by customer.
+fn parted(rows: Vec<CardRow>) -> (Vec<CardRow>, BTreeMap<String, Vec<CardRow>>) {
     let mut parts: BTreeMap<String, Vec<CardRow>> = BTreeMap::new();
     let mut customers = Vec::new();
     for row in rows {
@@ -141,21 +199,41 @@ async fn cards(
             _ => parts.entry(row.customer.clone()).or_default().push(row),
         }
     }
-    let mut cards = Vec::with_capacity(customers.len());
-    for customer in customers {
-        let contacts = contact_rows(connection, &customer.customer, &Cursor::start(), CARD_CONTACTS).await?;
-        let mut card = empty_card(customer)?;
-        card.contacts = contacts.into_iter().map(Contact::try_from).collect::<Result<_, _>>()?;
-        let mut parts = parts.remove(card.id.as_str()).unwrap_or_default();
-        parts.sort_by_key(|row| (row.part, row.place));
-        for part in parts {
-            add_part(&mut card, part)?;
-        }
-        card.notices
-            .sort_by(|one, other| (other.level, other.at, &other.id).cmp(&(one.level, one.at, &one.id)));
-        cards.push(card);
+    (customers, parts)
+}
+
+fn card_of(
+    customer: CardRow,
+    parts: &mut BTreeMap<String, Vec<CardRow>>,
+    contacts: Vec<ContactRow>,
+) -> Result<CustomerCard, StorageError> {
+    let mut card = empty_card(customer)?;
+    card.contacts = contacts.into_iter().map(Contact::try_from).collect::<Result<_, _>>()?;
+    let mut parts = parts.remove(card.id.as_str()).unwrap_or_default();
+    parts.sort_by_key(|row| (row.part, row.place));
+    for part in parts {
+        add_part(&mut card, part)?;
     }
-    Ok(cards)
+    card.notices.sort_by(|one, other| (other.level, other.at, &other.id).cmp(&(one.level, one.at, &one.id)));
+    Ok(card)
+}
+
+/// The last contacts of each customer of a page.
+async fn contacts_between(
+    connection: &mut SqliteConnection,
+    behind: &str,
+    last: &str,
+) -> Result<BTreeMap<String, Vec<ContactRow>>, StorageError> {
+    let mut found: BTreeMap<String, Vec<ContactRow>> = BTreeMap::new();
+    let mut rows =
+        sqlx::query_as::<_, OwnedContactRow>(CONTACTS_BETWEEN).bind(behind).bind(last).fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let contacts = found.entry(row.customer).or_default();
+        if contacts.len() < IN_BOOK {
+            contacts.push(row.contact);
+        }
+    }
+    Ok(found)
 }
 
 fn empty_card(row: CardRow) -> Result<CustomerCard, StorageError> {
@@ -230,6 +308,14 @@ struct CardRow {
     d: Option<String>,
     e: Option<String>,
     f: Option<String>,
+}
+
+/// A contact beside whose it is.
+#[derive(sqlx::FromRow)]
+struct OwnedContactRow {
+    customer: String,
+    #[sqlx(flatten)]
+    contact: ContactRow,
 }
 
 #[derive(sqlx::FromRow)]

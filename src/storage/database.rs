@@ -30,6 +30,14 @@ static MIGRATOR: Migrator = {
     migrator
 };
 
+/// Pages the writer keeps in memory. The indices of the records are written at random places: with SQLite's
+/// own 2 MB each transaction reads and writes the same pages again.
+const WRITER_CACHE_KIB: u32 = 32_768;
+
+/// After so many pages of 4 KiB the log is written back into the file, 32 MiB: a page that changed in each of
+/// many transactions is written back once.
+const CHECKPOINT_PAGES: u32 = 8_000;
+
 /// How to reach the database and how long to wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageSettings {
@@ -262,6 +270,9 @@ impl Storage {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal)
+                    .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+                    .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+                    .pragma("temp_store", "MEMORY")
                     .busy_timeout(Duration::from_millis(settings.busy_timeout_ms)),
             );
         Ok(Pools {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::import::{ImportError, ImportReport, ImportedNumber, Table};
 use super::*;
 use crate::customer::{LookupFault, NoticeLevel};
-use crate::events::{CallRecord, EndReason};
+use crate::events::{CallRecord, EndReason, Trace};
 use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, CustomerId, SetBy};
 
 const AGENTS: &str = "id,name,role,contact,groups\n\
@@ -98,7 +98,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         end_reason: None,
         status: Some(200),
         talk_s: 0,
-        traces: vec![json!({"rule": "assigned_first", "matched": true})],
+        traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
     }
 }
 
@@ -122,6 +122,32 @@ async fn m018_a_lookup_by_any_number_finds_the_whole_card() {
     assert_eq!(flags, [("complaint", Some(2)), ("vip", None)]);
     assert_eq!(house.storage.lookup("+81399999999").await, Ok(vec![]));
     assert_eq!(house.storage.customer(&card.id).await, Ok(Some(card.clone())));
+}
+
+#[tokio::test]
+async fn the_book_in_memory_answers_as_the_database_does() {
+    let house = House::with_customers().await;
+    let history = "customer,at,agent,summary\ncu-89,2026-11-20 10:00,a055,asked about the bill\n\
+                   cu-89,2026-11-21 10:00,a055,asked again\n";
+    house.import(Table::Contacts, history).await.expect("contacts");
+    let book = house.storage.customer_book(1 << 20).await.expect("an answer").expect("it fits");
+    let numbers = house.storage.phone_index().await.expect("an answer");
+    assert!(numbers.len() > 2, "{numbers:?}");
+    for (number, ..) in numbers {
+        assert_eq!(Ok(book.find(&number)), house.storage.lookup(&number).await, "{number}");
+    }
+    assert!(book.find("+81399999999").is_empty());
+    assert!(house.storage.customer_book(100).await.expect("an answer").is_none(), "it is too large");
+}
+
+#[tokio::test]
+async fn records_are_stored_together_or_not_at_all() {
+    let house = House::new().await;
+    let records: Vec<CallRecord> = (0..100).map(|n| record(&format!("c-{n}"), n)).collect();
+    let all: Vec<&CallRecord> = records.iter().collect();
+    house.storage.save_calls(&all).await.expect("stored");
+    house.storage.save_calls(&all[..3]).await.expect("a second time changes nothing");
+    assert_eq!(house.count("SELECT COUNT(*) FROM calls").await, 100);
 }
 
 #[tokio::test]

@@ -173,7 +173,9 @@ impl Transports {
         self.shared.gauges()
     }
 
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+    /// As [`Self::ready`], for whoever waits for several things at once. It is pending now and then even when
+    /// there is something, so that the connections run.
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         if self.shared.poll_arrivals(context).is_ready() {
             return Poll::Ready(());
         }

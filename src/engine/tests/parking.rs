@@ -209,8 +209,8 @@ fn i8_at_the_limit_the_caller_goes_to_the_default_route() {
     assert!(invites(world.taken(PHONE_1)).is_empty(), "it waits no longer");
     let Ok(Answer::Calls(live)) = world.ask(Request::LiveCalls) else { panic!("live calls") };
     let third = live.iter().find(|record| record.sip_call_id == "third").unwrap();
-    let rules: Vec<_> = third.traces.iter().map(|trace| trace["rule"].as_str().unwrap()).collect();
-    assert_eq!(rules, ["wait", "wait_over"]);
+    let rules = third.traces.iter().map(|trace| trace.value()["rule"].as_str().unwrap().to_owned());
+    assert_eq!(rules.collect::<Vec<_>>(), ["wait", "wait_over"]);
 }
 
 #[test]

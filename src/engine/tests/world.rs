@@ -266,7 +266,7 @@ impl World {
                     self.replies.insert(token, *answer);
                 }
                 Output::StoreStatus { stored, .. } => self.stored.push(stored),
-                Output::Record(record) => self.records.push(*record),
+                Output::Record(record) => self.records.push((*record).clone()),
                 Output::Resolve { token, host, port, protocol } => {
                     self.asked_names.push((token, port, protocol));
                     self.names.push(host);
