@@ -21,7 +21,9 @@ pub mod identity;
 pub mod customer;
 pub mod presence;
 pub mod routing;
+pub mod park;
 pub mod guidance;
+pub mod media;
 pub mod events;
 pub mod engine;
 

@@ -21,6 +21,8 @@ mod judge;
 mod ladder;
 #[path = "simulation/leaving.rs"]
 mod leaving;
+#[path = "simulation/lot_judge.rs"]
+mod lot_judge;
 #[path = "simulation/looks.rs"]
 mod looks;
 #[path = "simulation/outside.rs"]

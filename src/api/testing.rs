@@ -205,10 +205,11 @@ impl FakeEngine {
             Request::ClaimPop { rev, .. }
             | Request::TakePop { rev, .. }
             | Request::DeclinePop { rev, .. }
+            | Request::ParkCall { rev, .. }
             | Request::ChooseCustomer { rev, .. } => Ok(Answer::Done { rev: Some(rev + 1) }),
-            Request::AcknowledgeNotice { .. } | Request::FinishWrapUp { .. } => {
-                Ok(Answer::Done { rev: None })
-            }
+            Request::AcknowledgeNotice { .. }
+            | Request::RetrieveCall { .. }
+            | Request::FinishWrapUp { .. } => Ok(Answer::Done { rev: None }),
             Request::Presences => Ok(Answer::Presences(
                 directory()
                     .agents

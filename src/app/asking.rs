@@ -9,7 +9,7 @@ use crate::clock::{Moment, Now};
 use crate::config::Config;
 use crate::customer::CustomerCard;
 use crate::identity::{Canonical, NumberKind, Presentation, Quality, TrunkContext, canon, canon_cell};
-use crate::presence::AgentBook;
+use crate::presence::{AgentBook, AgentId};
 use crate::routing::rules::{LintFacts, RuleFault, RuleSet, lint};
 use crate::routing::{Action, Background, CustomerFact, Directory, Facts, decide};
 use crate::storage::import::{ImportedNumber, Table as StorageTable};
@@ -230,6 +230,9 @@ fn explanation(called: &Canonical, decision: &crate::routing::Decision) -> Resul
         Action::Untouched => ("untouched", serde_json::Value::Null),
         Action::Offer { agent, reason } => {
             ("offer", serde_json::json!({"agent": agent.as_str(), "reason": reason.code()}))
+        }
+        Action::Wait { group, agent } => {
+            ("wait", serde_json::json!({"group": group, "agent": agent.as_ref().map(AgentId::as_str)}))
         }
         Action::DefaultRoute { why } => ("default_route", serde_json::json!({"why": why})),
         Action::Forward { to } => ("forward", serde_json::json!({"to": to})),

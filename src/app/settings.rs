@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host, PasswordSource, PeerAuth, Redirects};
+use crate::config::{CalledNumberSource, Config, Host, ParkMode, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
-use crate::engine::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
+use crate::engine::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
 use crate::message::Limits;
+use crate::park::{AtLimit, Profile};
 use crate::proxy::RouteTarget;
 use crate::proxy::digest::{Password, Tries};
 use crate::routing::rules::RuleLimits;
@@ -81,7 +82,43 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
             peer_share_percent: config.sip.limits.peer_share_percent,
             held_octets: config.sip.limits.held_octets,
         },
+        park: park_settings(config),
+        hold: HoldSettings { warning: config.routing.hold_warning, limit: config.routing.hold_limit },
     })
+}
+
+/// How callers may wait. Modes that nothing carries out yet are left out, as are those a trunk does not
+/// allow.
+fn park_settings(config: &Config) -> ParkSettings {
+    let park = &config.park;
+    let limit_of = |mode: &ParkMode| match mode {
+        ParkMode::Ringing => park.ringing_limit,
+        ParkMode::EarlyMedia => park.early_media_limit,
+        ParkMode::Answered => park.answered_limit,
+    };
+    let profile = Profile {
+        modes: park.modes.iter().map(|mode| (parked_as(*mode), limit_of(mode))).collect(),
+        at_limit: park.refuse_at_limit.map_or(AtLimit::DefaultRoute, AtLimit::Refuse),
+    };
+    let profile = profile.only(&[crate::park::ParkMode::Ringing]);
+    let of_peer = |peer: &crate::config::Peer| {
+        let allowed: Vec<_> = peer.park_modes.iter().copied().map(parked_as).collect();
+        (peer.name.clone(), Arc::new(profile.only(&allowed)))
+    };
+    ParkSettings {
+        by_peer: config.sip.peers.iter().map(of_peer).filter(|(_, own)| **own != profile).collect(),
+        profile: Arc::new(profile),
+        places: park.places,
+        patience: park.patience,
+    }
+}
+
+fn parked_as(mode: ParkMode) -> crate::park::ParkMode {
+    match mode {
+        ParkMode::Ringing => crate::park::ParkMode::Ringing,
+        ParkMode::EarlyMedia => crate::park::ParkMode::EarlyMedia,
+        ParkMode::Answered => crate::park::ParkMode::Answered,
+    }
 }
 
 fn digest_settings(config: &Config, host: &str) -> DigestSettings {

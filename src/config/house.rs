@@ -41,6 +41,10 @@ pub struct Routing {
     pub callers: usize,
     /// Whether what a decision knew is kept with the record of the call.
     pub record_facts: bool,
+    /// A caller on hold for so long makes a `hold.warning`.
+    pub hold_warning: Duration,
+    /// A caller on hold for so long makes a `hold.exceeded`.
+    pub hold_limit: Duration,
 }
 
 /// `[desk]`.
@@ -95,6 +99,12 @@ pub struct Park {
     pub early_media_limit: Duration,
     /// The longest time in [`ParkMode::Answered`].
     pub answered_limit: Duration,
+    /// Callers that may wait at once.
+    pub places: usize,
+    /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
+    pub patience: Duration,
+    /// The status whose time is over is refused with; `None`: the default route has the call.
+    pub refuse_at_limit: Option<u16>,
     /// What is played.
     pub music: Music,
 }
@@ -140,6 +150,8 @@ impl Routing {
             ring_sla: section.seconds("ring_sla_s", 1..=600, default.ring_sla),
             callers: section.number("callers", 0..=10_000_000, default.callers),
             record_facts: section.flag("record_facts", default.record_facts),
+            hold_warning: section.seconds("hold_warning_s", 1..=600, default.hold_warning),
+            hold_limit: section.seconds("hold_limit_s", 1..=3600, default.hold_limit),
         };
         section.refuse_unknown_keys();
         routing
@@ -158,6 +170,8 @@ impl Default for Routing {
             ring_sla: Duration::from_secs(10),
             callers: 50_000,
             record_facts: true,
+            hold_warning: Duration::from_secs(15),
+            hold_limit: Duration::from_secs(20),
         }
     }
 }
@@ -206,6 +220,9 @@ impl Park {
             ringing_limit: section.seconds("ringing_limit_s", 1..=180, default.ringing_limit),
             early_media_limit: section.seconds("early_media_limit_s", 1..=180, default.early_media_limit),
             answered_limit: section.seconds("answered_limit_s", 1..=86_400, default.answered_limit),
+            places: section.number("places", 0..=10_000, default.places),
+            patience: section.seconds("patience_s", 1..=170, default.patience),
+            refuse_at_limit: section.text("at_limit", default.refuse_at_limit, at_limit),
             music: section.text("music", default.music, music),
         };
         if park.modes.windows(2).any(|pair| pair[0] > pair[1]) {
@@ -226,8 +243,19 @@ impl Default for Park {
             ringing_limit: Duration::from_secs(20),
             early_media_limit: Duration::from_secs(60),
             answered_limit: Duration::from_secs(300),
+            places: 200,
+            patience: Duration::from_secs(15),
+            refuse_at_limit: None,
             music: Music::BuiltIn,
         }
+    }
+}
+
+fn at_limit(text: &str) -> Result<Option<u16>, String> {
+    match text {
+        "default-route" => Ok(None),
+        "refuse" => Ok(Some(480)),
+        _ => Err(format!("\"{text}\" is not default-route or refuse")),
     }
 }
 

@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::address::{Host, HostPort, Listen, NextHop, Protocol};
 use super::digest::{Digest, PeerAuth};
 use super::document::Section;
+use super::house::ParkMode;
 use super::route::Route;
 
 /// Where a trunk says what was dialled.
@@ -55,6 +56,8 @@ pub struct Peer {
     pub bare_country_code: bool,
     /// New calls a second; `None`: no limit of its own.
     pub calls_per_s: Option<u32>,
+    /// The park modes its callers may be kept waiting in, of those the house has.
+    pub park_modes: Vec<ParkMode>,
     /// It is known by a password; its addresses then only say from where that is taken, and may be none.
     pub auth: Option<PeerAuth>,
     /// The name in its client certificate: over TLS that certificate makes it this peer, from any address.
@@ -346,6 +349,7 @@ impl Peer {
             transfers: false,
             bare_country_code: false,
             calls_per_s: None,
+            park_modes: vec![ParkMode::Ringing, ParkMode::EarlyMedia, ParkMode::Answered],
             auth: None,
             tls_name: None,
             tls_pin: None,
@@ -367,6 +371,7 @@ impl Peer {
             transfers: section.flag("transfers", default.transfers),
             bare_country_code: section.flag("bare_country_code", default.bare_country_code),
             calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
+            park_modes: section.texts("park_modes", default.park_modes, ParkMode::from_str),
             auth: PeerAuth::read(&section.section("auth")),
             tls_name: section.optional("tls_name", None, certificate_name),
             tls_pin: section.optional("tls_pin", None, sha256),

@@ -54,6 +54,14 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
             let reason = short(frame, "reason")?.unwrap_or("unspecified").to_owned();
             Ok(Action::Ask(Request::DeclinePop { agent, call, rev, reason }))
         }
+        "call.park" => {
+            let (agent, call, rev) = about_call(frame, session)?;
+            Ok(Action::Ask(Request::ParkCall { agent, call, rev }))
+        }
+        "call.retrieve" => {
+            let (agent, call) = about_waiting(frame, session)?;
+            Ok(Action::Ask(Request::RetrieveCall { agent, call }))
+        }
         "pop.choose" => {
             let (agent, call, rev) = about_call(frame, session)?;
             let customer = CustomerId::new(required(frame, "customer")?);
@@ -126,13 +134,19 @@ fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Action, Refusa
     Ok(if next { Action::SetNext(agent, request) } else { Action::Ask(request) })
 }
 
-/// The asking agent, the call and the revision, all of which a command about a call needs.
+/// The asking agent, the call and the revision, all of which a command about a card needs.
 fn about_call(frame: &ClientFrame, session: &Session) -> Result<(AgentId, CallId, u32), Refusal> {
+    let (agent, call) = about_waiting(frame, session)?;
+    let rev = frame.rev.ok_or_else(|| missing("rev"))?;
+    Ok((agent, call, rev))
+}
+
+/// The asking agent and the call. A caller who waits is nobody's card yet and has no revision.
+fn about_waiting(frame: &ClientFrame, session: &Session) -> Result<(AgentId, CallId), Refusal> {
     let agent = session.agent.clone().ok_or_else(rights::forbidden)?;
     let call = frame.call.as_deref().filter(|call| (1..=SHORT).contains(&call.len()));
     let call = call.ok_or_else(|| missing("call"))?;
-    let rev = frame.rev.ok_or_else(|| missing("rev"))?;
-    Ok((agent, CallId::new(call), rev))
+    Ok((agent, CallId::new(call)))
 }
 
 fn required<'a>(frame: &'a ClientFrame, member: &str) -> Result<&'a str, Refusal> {

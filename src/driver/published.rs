@@ -35,6 +35,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     ] {
         count(metric::NEXT_HOP_EVENTS, "event", event, total);
     }
+    publish_parking(counters, gauges);
     gauge(metric::NEXT_HOPS, gauges.targets);
     gauge(metric::NEXT_HOPS_DOWN, gauges.targets_down);
     gauge(metric::LIVE_CALLS, gauges.calls);
@@ -59,6 +60,24 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     record(metric::INVITE_FORWARD, samples.invite_forward);
     record(metric::POP_ANNOUNCE, samples.pop_announce);
     record(metric::ANSWER, samples.answer);
+}
+
+/// The parking lot, and who is on hold.
+fn publish_parking(counters: &Counters, gauges: &Gauges) {
+    for (event, total) in [
+        ("parked", counters.parked),
+        ("refreshed", counters.park_refreshed),
+        ("retrieved", counters.park_retrieved),
+        ("gave_up", counters.park_gave_up),
+        ("time_over", counters.park_time_over),
+        ("full", counters.park_full),
+    ] {
+        count(metric::PARKING, "event", event, total);
+    }
+    count(metric::HOLDS, "event", "held", counters.holds);
+    count(metric::HOLDS, "event", "exceeded", counters.holds_exceeded);
+    gauge(metric::PARKED_CALLS, gauges.lot_waiting);
+    metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lot").set(wide(gauges.lot_taken));
 }
 
 /// Look-ups answered from memory since they were last published.

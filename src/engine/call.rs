@@ -81,6 +81,17 @@ pub struct CallTimers {
     pub sla: Option<TimerHandle>,
     /// Ends tracking of an answered call whose BYE never came.
     pub limit: Option<TimerHandle>,
+    /// The caller is on hold.
+    #[serde(default)]
+    pub hold: Option<super::holding::Hold>,
+}
+
+impl CallTimers {
+    /// Every timer that runs.
+    pub fn running(&self) -> impl Iterator<Item = TimerHandle> + use<> {
+        let hold = self.hold.and_then(|hold| hold.timer);
+        [self.lookup, self.sla, self.limit, hold].into_iter().flatten()
+    }
 }
 
 /// What is known of the customer.

@@ -13,11 +13,12 @@ use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::customer::{LookupAnswer, LookupFault};
-use crate::events::{EndReason, EventBody, WithdrawCause};
+use crate::events::{EndReason, EventBody, ParkEnd, WithdrawCause};
 use crate::identity::{
     CalledHeaders, CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
+use crate::park::Wish;
 use crate::presence::{AgentId, OfferId, Release};
 use crate::routing::{Action, OfferReason};
 use slotmap::{Key, KeyData};
@@ -123,6 +124,8 @@ impl Engine {
         }
         match (late, matches!(entry.phase, Phase::Deciding(_))) {
             (false, true) => self.decide_next(call),
+            // Whoever waits may wait for somebody else now.
+            (true, true) if self.waits(call) => self.decide_next(call),
             _ => self.enrich(call),
         }
     }
@@ -150,12 +153,14 @@ impl Engine {
         let action = decision.action.clone();
         let rule = decision.rule.clone();
         self.raise_alerts(call, &decision.extras.alerts);
+        self.note_full_lot(&decision);
         if let Some(entry) = self.tables.calls.get_mut(call) {
             tracing::debug!(call.id = %entry.id, rule = %rule, "decided");
             entry.decisions.push(Arc::new(decision));
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
+            Action::Wait { group, agent } => self.wait(call, Wish { group, agent, only_until: None }, None),
             Action::Forward { to } => self.forward_by_rule(call, &to),
             Action::Reject { status } => self.refuse_by_rule(call, status),
             // A rule that parks or asks for a callback does not decide before `ABILITIES` says so.
@@ -166,7 +171,13 @@ impl Engine {
     }
 
     /// Offers the call to one agent: lease, pop, and then the phone.
-    fn offer(&mut self, call: CallKey, agent: AgentId, reason: OfferReason, rule: Cow<'static, str>) {
+    pub(super) fn offer(
+        &mut self,
+        call: CallKey,
+        agent: AgentId,
+        reason: OfferReason,
+        rule: Cow<'static, str>,
+    ) {
         let id = super::ids::offer_id(self.random_bits());
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
@@ -200,6 +211,7 @@ impl Engine {
             },
         );
         self.tables.call_by_offer.insert(id.clone(), call);
+        self.offered_from_lot(call);
         self.counters.offers += 1;
         if let Some(pop) = pop {
             let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
@@ -281,6 +293,7 @@ impl Engine {
 
     /// Nobody of ours: the PBX takes the call.
     pub(super) fn route_default(&mut self, call: CallKey) {
+        self.leave_lot(call, ParkEnd::TimedOut, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(context) = entry.phase.context() else { return };
         entry.phase = Phase::DefaultRouted(context);

@@ -66,6 +66,14 @@ pub struct Counters {
     pub alerts: u64,
     pub forwarded_by_rule: u64,
     pub refused_by_rule: u64,
+    pub holds: u64,
+    pub holds_exceeded: u64,
+    pub parked: u64,
+    pub park_refreshed: u64,
+    pub park_retrieved: u64,
+    pub park_gave_up: u64,
+    pub park_time_over: u64,
+    pub park_full: u64,
 }
 
 /// How full the tables are.
@@ -89,6 +97,8 @@ pub struct Gauges {
     pub proven_sources: usize,
     pub names_known: usize,
     pub callers_known: usize,
+    pub lot_waiting: usize,
+    pub lot_taken: usize,
     pub lag: Duration,
 }
 

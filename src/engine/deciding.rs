@@ -15,7 +15,7 @@ use crate::message::Uri;
 use crate::proxy::NextHop;
 use crate::routing::{
     Abilities, Alert, Background, CustomerFact, Decision, Extras, Facts, OpenFacts, Snapshot, calls_within,
-    decide,
+    decide, or_wait,
 };
 
 /// The supervisors' board.
@@ -59,7 +59,7 @@ impl Engine {
         };
         let first = entry.decisions.is_empty() && self.settings.record_facts;
         let snapshot = if first { Snapshot::of(&facts).map(Arc::new) } else { None };
-        let decision = decide(&facts);
+        let decision = or_wait(&facts, self.may_wait(call), decide(&facts));
         let entry = self.tables.calls.get_mut(call)?;
         entry.facts = snapshot.or(entry.facts.take());
         Some(decision)

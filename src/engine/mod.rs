@@ -14,6 +14,7 @@ mod deciding;
 mod dispositions;
 mod doorman;
 mod forwarding;
+mod holding;
 mod hops;
 mod hops_failover;
 mod hops_late;
@@ -31,6 +32,7 @@ mod records;
 mod refused;
 mod redirects;
 mod requests;
+mod retrieving;
 mod rounds;
 mod saved;
 mod senders;
@@ -40,6 +42,7 @@ mod settings;
 mod shifts;
 mod tables;
 mod timers;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -57,10 +60,11 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Auth, DigestSettings, OverloadSettings, Peer, Settings};
+pub use settings::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 
 use crate::clock::{Moment, Now};
 use crate::message::{Limits, Message};
+use crate::park::Lot;
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
@@ -70,7 +74,7 @@ use doorman::Doorman;
 use hops::HopBook;
 use names::{AwaitingName, NameKey};
 use people::Wrapping;
-use tables::Tables;
+use tables::{CallKey, Tables};
 use timers::{Alarm, TimerHandle};
 
 /// The agents' book ends a wrap-up by itself so long after its time: the net below the engine's own timer.
@@ -122,6 +126,8 @@ pub struct Engine {
     memory: memory::Memory,
     tables: Tables,
     timers: TimerQueue<Alarm>,
+    lot: Lot<CallKey>,
+    lot_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
@@ -182,6 +188,8 @@ impl Engine {
             memory: memory::Memory::default(),
             tables: Tables::default(),
             timers: TimerQueue::new(),
+            lot: Lot::default(),
+            lot_alarm: None,
             presence_alarm: None,
             shift_alarm: None,
             names: HashMap::new(),
@@ -228,6 +236,7 @@ impl Engine {
             Input::Drain => self.draining = true,
             Input::Listening(listening) => self.on_listening(listening),
         }
+        self.serve_waiting();
     }
 
     /// Does everything that is due at `now`.
@@ -235,6 +244,7 @@ impl Engine {
         self.now = now;
         while let Some((_, alarm)) = self.timers.pop_due(now.moment) {
             self.on_alarm(alarm);
+            self.serve_waiting();
         }
     }
 
@@ -283,6 +293,8 @@ impl Engine {
             proven_sources: self.doorman.guesses.proven(),
             names_known: self.names.len(),
             callers_known: self.memory.callers(),
+            lot_waiting: self.lot.in_line(),
+            lot_taken: self.lot.taken(),
             lag: self.admission.pressure.lag(),
         }
     }
@@ -307,6 +319,8 @@ impl Engine {
             Alarm::RingSla(call) => self.ring_sla(call),
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
+            Alarm::Hold(call) => self.hold_due(call),
+            Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),
         }
@@ -337,6 +351,7 @@ impl Engine {
         };
         self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
+        self.look_at_everybody();
         self.hops.forget();
         self.schedule_probes(Duration::ZERO);
     }

@@ -7,7 +7,7 @@ use super::input::Output;
 use super::tables::{BranchRef, CallKey, ContextKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
-use crate::events::{EndReason, EventBody, WithdrawCause};
+use crate::events::{EndReason, EventBody, ParkEnd, WithdrawCause};
 use crate::message::{Message, Method};
 use crate::presence::{AgentId, AgentState, CallId, OfferId, Release};
 
@@ -78,6 +78,8 @@ impl Engine {
         }
         self.note_answer(call);
         self.counters.answered += 1;
+        let end = if abandoned { ParkEnd::GaveUp } else { ParkEnd::Retrieved };
+        self.leave_lot(call, end, agent.as_ref());
         if let Some(offer) = answering {
             if let Some(handle) = offer.timer {
                 self.timers.cancel(handle);
@@ -197,6 +199,7 @@ impl Engine {
             return;
         };
         self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
+        self.leave_lot(call, ParkEnd::GaveUp, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_) | Phase::Abandoned(_)) {
             return;
@@ -205,7 +208,7 @@ impl Engine {
         entry.status = Some(487);
         let timers = std::mem::take(&mut entry.timers);
         let waited_s = self.now.moment.since(entry.began).as_secs();
-        for handle in [timers.lookup, timers.sla, timers.limit].into_iter().flatten() {
+        for handle in timers.running() {
             self.timers.cancel(handle);
         }
         self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
@@ -357,9 +360,10 @@ impl Engine {
 
     /// Writes the record; the call itself is dropped when its last transaction is.
     fn finish_call(&mut self, call: CallKey, reason: EndReason) {
+        self.leave_lot(call, ParkEnd::Failed, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let timers = std::mem::take(&mut entry.timers);
-        for handle in [timers.lookup, timers.sla, timers.limit].into_iter().flatten() {
+        for handle in timers.running() {
             self.timers.cancel(handle);
         }
         match reason {

@@ -51,6 +51,8 @@ impl Engine {
             Request::AcknowledgeNotice { agent, call, notice } => {
                 self.acknowledge_notice(&agent, &call, notice)
             }
+            Request::ParkCall { agent, call, rev } => self.park_call(&agent, &call, rev),
+            Request::RetrieveCall { agent, call } => self.retrieve_call(&agent, &call),
             Request::FinishWrapUp { agent, call } => self.finish_wrap_up(&agent, &call),
             Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
             Request::LiveCalls => Ok(Answer::Calls(self.live_records())),
@@ -275,6 +277,7 @@ impl Engine {
             }
         }
         self.directory = directory;
+        self.look_at_everybody();
         self.names.clear();
         self.welcome(&newcomers);
         // Who is gone finishes no record any more.
@@ -326,7 +329,7 @@ impl Engine {
     }
 
     /// The call that is offered to this agent at this revision.
-    fn offered_to(&self, agent: &AgentId, call: &CallId, rev: u32) -> Result<CallKey, Refusal> {
+    pub(super) fn offered_to(&self, agent: &AgentId, call: &CallId, rev: u32) -> Result<CallKey, Refusal> {
         let key = self.tables.call_by_id(call).ok_or_else(not_found)?;
         let entry = self.tables.calls.get(key).ok_or_else(not_found)?;
         match &entry.phase {
@@ -370,7 +373,7 @@ impl Engine {
     }
 
     /// Somebody else has it. Only those who answer for the same line may know who (N61).
-    fn taken_by(&self, asker: &AgentId, key: CallKey, holder: Option<&AgentId>) -> Refusal {
+    pub(super) fn taken_by(&self, asker: &AgentId, key: CallKey, holder: Option<&AgentId>) -> Refusal {
         let group = self.tables.calls.get(key).and_then(|entry| entry.line.as_ref()?.group.clone());
         let same_group = group.is_some_and(|group| {
             self.directory.agents.get(asker).is_some_and(|agent| agent.groups.contains(&group))
@@ -515,10 +518,10 @@ impl Engine {
     }
 }
 
-fn not_found() -> Refusal {
+pub(super) fn not_found() -> Refusal {
     Refusal::of(ErrorCode::NotFound, "見つかりません", "Not found")
 }
 
-fn gone() -> Refusal {
+pub(super) fn gone() -> Refusal {
     Refusal::of(ErrorCode::Gone, "この着信は終了しました", "This call is no longer offered")
 }

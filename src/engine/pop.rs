@@ -188,7 +188,7 @@ impl Engine {
         })
     }
 
-    fn dialled_info(&self, call: &Call) -> DialledInfo {
+    pub(super) fn dialled_info(&self, call: &Call) -> DialledInfo {
         let line = call.line.as_deref();
         DialledInfo {
             number: line.map_or_else(|| call.called.clone(), |line| line.number.clone()),
@@ -253,6 +253,7 @@ impl Engine {
             Action::Offer { agent: to, reason } if to == agent => Some((*reason, decision.rule.clone())),
             Action::Offer { .. }
             | Action::Untouched
+            | Action::Wait { .. }
             | Action::DefaultRoute { .. }
             | Action::Forward { .. }
             | Action::Reject { .. }
@@ -324,7 +325,7 @@ fn speech_of(card: Option<&CustomerCard>) -> SpeechContext {
     }
 }
 
-fn caller_info(call: &Call) -> CallerInfo {
+pub(super) fn caller_info(call: &Call) -> CallerInfo {
     let presentation = &call.caller.presentation;
     let (number, labels) = match presentation {
         Presentation::Number(number) => (Some(number), None),

@@ -66,6 +66,22 @@ pub enum Request {
         /// The notice.
         notice: String,
     },
+    /// Let an offered caller wait in the lot.
+    ParkCall {
+        /// Who asks.
+        agent: AgentId,
+        /// The call.
+        call: CallId,
+        /// The revision the agent sees.
+        rev: u32,
+    },
+    /// Take a caller who waits.
+    RetrieveCall {
+        /// Who asks.
+        agent: AgentId,
+        /// The call.
+        call: CallId,
+    },
     /// Wrap-up is finished.
     FinishWrapUp {
         /// Who asks.

@@ -9,10 +9,11 @@ use super::hops::HopBook;
 use super::input::ResolveToken;
 use super::names::{AwaitingName, NameKey};
 use super::people::Wrapping;
-use super::tables::Tables;
+use super::tables::{CallKey, Tables};
 use super::timers::{Alarm, TimerHandle};
 use super::{Engine, Settings};
 use crate::clock::{Moment, Now};
+use crate::park::Lot;
 use crate::presence::{AgentBook, AgentId, PresenceDocument};
 use crate::routing::Directory;
 use crate::transaction::TimerQueue;
@@ -32,6 +33,8 @@ pub struct Saved {
     #[serde(default)]
     memory: super::memory::Memory,
     timers: TimerQueue<Alarm>,
+    lot: Lot<CallKey>,
+    lot_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     hops: HopBook,
     shift_alarm: Option<TimerHandle>,
@@ -53,6 +56,8 @@ impl Engine {
             wrapping: self.wrapping.clone(),
             memory: self.memory.clone(),
             timers: self.timers.clone(),
+            lot: self.lot.clone(),
+            lot_alarm: self.lot_alarm,
             presence_alarm: self.presence_alarm,
             hops: self.hops.clone(),
             shift_alarm: self.shift_alarm,
@@ -82,6 +87,9 @@ impl Engine {
         engine.wrapping = saved.wrapping;
         engine.memory = saved.memory;
         engine.timers = saved.timers;
+        engine.lot = saved.lot;
+        engine.lot.index();
+        engine.lot_alarm = saved.lot_alarm;
         engine.presence_alarm = saved.presence_alarm;
         engine.hops = saved.hops;
         engine.shift_alarm = saved.shift_alarm;

@@ -11,8 +11,10 @@ use super::timers::Alarm;
 use crate::message::{Header, Message, Method};
 
 impl Engine {
-    /// A 2xx to an INVITE or UPDATE of the conversation says how long the session lasts without another one.
+    /// A 2xx to an INVITE or UPDATE of the conversation says how long the session lasts without another one,
+    /// and whether somebody is on hold.
     pub(super) fn learn_session(&mut self, branch: BranchRef, response: &Message) {
+        self.learn_hold(branch, response);
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         let (call, initial) = match context.purpose {
             Purpose::Call(call) => (call, true),

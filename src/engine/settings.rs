@@ -79,6 +79,38 @@ pub struct Settings {
     pub digest: DigestSettings,
     /// When there is too much.
     pub overload: OverloadSettings,
+    /// Who may be kept waiting, and how.
+    pub park: ParkSettings,
+    /// How long a caller may be on hold.
+    pub hold: HoldSettings,
+}
+
+/// How long a caller may be on hold (M091).
+#[derive(Clone, Copy, Debug)]
+pub struct HoldSettings {
+    /// `hold.warning`.
+    pub warning: Duration,
+    /// `hold.exceeded`.
+    pub limit: Duration,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { warning: Duration::from_secs(15), limit: Duration::from_secs(20) }
+    }
+}
+
+/// How callers are kept waiting. The default keeps nobody.
+#[derive(Clone, Debug, Default)]
+pub struct ParkSettings {
+    /// For every trunk that has none of its own.
+    pub profile: std::sync::Arc<crate::park::Profile>,
+    /// By the peer's name.
+    pub by_peer: std::collections::BTreeMap<String, std::sync::Arc<crate::park::Profile>>,
+    /// Callers that may wait at once; one more goes to the default route.
+    pub places: usize,
+    /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
+    pub patience: Duration,
 }
 
 /// How peers without a fixed address prove themselves (RFC 7616).

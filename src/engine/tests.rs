@@ -3,6 +3,7 @@
 mod answering;
 mod dialogs;
 mod features;
+mod holding;
 mod hops;
 mod identity;
 mod large;
@@ -11,6 +12,7 @@ mod digest;
 mod lookups;
 mod offers;
 mod overload;
+mod parking;
 mod people;
 mod phones;
 mod record_route;

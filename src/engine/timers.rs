@@ -42,6 +42,10 @@ pub enum Alarm {
     CallLimit(CallKey),
     /// The agent has had the time for wrapping up this call.
     WrapUpEnd(AgentId, CallId),
+    /// A caller has been on hold for long (M091).
+    Hold(CallKey),
+    /// Something is due for those who wait in the lot.
+    Lot,
     /// A lease, a wrap-up or a phone's rest is over.
     Presence,
     /// Somebody's shift begins or ends.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::PopDocument;
+use super::{CallerInfo, DialledInfo, PopDocument};
 use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument};
 use crate::routing::Alert;
 
@@ -103,6 +103,36 @@ pub enum EventBody {
         /// Seconds the caller waited.
         waited_s: u64,
     },
+    /// The agent's side put the caller on hold.
+    CallHeld,
+    /// The caller is off hold.
+    CallResumed {
+        /// Seconds on hold.
+        held_s: u64,
+    },
+    /// The caller has been on hold for long (M091).
+    HoldWarning {
+        /// Seconds so far.
+        held_s: u64,
+        /// Seconds that are too long.
+        limit_s: u64,
+    },
+    /// Too long: offer to call back (M092).
+    HoldExceeded {
+        /// Seconds so far.
+        held_s: u64,
+    },
+    /// The caller waits in the parking lot.
+    CallParked(Box<ParkedInfo>),
+    /// The caller waits there no longer.
+    CallRetrieved {
+        /// Who has the call now.
+        by: Option<AgentId>,
+        /// How the waiting ended.
+        end: ParkEnd,
+        /// Seconds in the lot.
+        waited_s: u64,
+    },
     /// Nobody answered within the ring limit of the call (M090).
     RingSla {
         /// Milliseconds since the INVITE arrived.
@@ -161,4 +191,39 @@ pub enum WithdrawCause {
     Policy,
     /// The agent declined.
     Declined,
+}
+
+/// A caller in the lot, as those see it who may retrieve the call.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ParkedInfo {
+    /// `ringing`, `early-media` or `answered`.
+    pub mode: &'static str,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when at most, in this mode.
+    pub until: Timestamp,
+    /// The place in the line, from 1; 0 while the call waits for one person only.
+    pub position: usize,
+    /// How many wait, in all lines.
+    pub waiting: usize,
+    /// Who parked it, when somebody did.
+    pub by: Option<AgentId>,
+    /// Who calls.
+    pub caller: CallerInfo,
+    /// What they called.
+    pub dialled: DialledInfo,
+}
+
+/// How the time in the lot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParkEnd {
+    /// Somebody answered.
+    Retrieved,
+    /// The time was over, or nobody was left to wait for: the call went elsewhere.
+    TimedOut,
+    /// The caller hung up.
+    GaveUp,
+    /// The call was refused.
+    Failed,
 }

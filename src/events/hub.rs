@@ -294,6 +294,12 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         | EventBody::AlertRaised(_)
         | EventBody::CallEnded { .. }
         | EventBody::CallAbandoned { .. }
+        | EventBody::CallHeld
+        | EventBody::CallResumed { .. }
+        | EventBody::HoldWarning { .. }
+        | EventBody::HoldExceeded { .. }
+        | EventBody::CallParked(_)
+        | EventBody::CallRetrieved { .. }
         | EventBody::NoticeAcked { .. }
         | EventBody::WrapupStarted { .. }
         | EventBody::WrapupOverdue

@@ -6,12 +6,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::wire::{pop_value, time_text, to_value};
-use super::{Event, EventBody, PopDocument};
+use super::wire::{parked_value, pop_value, time_text, to_value};
+use super::{Event, EventBody, ParkedInfo, PopDocument};
 use crate::presence::{AgentId, CallId, PresenceDocument};
 
 /// The most cards a stream holds. One agent has one call; the rest is a limit against a fault.
 const CARDS: usize = 32;
+
+/// The most waiting callers a stream remembers; the lot is smaller in any sane house.
+const PARKED: usize = 1_000;
+
+/// The most waiting callers a snapshot shows: it must fit into one frame.
+const PARKED_SHOWN: usize = 50;
 
 /// A card that is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +58,7 @@ pub(super) struct View {
     pub(super) pops: BTreeMap<CallId, LivePop>,
     pub(super) presences: BTreeMap<AgentId, PresenceDocument>,
     pub(super) degraded: BTreeMap<String, Timestamp>,
+    pub(super) parked: BTreeMap<CallId, ParkedInfo>,
 }
 
 impl View {
@@ -68,6 +75,12 @@ impl View {
                 self.degraded.remove(part);
             }
             EventBody::PopOffered { pop, .. } => self.open(event, pop),
+            EventBody::CallParked(parked) => self.park(event, parked),
+            EventBody::CallRetrieved { .. } => {
+                if let Some(call) = &event.call {
+                    self.parked.remove(call);
+                }
+            }
             EventBody::PopWithdrawn { .. }
             | EventBody::PopMissed
             | EventBody::PopClosed
@@ -86,6 +99,10 @@ impl View {
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
+            | EventBody::CallHeld
+            | EventBody::CallResumed { .. }
+            | EventBody::HoldWarning { .. }
+            | EventBody::HoldExceeded { .. }
             | EventBody::MatchChosen { .. }
             | EventBody::NoticeAcked { .. }
             | EventBody::WrapupStarted { .. }
@@ -99,7 +116,8 @@ impl View {
         json!({
             "presence": self.presences.get(owner).map(to_value),
             "pops": pops,
-            "parked": [], "callbacks": [], "approvals": [], "notices": [], "handovers": [], "briefing": null,
+            "parked": self.parked_values(),
+            "callbacks": [], "approvals": [], "notices": [], "handovers": [], "briefing": null,
             "degraded": self.degraded.keys().collect::<Vec<_>>(),
             "config_hash": null,
         })
@@ -109,8 +127,25 @@ impl View {
     pub(super) fn shared_snapshot(&self) -> Value {
         json!({
             "presences": self.presences.values().map(to_value).collect::<Vec<_>>(),
+            "parked": self.parked_values(),
             "degraded": self.degraded.keys().collect::<Vec<_>>(),
         })
+    }
+
+    fn park(&mut self, event: &Event, parked: &ParkedInfo) {
+        let Some(call) = event.call.clone() else { return };
+        if self.parked.len() < PARKED || self.parked.contains_key(&call) {
+            self.parked.insert(call, parked.clone());
+        }
+    }
+
+    fn parked_values(&self) -> Vec<Value> {
+        let of = |(call, parked): (&CallId, &ParkedInfo)| {
+            let mut value = parked_value(parked);
+            value["call"] = json!(call);
+            value
+        };
+        self.parked.iter().take(PARKED_SHOWN).map(of).collect()
     }
 
     fn open(&mut self, event: &Event, pop: &Arc<PopDocument>) {
@@ -158,9 +193,15 @@ impl View {
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
+            | EventBody::CallHeld
+            | EventBody::CallResumed { .. }
+            | EventBody::HoldWarning { .. }
+            | EventBody::HoldExceeded { .. }
             | EventBody::MatchChosen { .. }
             | EventBody::PopOffered { .. }
             | EventBody::PopWithdrawn { .. }
+            | EventBody::CallParked(_)
+            | EventBody::CallRetrieved { .. }
             | EventBody::PopMissed
             | EventBody::PopClosed
             | EventBody::PresenceChanged(_)

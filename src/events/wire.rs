@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Event, EventBody, PopDocument};
+use super::{Event, EventBody, ParkedInfo, PopDocument};
 use crate::engine::{ErrorCode, Refusal};
 
 /// The version of the envelope.
@@ -199,6 +199,12 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::CallAnswered { .. } => "call.answered",
         EventBody::CallEnded { .. } => "call.ended",
         EventBody::CallAbandoned { .. } => "call.abandoned",
+        EventBody::CallHeld => "call.held",
+        EventBody::CallResumed { .. } => "call.resumed",
+        EventBody::HoldWarning { .. } => "hold.warning",
+        EventBody::HoldExceeded { .. } => "hold.exceeded",
+        EventBody::CallParked(_) => "call.parked",
+        EventBody::CallRetrieved { .. } => "call.retrieved",
         EventBody::RingSla { .. } => "ring.sla",
         EventBody::AlertRaised(_) => "alert.raised",
         EventBody::MatchChosen { .. } => "match.chosen",
@@ -229,11 +235,21 @@ pub fn event_data(event: &Event) -> Value {
         }
         EventBody::PopWithdrawn { cause } => json!({"cause": cause}),
         EventBody::WrapupOverdue => json!({"reason": "notice_unacked"}),
-        EventBody::PopMissed | EventBody::PopClosed | EventBody::CallRinging | EventBody::WrapupDone => {
+        EventBody::PopMissed
+        | EventBody::PopClosed
+        | EventBody::CallRinging
+        | EventBody::CallHeld
+        | EventBody::WrapupDone => {
             json!({})
         }
+        EventBody::CallResumed { held_s } | EventBody::HoldExceeded { held_s } => json!({"held_s": held_s}),
+        EventBody::HoldWarning { held_s, limit_s } => json!({"held_s": held_s, "limit_s": limit_s}),
         EventBody::CallEnded { reason, talk_s } => json!({"reason": reason, "talk_s": talk_s}),
         EventBody::CallAbandoned { waited_s } => json!({"waited_s": waited_s}),
+        EventBody::CallParked(parked) => parked_value(parked),
+        EventBody::CallRetrieved { by, end, waited_s } => {
+            json!({"by": by, "outcome": end, "waited_s": waited_s})
+        }
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
         EventBody::AlertRaised(alert) => {
             json!({"kind": alert.kind, "rule": alert.rule, "text": alert.text})
@@ -244,6 +260,14 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::WrapupStarted { until } => json!({"until": time_text(*until)}),
         EventBody::SystemDegraded { part } | EventBody::SystemRecovered { part } => json!({"part": part}),
     }
+}
+
+/// A waiting caller as JSON.
+pub fn parked_value(parked: &ParkedInfo) -> Value {
+    let mut value = to_value(parked);
+    value["since"] = json!(time_text(parked.since));
+    value["until"] = json!(time_text(parked.until));
+    value
 }
 
 /// A card as JSON, small enough for a frame.

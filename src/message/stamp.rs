@@ -166,8 +166,9 @@ mod tests {
 
     #[test]
     fn a_message_that_grows_over_the_limit_is_refused() {
-        let text = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:c@d>;tag=1\r\n\
-                    To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+        let text = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n\
+                    From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\
+                    Content-Length: 0\r\n\r\n";
         let limits = Limits { message_bytes: text.len() + 5, ..Limits::default() };
         let message = Message::parse(text.into(), &limits).unwrap();
         assert!(message.stamped("192.0.2.7".parse().unwrap(), None, &limits).is_none());

@@ -23,6 +23,9 @@ pub struct AgentBook {
     /// What runs out next, kept beside the people so that nobody is searched for it.
     deadlines: BTreeSet<(Moment, AgentId)>,
     require_screen: bool,
+    /// Who came to be offerable since [`AgentBook::take_freed`] was last asked.
+    #[serde(default)]
+    freed: BTreeSet<AgentId>,
 }
 
 /// The person cannot be leased now.
@@ -289,6 +292,18 @@ impl AgentBook {
         self.people.get(agent).ok_or(WhyNot::NoSuchAgent)?.offerable(self.require_screen)
     }
 
+    /// Somebody who can be offered a call and could not before, whatever brought them back; each once.
+    pub fn take_freed(&mut self) -> Option<AgentId> {
+        self.freed.pop_first()
+    }
+
+    /// Everybody counts as just come free: something else has changed that decides who gets which call.
+    pub fn free_all(&mut self) {
+        let screen = self.require_screen;
+        let free = self.people.iter().filter(|(_, person)| person.offerable(screen).is_ok());
+        self.freed.extend(free.map(|(agent, _)| agent.clone()));
+    }
+
     /// Since when the agent has waited for a call.
     pub fn idle_since(&self, agent: &AgentId) -> Option<Moment> {
         self.people.get(agent).map(|person| person.idle_since)
@@ -329,7 +344,11 @@ impl AgentBook {
         for at in person.deadlines() {
             self.deadlines.remove(&(at, agent.clone()));
         }
+        let was_free = person.offerable(self.require_screen).is_ok();
         let made = make(person);
+        if !was_free && person.offerable(self.require_screen).is_ok() {
+            self.freed.insert(agent.clone());
+        }
         if person.leaving && matches!(person.state, State::Idle | State::WrapUp { .. }) {
             self.people.remove(agent);
         } else {

@@ -115,6 +115,7 @@ fn offered(decision: &Decision) -> Option<(&str, OfferReason)> {
     match &decision.action {
         Action::Offer { agent, reason } => Some((agent.as_str(), *reason)),
         Action::Untouched
+        | Action::Wait { .. }
         | Action::DefaultRoute { .. }
         | Action::Forward { .. }
         | Action::Reject { .. }
@@ -127,6 +128,7 @@ fn why_default(decision: &Decision) -> &str {
     match &decision.action {
         Action::DefaultRoute { why } => why,
         Action::Untouched
+        | Action::Wait { .. }
         | Action::Offer { .. }
         | Action::Forward { .. }
         | Action::Reject { .. }
@@ -347,4 +349,92 @@ fn a_decision_is_written_with_ids_as_text_and_explained_line_by_line() {
          assignee_first: a2 looks after the customer: away:meeting\n\
          => group: s1 has waited longest in sales: 2 free, 0 tried, 1 away (a2 away:meeting)\n"
     );
+}
+
+/// `a1`, `a2` and `s1` are on the phone.
+fn busy_house() -> House {
+    let mut house = House::new();
+    for agent in ["a1", "a2", "s1"] {
+        house.agents.on_call(&id(agent), &CallId::new("c"));
+    }
+    house
+}
+
+fn waited(house: &House, customer: CustomerFact<'_>, may: MayWait) -> Decision {
+    let facts = house.facts(customer);
+    or_wait(&facts, may, super::decide(&facts))
+}
+
+#[test]
+fn a_caller_waits_when_all_who_answer_are_only_busy() {
+    let decision = waited(&busy_house(), CustomerFact::None, MayWait::Yes);
+    assert_eq!(decision.action, Action::Wait { group: Some("sales".to_owned()), agent: None });
+    assert_eq!((&*decision.rule, step(&decision, "wait")), ("wait", "3 of the group are busy"));
+    assert_eq!(step(&decision, "default_route"), "", "one step decides");
+    assert!(explain_text(&decision).starts_with("decision: wait for sales\n"));
+}
+
+#[test]
+fn a_caller_waits_for_the_assignee_too_also_from_outside_the_group() {
+    let mut house = busy_house();
+    house.agents.on_call(&id("b1"), &CallId::new("c"));
+    let known = card(Some("b1"));
+    let decision = waited(&house, CustomerFact::One(&known), MayWait::Yes);
+    assert_eq!(decision.action, Action::Wait { group: Some("sales".to_owned()), agent: Some(id("b1")) });
+    for agent in ["a1", "a2", "s1"] {
+        house.tried.push(id(agent));
+    }
+    let decision = waited(&house, CustomerFact::One(&known), MayWait::Yes);
+    assert!(matches!(decision.action, Action::Wait { agent: Some(_), .. }), "b1 is still to be had");
+}
+
+#[test]
+fn nobody_waits_for_those_who_are_away_or_were_tried() {
+    let mut house = House::new();
+    for agent in ["a1", "a2", "s1"] {
+        house.away(agent, AbsenceReason::Break);
+    }
+    let decision = waited(&house, CustomerFact::None, MayWait::Yes);
+    assert_eq!(why_default(&decision), "nobody in the line's group is free");
+    assert_eq!(step(&decision, "wait"), "nobody who answers is only busy");
+    assert_eq!(decision.rule, "default_route");
+    let mut house = busy_house();
+    for agent in ["a1", "a2", "s1"] {
+        house.tried.push(id(agent));
+    }
+    assert!(matches!(waited(&house, CustomerFact::None, MayWait::Yes).action, Action::DefaultRoute { .. }));
+}
+
+#[test]
+fn nobody_waits_for_one_who_will_be_away_after_the_call_or_whose_phone_failed() {
+    let mut house = busy_house();
+    for agent in ["a1", "a2", "s1"] {
+        house.away(agent, AbsenceReason::Break);
+    }
+    assert_eq!(
+        why_default(&waited(&house, CustomerFact::None, MayWait::Yes)),
+        "nobody in the line's group is free"
+    );
+    let mut house = House::new();
+    for agent in ["a1", "a2", "s1"] {
+        house.agents.rest_phone(&id(agent), Some(now(60).moment));
+    }
+    let decision = waited(&house, CustomerFact::None, MayWait::Yes);
+    assert_eq!(step(&decision, "wait"), "nobody who answers is only busy");
+}
+
+#[test]
+fn whoever_may_not_wait_goes_to_the_default_route_with_the_reason() {
+    let decision = waited(&busy_house(), CustomerFact::None, MayWait::No("the lot is full"));
+    assert_eq!(why_default(&decision), "nobody in the line's group is free");
+    assert_eq!(step(&decision, "wait"), "the lot is full");
+    let silent = waited(&busy_house(), CustomerFact::None, MayWait::Never);
+    assert_eq!(step(&silent, "wait"), "", "a house without a lot says nothing of it");
+}
+
+#[test]
+fn i25_an_emergency_call_never_waits() {
+    let house = busy_house();
+    let facts = Facts { emergency: true, ..house.facts(CustomerFact::None) };
+    assert_eq!(or_wait(&facts, MayWait::Yes, super::decide(&facts)).action, Action::Untouched);
 }

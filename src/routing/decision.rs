@@ -67,6 +67,13 @@ pub enum Action {
         /// In what capacity.
         reason: OfferReason,
     },
+    /// Keep it waiting until somebody is free who now has another call.
+    Wait {
+        /// The group that answers the line.
+        group: Option<String>,
+        /// Who looks after the customer, when they are at work.
+        agent: Option<AgentId>,
+    },
     /// Send it to the default route, the PBX.
     DefaultRoute {
         /// Why no agent gets it.
@@ -94,6 +101,9 @@ impl Action {
         match self {
             Self::Untouched => "pass the call on untouched".to_owned(),
             Self::Offer { agent, reason } => format!("offer to {agent} ({})", reason.code()),
+            Self::Wait { group: Some(group), .. } => format!("wait for {group}"),
+            Self::Wait { agent: Some(agent), .. } => format!("wait for {agent}"),
+            Self::Wait { group: None, agent: None } => "wait".to_owned(),
             Self::DefaultRoute { why } => format!("default route ({why})"),
             Self::Forward { to } => format!("forward to {to}"),
             Self::Reject { status } => format!("refuse with {status}"),
@@ -115,6 +125,8 @@ pub enum OfferReason {
     Group,
     /// It was offered before, and nobody took it.
     NextAgent,
+    /// They asked for it while it waited.
+    Retrieved,
 }
 
 impl OfferReason {
@@ -125,6 +137,7 @@ impl OfferReason {
             Self::AssigneeAbsent => "assignee_absent",
             Self::Group => "group",
             Self::NextAgent => "next_agent",
+            Self::Retrieved => "retrieved",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::rules::WhyAssignee;
 use super::snapshot::RecordedPeople;
 use crate::clock::Moment;
 use crate::customer::CustomerCard;
-use crate::presence::{AgentBook, AgentId, WhyNot};
+use crate::presence::{AgentBook, AgentId, AgentStatus, WhyNot};
 
 /// What surrounds a call. Nothing of it is needed for a decision.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -102,6 +102,19 @@ impl People<'_> {
         match self {
             Self::Live(book) => book.offerable(agent),
             Self::Recorded(people) => people.offerable(agent),
+        }
+    }
+
+    /// Whether the agent is at work, by what was chosen and not by what they do just now.
+    pub fn is_at_work(&self, agent: &AgentId) -> bool {
+        match self {
+            Self::Live(book) => {
+                book.stored(agent).is_some_and(|stored| stored.status == AgentStatus::Available)
+            }
+            Self::Recorded(people) => !matches!(
+                people.offerable(agent),
+                Err(WhyNot::NoSuchAgent | WhyNot::Offline | WhyNot::Away(_))
+            ),
         }
     }
 

@@ -8,6 +8,7 @@ mod facts;
 mod members;
 pub mod rules;
 mod snapshot;
+mod wait;
 
 #[cfg(test)]
 mod decide_tests;
@@ -18,3 +19,4 @@ pub use directory::{Agent, Directory, Line};
 pub use emergency::is_emergency;
 pub use facts::{Abilities, Background, CaseFact, Load, OpenFacts, People, assignee_of, calls_within};
 pub use snapshot::{Away, Free, RecordedPeople, Snapshot};
+pub use wait::{MayWait, or_wait};

@@ -2,7 +2,7 @@
 //! anchor need them: one G.711 audio stream with telephone-events, hold, and never media to where none may
 //! go.
 //!
-//! A call that is only proxied has its body carried unread; nothing here is called for it.
+//! A call that is only proxied has its body carried on as it came; all that is read of it is who is on hold.
 
 mod agree;
 mod direction;

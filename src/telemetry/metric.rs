@@ -27,6 +27,10 @@ pub const DECISIONS: &str = "toritsugi_decisions_total";
 pub const OFFERS: &str = "toritsugi_offers_total";
 /// Screen-pops. Label `event`: `offered`, `taken`, `withdrawn`, `missed`, `closed`.
 pub const POPS: &str = "toritsugi_pops_total";
+/// The parking lot. Label `event`: `parked`, `refreshed`, `retrieved`, `gave_up`, `time_over`, `full`.
+pub const PARKING: &str = "toritsugi_parking_total";
+/// Callers on hold. Label `event`: `held`, `exceeded`.
+pub const HOLDS: &str = "toritsugi_holds_total";
 /// Look-ups. Label `outcome`: `known`, `several`, `none`, `deadline`, `down`, `overloaded`.
 pub const LOOKUPS: &str = "toritsugi_lookups_total";
 /// Events dropped because a queue was full. Label `queue`.
@@ -55,6 +59,8 @@ pub const TRANSACTIONS: &str = "toritsugi_transactions";
 pub const LIVE_CALLS: &str = "toritsugi_live_calls";
 /// Offers now.
 pub const LIVE_OFFERS: &str = "toritsugi_live_offers";
+/// Callers that wait in the lot now.
+pub const PARKED_CALLS: &str = "toritsugi_parked_calls";
 /// Timers now.
 pub const TIMERS: &str = "toritsugi_timers";
 /// Stream connections now. Label `direction`: `in`, `out`.
@@ -97,7 +103,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 38] = [
+pub const ALL: [(Kind, &str, &str); 41] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -110,6 +116,8 @@ pub const ALL: [(Kind, &str, &str); 38] = [
     (Kind::Counter, RULE_ACTIONS, "Alerts, forwards and refusals by rules, by action."),
     (Kind::Counter, OFFERS, "Offers to agents that ended, by outcome."),
     (Kind::Counter, POPS, "Screen-pops, by event."),
+    (Kind::Counter, PARKING, "What happened in the parking lot, by event."),
+    (Kind::Counter, HOLDS, "Callers put on hold, and held too long, by event."),
     (Kind::Counter, LOOKUPS, "Customer look-ups, by outcome."),
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
@@ -122,6 +130,7 @@ pub const ALL: [(Kind, &str, &str); 38] = [
     (Kind::Gauge, TRANSACTIONS, "SIP transactions now."),
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
+    (Kind::Gauge, PARKED_CALLS, "Callers that wait in the parking lot now."),
     (Kind::Gauge, TIMERS, "Timers now."),
     (Kind::Gauge, TABLE_ENTRIES, "Entries of a table of the engine now, by table."),
     (Kind::Gauge, HELD_OCTETS, "Octets of SIP requests held now."),

@@ -5,10 +5,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{DigestSettings, OverloadSettings, Peer, Settings};
+use toritsugi::engine::{DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
+use toritsugi::park::{AtLimit, ParkMode, Profile};
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
 use toritsugi::proxy::RouteTarget;
 use toritsugi::routing::{Agent, Directory, Line};
@@ -109,6 +110,21 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         time_zone: ZONE.clone(),
         digest: DigestSettings::default(),
         overload: OverloadSettings::default(),
+        park: parking(random),
+        hold: HoldSettings::default(),
+    }
+}
+
+/// In two houses of three callers wait when everybody is busy, in some as few as two.
+fn parking(random: &mut Random) -> ParkSettings {
+    let limit = Duration::from_secs(random.pick(&[1, 20, 90, 170]));
+    let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
+    let modes = if random.chance(67) { vec![(ParkMode::Ringing, limit)] } else { Vec::new() };
+    ParkSettings {
+        profile: Arc::new(Profile { modes, at_limit }),
+        places: random.pick(&[2, 100]) as usize,
+        patience: Duration::from_secs(random.pick(&[1, 15])),
+        ..ParkSettings::default()
     }
 }
 

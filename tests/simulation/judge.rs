@@ -9,6 +9,7 @@ use toritsugi::message::{Header, Message, Method};
 use toritsugi::transport::Protocol;
 
 use super::leaving::{Leaving, wrong_record_routes};
+use super::lot_judge::LotJudge;
 use super::people_judge::People;
 
 /// A broken rule.
@@ -62,6 +63,7 @@ struct Sent {
 pub struct Judge {
     pub breaches: Vec<Breach>,
     pub people: People,
+    pub lot: LotJudge,
     pub leaving: Leaving,
     /// Who may be spoken to, and over what.
     pub places: BTreeMap<SocketAddr, Protocol>,
@@ -101,6 +103,13 @@ pub struct Judge {
 impl Judge {
     pub fn breach(&mut self, rule: &'static str, call: &str, what: String) {
         self.breaches.push(Breach { rule, what, call: call.to_owned() });
+    }
+
+    /// Whether the caller of an INVITE has had a provisional response, or needs none any more.
+    pub fn rings(&self, call: &str) -> bool {
+        let invites = self.asked.iter().filter(|(key, _)| key.1 == Method::Invite);
+        let mut of_call = invites.filter(|(_, asked)| asked.request.call_id() == call.as_bytes());
+        of_call.any(|(_, asked)| asked.provisional || asked.cancelled || asked.last.is_some())
     }
 
     /// A message reaches the engine.

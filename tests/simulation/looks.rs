@@ -15,7 +15,16 @@ const MOST_TIMERS: usize = 4 + 4 * (house::AGENTS + 1);
 
 impl World {
     pub(super) fn look_at_people(&mut self) {
-        for (rule, id, what) in std::mem::take(&mut self.judge.people.faults) {
+        for call in std::mem::take(&mut self.judge.lot.begun) {
+            let sip = self.sip_id(call.as_str());
+            if !self.judge.rings(&sip) {
+                self.judge.breach("I9", &sip, format!("{call} waits, and its caller hears nothing"));
+            }
+        }
+        self.judge.lot.look(self.now);
+        let mut faults = std::mem::take(&mut self.judge.people.faults);
+        faults.append(&mut self.judge.lot.faults);
+        for (rule, id, what) in faults {
             let call = self.sip_id(id.as_str());
             self.judge.breach(rule, &call, format!("{id}: {what}"));
         }
@@ -30,7 +39,7 @@ impl World {
     }
 
     /// SIP's Call-ID of a call of ours.
-    fn sip_id(&mut self, id: &str) -> String {
+    pub(super) fn sip_id(&mut self, id: &str) -> String {
         if let Some((sip, _)) = self.ids.iter().find(|(_, ours)| *ours == id) {
             return sip.clone();
         }
@@ -94,7 +103,7 @@ impl World {
         let left = gauges.calls > open + gauges.wrapping || (!open_calls && gauges.wrapping > 0);
         // One for each call that nobody ended, one for each wrap-up, and the one of the agents' book.
         let timers = gauges.timers > open + gauges.wrapping + usize::from(gauges.wrapping > 0 || open_calls);
-        if transactions + gauges.offers + gauges.names_awaited > 0 || left || timers {
+        if transactions + gauges.offers + gauges.names_awaited + gauges.lot_taken > 0 || left || timers {
             let call = self.oldest_unrecorded();
             self.judge.breach("I16", &call, format!("left over, {open} calls open: {gauges:?}"));
         }

@@ -122,6 +122,7 @@ impl World {
         let id = event.call.as_ref().map(ToString::to_string).unwrap_or_default();
         self.trace.note(self.now, || format!("{} rev {:?} {id}", name_of(&event.body), event.rev));
         self.judge.people.on_event(self.now, event);
+        self.judge.lot.on_event(self.now, event);
         let agent = event.audience.iter().find_map(|audience| match audience {
             Audience::Agent(agent) => Some(agent.clone()),
             Audience::Team(_) | Audience::Board(_) | Audience::Admin => None,
@@ -136,6 +137,7 @@ impl World {
                 }
                 self.key(Request::ClaimPop { agent: agent.clone(), call: call.clone(), rev }, 4_000);
                 self.key(Request::TakePop { agent: agent.clone(), call: call.clone(), rev }, 4_000);
+                self.key(Request::ParkCall { agent: agent.clone(), call: call.clone(), rev }, 4_000);
                 let reason = String::new();
                 self.key(
                     Request::DeclinePop { agent: agent.clone(), call: call.clone(), rev, reason },
@@ -143,6 +145,10 @@ impl World {
                 );
                 let customer = CustomerId::new("c1");
                 self.key(Request::ChooseCustomer { agent, call, rev, customer }, 8_000);
+            }
+            EventBody::CallParked(_) => {
+                let agent = super::house::agent_id(self.random.below(super::house::AGENTS as u64) as usize);
+                self.key(Request::RetrieveCall { agent, call }, 9_000);
             }
             EventBody::PopClaimed { .. } => {
                 self.key(Request::TakePop { agent, call, rev }, 2_000);

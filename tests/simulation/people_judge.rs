@@ -63,6 +63,9 @@ impl People {
         let Some(next) = self.next(now, &key, &event.body) else { return };
         if let Some(card) = self.cards.get_mut(&key) {
             card.pop = next;
+            if matches!(event.body, EventBody::PopOffered { .. }) {
+                card.since = now;
+            }
         } else {
             self.cards.insert(key, Card { pop: next, rev, since: now });
         }
@@ -73,9 +76,11 @@ impl People {
         let (call, agent) = key;
         let before = self.cards.get(key).map(|card| card.pop);
         let (may, next) = match body {
-            EventBody::PopOffered { .. } => {
+            EventBody::PopOffered { pop, .. } => {
                 self.offered(key);
-                (before.is_none(), Some(Pop::Offered))
+                // Once to each agent, and again only to whoever asked for a caller who waits.
+                let again = pop.offer.reason == "retrieved" && !matches!(before, Some(Pop::Talking));
+                (before.is_none() || again, Some(Pop::Offered))
             }
             EventBody::PopEnriched { .. } | EventBody::PopUpdated { .. } => {
                 (matches!(before, Some(Pop::Offered | Pop::Talking)), before)
@@ -120,6 +125,12 @@ impl People {
                 (before.is_some(), before)
             }
             EventBody::CallAbandoned { .. }
+            | EventBody::CallHeld
+            | EventBody::CallResumed { .. }
+            | EventBody::HoldWarning { .. }
+            | EventBody::HoldExceeded { .. }
+            | EventBody::CallParked(_)
+            | EventBody::CallRetrieved { .. }
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }

@@ -148,11 +148,20 @@ impl World {
             offers: Vec::new(),
             streams: BTreeMap::new(),
         };
+        world.judge.lot.rest = world.rest_of_phones();
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         world.judge.leaving.look_up = micros(world.settings.lookup_deadline);
         world.judge.leaving.announce = micros(world.settings.announce_within);
         world.people_arrive(day);
         world
+    }
+
+    /// How long a phone may rest in this house. Where agents leave, need a screen, or a call may not fork,
+    /// one who is idle is not surely free, and `None` is the answer.
+    fn rest_of_phones(&self) -> Option<u64> {
+        let swarm = &self.swarm;
+        let sure = !swarm.directory && swarm.breadth == 0 && !swarm.reload && !self.settings.require_screen;
+        sure.then(|| u64::try_from(self.settings.phone_rest.as_micros()).unwrap_or(u64::MAX))
     }
 
     pub(super) fn add(&mut self, party: Party) -> usize {
@@ -199,6 +208,7 @@ impl World {
         self.look_at_gauges(false);
         self.judge.run_is_over();
         self.judge.people.run_is_over();
+        self.judge.lot.run_is_over();
         self.look_at_people();
         self.look_at_records();
     }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
-    Answer, Datagram, DigestSettings, Engine, Input, LookupToken, Output, OverloadSettings, Peer, Refusal,
-    ReplyToken, Request, ResolveToken, Saved, Settings,
+    Answer, Datagram, DigestSettings, Engine, HoldSettings, Input, LookupToken, Output, OverloadSettings,
+    ParkSettings, Peer, Refusal, ReplyToken, Request, ResolveToken, Saved, Settings,
 };
 use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
@@ -400,6 +400,15 @@ fn name_of(body: &EventBody) -> String {
         EventBody::CallAnswered { by } => format!("call.answered {by}"),
         EventBody::CallEnded { reason, talk_s } => format!("call.ended {reason} {talk_s}"),
         EventBody::CallAbandoned { waited_s } => format!("call.abandoned {waited_s}"),
+        EventBody::CallHeld => "call.held".to_owned(),
+        EventBody::CallResumed { held_s } => format!("call.resumed {held_s}"),
+        EventBody::HoldWarning { held_s, limit_s } => format!("hold.warning {held_s} of {limit_s}"),
+        EventBody::HoldExceeded { held_s } => format!("hold.exceeded {held_s}"),
+        EventBody::CallParked(parked) => format!("call.parked {}", parked.mode),
+        EventBody::CallRetrieved { by, end, waited_s } => {
+            let by = by.as_ref().map_or("nobody", AgentId::as_str);
+            format!("call.retrieved {by} {end:?} {waited_s}")
+        }
         EventBody::RingSla { waited_ms } => format!("ring.sla {waited_ms}"),
         EventBody::AlertRaised(alert) => format!("alert.raised {} {}", alert.kind, alert.rule),
         EventBody::MatchChosen { customer } => format!("match.chosen {customer}"),
@@ -470,6 +479,8 @@ pub(super) fn plain_settings() -> Settings {
         time_zone: jiff::tz::TimeZone::get("Asia/Tokyo").unwrap(),
         digest: DigestSettings::default(),
         overload: OverloadSettings::default(),
+        park: ParkSettings::default(),
+        hold: HoldSettings::default(),
     }
 }
 

@@ -32,6 +32,8 @@ fn allowed(request: &Request, role: UserRole, own: Option<&AgentId>) {
         }
         Request::ClaimPop { agent, call, .. }
         | Request::TakePop { agent, call, .. }
+        | Request::ParkCall { agent, call, .. }
+        | Request::RetrieveCall { agent, call }
         | Request::FinishWrapUp { agent, call } => (Some(agent), vec![call.as_str()]),
         Request::DeclinePop { agent, call, reason, .. } => (Some(agent), vec![call.as_str(), reason]),
         Request::ChooseCustomer { agent, call, customer, .. } => {

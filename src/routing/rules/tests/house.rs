@@ -207,6 +207,7 @@ pub(super) fn short(decision: &Decision) -> String {
     let action = match &decision.action {
         Action::Untouched => "untouched".to_owned(),
         Action::Offer { agent, reason } => format!("{agent} {}", reason.code()),
+        Action::Wait { .. } => "wait".to_owned(),
         Action::DefaultRoute { .. } => "default route".to_owned(),
         Action::Forward { to } => format!("forward {to}"),
         Action::Reject { status } => format!("reject {status}"),

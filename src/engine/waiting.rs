@@ -1,0 +1,290 @@
+//! Callers who wait in the parking lot, ringing: a virtual branch of the proxied call (RFC 3261 §16.7 lets a
+//! proxy be a UAS within the same element), answered 180 by us and repeated each minute (§13.3.1.1).
+//!
+//! A waiting call stands in [`Phase::Deciding`], and in the lot. It keeps its place in the lot while it is
+//! being offered, and leaves it when it is answered, goes elsewhere or ends.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::branches::COMPLETED_ELSEWHERE;
+use super::call::{Phase, Progress};
+use super::context::Context;
+use super::dispositions::says;
+use super::input::Output;
+use super::tables::CallKey;
+use super::timers::Alarm;
+use crate::clock::Moment;
+use crate::events::{Audience, Event, EventBody, ParkEnd, ParkedInfo, WithdrawCause};
+use crate::message::{Header, Message, response};
+use crate::park::{Arrival, AtLimit, Due, ParkMode, Profile, Wish};
+use crate::presence::{AgentId, Release};
+use crate::routing::{Action, Decision, MayWait, TraceStep};
+use crate::transport::{Flow, Protocol};
+
+/// Why a caller goes to the default route although somebody is only busy.
+const FULL: &str = "the lot is full";
+
+/// Callers that are looked at for one agent who is free. More would have to be kept from the agent by
+/// something that the lot does not know; the next event looks again.
+const LOOKED_AT: usize = 64;
+
+impl Engine {
+    /// Whether the call could be kept waiting now.
+    pub(super) fn may_wait(&self, call: CallKey) -> MayWait {
+        let park = &self.settings.park;
+        if park.profile.modes.is_empty() && park.by_peer.is_empty() {
+            return MayWait::Never;
+        }
+        let Some(context) = self.context_of(call) else { return MayWait::Never };
+        if let Some(waiter) = self.lot.waiter(call) {
+            let now = self.now.moment;
+            let time_left = waiter.stage.ends > now || waiter.profile.after(waiter.stage, now).is_some();
+            return if time_left { MayWait::Yes } else { MayWait::No("the time to wait is over") };
+        }
+        // RFC 3841 §9.1: the caller would rather be refused than wait.
+        if says(context.request.header(Header::RequestDisposition), b"no-queue") {
+            return MayWait::No("the caller does not want to be queued");
+        }
+        // RFC 3262 §3: our 180 would have to be acknowledged by PRACK, which we do not take.
+        if requires_reliable(&context.request) {
+            return MayWait::No("the caller insists on reliable provisional responses");
+        }
+        if self.profile_of(context).modes.is_empty() {
+            return MayWait::No("callers of this trunk may not wait");
+        }
+        if self.lot.taken() >= park.places { MayWait::No(FULL) } else { MayWait::Yes }
+    }
+
+    /// Counts a caller whom only the size of the lot sends on.
+    pub(super) fn note_full_lot(&mut self, decision: &Decision) {
+        let full = |step: &TraceStep| step.rule == "wait" && step.why == FULL;
+        if matches!(decision.action, Action::DefaultRoute { .. }) && decision.trace.iter().any(full) {
+            self.counters.park_full += 1;
+        }
+    }
+
+    /// The call waits, or goes on waiting after an offer that failed. `by` is who parked it by hand.
+    pub(super) fn wait(&mut self, call: CallKey, wish: Wish, by: Option<AgentId>) {
+        let Some(profile) = self.context_of(call).map(|context| self.profile_of(context)) else { return };
+        let arrival = Arrival { call, wish, priority: 0, profile };
+        let Ok(parked) = self.lot.park(arrival, self.settings.park.places, self.now.moment) else {
+            return self.route_default(call);
+        };
+        if !parked.again {
+            self.counters.parked += 1;
+        }
+        if let Some(entry) = self.tables.calls.get(call) {
+            tracing::info!(call.id = %entry.id, again = parked.again, "call waits in the lot");
+        }
+        self.ring_back(call);
+        self.tell_parked(call, by);
+        self.watch_lot();
+    }
+
+    /// The call waits no longer. Nothing happens when it did not.
+    pub(super) fn leave_lot(&mut self, call: CallKey, end: ParkEnd, by: Option<&AgentId>) {
+        if let Some(waiter) = self.lot.leave(call) {
+            self.tell_left(call, waiter.since, end, by);
+            self.watch_lot();
+        }
+    }
+
+    /// What is due for those who wait.
+    pub(super) fn lot_due(&mut self) {
+        self.lot_alarm = None;
+        while let Some((call, due)) = self.lot.poll_due(self.now.moment) {
+            match due {
+                Due::Refresh(ParkMode::Ringing) => {
+                    self.counters.park_refreshed += 1;
+                    self.ring_back(call);
+                }
+                Due::Patience => self.decide_next(call),
+                Due::Over { at_limit, since } => self.time_over(call, at_limit, since),
+                // The settings hold no profile with these: nothing plays music yet.
+                Due::Refresh(ParkMode::EarlyMedia | ParkMode::Answered) | Due::Mode(_) => {}
+            }
+        }
+        self.watch_lot();
+    }
+
+    /// Whoever came free since this was last asked gets who has waited for them (I26). After every input.
+    pub(super) fn serve_waiting(&mut self) {
+        while let Some(agent) = self.agents.take_freed() {
+            if self.lot.in_line() > 0 {
+                self.serve(&agent);
+            }
+        }
+    }
+
+    /// Something has changed that decides who gets which call: everybody is looked at again.
+    pub(super) fn look_at_everybody(&mut self) {
+        if self.lot.in_line() > 0 {
+            self.agents.free_all();
+        }
+    }
+
+    /// Decides anew about the callers who wait for this agent, in their order, until the agent has one.
+    fn serve(&mut self, agent: &AgentId) {
+        let directory = Arc::clone(&self.directory);
+        let Some(groups) = directory.agents.get(agent).map(|agent| &agent.groups) else { return };
+        let mut looked_at: Vec<CallKey> = Vec::new();
+        while looked_at.len() < LOOKED_AT && self.agents.offerable(agent).is_ok() {
+            let may = |call: CallKey| {
+                !looked_at.contains(&call)
+                    && self.tables.calls.get(call).is_some_and(|entry| !entry.tried.contains(agent))
+            };
+            let first = self.lot.first_for(agent, groups.iter().map(String::as_str), may);
+            let Some(call) = first else { return };
+            looked_at.push(call);
+            self.decide_next(call);
+        }
+    }
+
+    /// The caller has waited as long as the trunk's profile says.
+    fn time_over(&mut self, call: CallKey, at_limit: AtLimit, since: Moment) {
+        self.counters.park_time_over += 1;
+        self.tell_left(call, since, ParkEnd::TimedOut, None);
+        match at_limit {
+            AtLimit::DefaultRoute => {
+                let waited = self.now.moment.since(since).as_secs();
+                let why = format!("nobody came free in {waited} s");
+                let step = TraceStep { rule: "wait_over".into(), matched: true, why: why.clone().into() };
+                if let Some(entry) = self.tables.calls.get_mut(call) {
+                    let (action, trace) = (Action::DefaultRoute { why }, vec![step]);
+                    let extras = Self::extras_of(entry).cloned().unwrap_or_default();
+                    let rule = "wait_over".into();
+                    entry.decisions.push(Arc::new(Decision { action, rule, trace, extras }));
+                }
+                self.route_default(call);
+            }
+            AtLimit::Refuse(status) => {
+                if let Some(context) = self.tables.calls.get(call).and_then(|entry| entry.phase.context()) {
+                    self.answer_upstream(context, status);
+                }
+            }
+        }
+    }
+
+    /// The agent puts an offered call into the lot: the caller waits until somebody retrieves it, and from
+    /// the end of the patience on for the group. The caller of this has checked [`Self::may_wait`].
+    pub(super) fn park_offered(&mut self, call: CallKey, agent: &AgentId) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        let Some(progress) = entry.phase.offer().map(|offer| offer.progress) else { return };
+        let group = entry.line.as_ref().and_then(|line| line.group.clone());
+        self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
+        if let Progress::Inviting(branch) = progress {
+            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
+        }
+        let only_until = Some(self.now.moment + self.settings.park.patience);
+        self.wait(call, Wish { group, agent: None, only_until }, Some(agent.clone()));
+    }
+
+    /// The one alarm of the lot.
+    fn watch_lot(&mut self) {
+        let next = self.lot.next_due();
+        if self.lot_alarm.map(|(at, _)| at) == next {
+            return;
+        }
+        if let Some((_, handle)) = self.lot_alarm.take() {
+            self.timers.cancel(handle);
+        }
+        self.lot_alarm = next.map(|next| (next, self.timers.insert(next, Alarm::Lot)));
+    }
+
+    /// Tells the lot that the call is being offered.
+    pub(super) fn offered_from_lot(&mut self, call: CallKey) {
+        self.lot.offered(call);
+        self.watch_lot();
+    }
+
+    /// 180 of the virtual UAS, always with the same tag. No 100 would do: it does not reset Timer C upstream
+    /// (RFC 3261 §16.7 item 2).
+    fn ring_back(&mut self, call: CallKey) {
+        let Some(server) = self.context_of(call).map(|context| context.server) else { return };
+        let Some(entry) = self.tables.servers.get(server) else { return };
+        let Some(request) = &entry.request else { return };
+        let tag = self.tag_for(request);
+        let contact = self.contact_towards(&entry.flow);
+        let bytes = response(request, 180, None, Some(&tag), &[("Contact", contact.as_bytes())]);
+        self.respond(server, 180, bytes);
+    }
+
+    /// Where the other side of this flow reaches us.
+    fn contact_towards(&self, flow: &Flow) -> String {
+        let sent_by = self.own.sent_by(flow.protocol, flow.remote.ip());
+        match flow.protocol {
+            Protocol::Udp => format!("<sip:{sent_by}>"),
+            Protocol::Tcp => format!("<sip:{sent_by};transport=tcp>"),
+            Protocol::Tls => format!("<sip:{sent_by};transport=tls>"),
+        }
+    }
+
+    fn context_of(&self, call: CallKey) -> Option<&Context> {
+        self.tables.contexts.get(self.tables.calls.get(call)?.phase.context()?)
+    }
+
+    /// How the trunk that the call came from lets its callers wait.
+    fn profile_of(&self, context: &Context) -> Arc<Profile> {
+        let park = &self.settings.park;
+        let peer = self.tables.servers.get(context.server).map(|server| server.peer);
+        let name = peer.and_then(|peer| self.settings.peers.get(peer)).map(|peer| &peer.name);
+        Arc::clone(name.and_then(|name| park.by_peer.get(name)).unwrap_or(&park.profile))
+    }
+
+    fn tell_parked(&mut self, call: CallKey, by: Option<AgentId>) {
+        let (Some(entry), Some(waiter)) = (self.tables.calls.get(call), self.lot.waiter(call)) else {
+            return;
+        };
+        let parked = ParkedInfo {
+            mode: waiter.stage.mode.code(),
+            since: self.now.wall_at(waiter.since),
+            until: self.now.wall_at(waiter.stage.ends),
+            position: self.lot.position(call),
+            waiting: self.lot.in_line(),
+            by,
+            caller: super::pop::caller_info(entry),
+            dialled: self.dialled_info(entry),
+        };
+        self.tell_lot(call, EventBody::CallParked(Box::new(parked)));
+    }
+
+    fn tell_left(&mut self, call: CallKey, since: Moment, end: ParkEnd, by: Option<&AgentId>) {
+        let waited_s = self.now.moment.since(since).as_secs();
+        match end {
+            ParkEnd::Retrieved => self.counters.park_retrieved += 1,
+            ParkEnd::GaveUp => self.counters.park_gave_up += 1,
+            ParkEnd::TimedOut | ParkEnd::Failed => {}
+        }
+        self.tell_lot(call, EventBody::CallRetrieved { by: by.cloned(), end, waited_s });
+    }
+
+    /// Tells the supervisors and the agents of the line's group, who may retrieve the call (N61). Also while
+    /// no screen is open: a snapshot later on shows who still waits.
+    fn tell_lot(&mut self, call: CallKey, body: EventBody) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        let Some(group) = entry.line.as_ref().and_then(|line| line.group.as_ref()) else { return };
+        let members = self.directory.agents.values().filter(|agent| agent.groups.contains(group));
+        let mut audience = vec![Audience::Team(group.clone())];
+        audience.extend(members.map(|agent| Audience::Agent(agent.id.clone())));
+        self.outputs.push_back(Output::Event(Event {
+            at: self.now.wall,
+            call: Some(entry.id.clone()),
+            rev: None,
+            audience,
+            expires: None,
+            body,
+        }));
+    }
+
+    /// Whether the call stands in line, so that somebody may retrieve it.
+    pub(super) fn waits(&self, call: CallKey) -> bool {
+        self.lot.is_in_line(call)
+            && self.tables.calls.get(call).is_some_and(|entry| matches!(entry.phase, Phase::Deciding(_)))
+    }
+}
+
+/// Whether the caller demands RFC 3262 of whoever answers.
+fn requires_reliable(request: &Message) -> bool {
+    request.values(Header::Require).any(|value| value.bytes.trim_ascii().eq_ignore_ascii_case(b"100rel"))
+}

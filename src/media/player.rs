@@ -1,0 +1,250 @@
+//! Every player from one clock: each 20 ms one packet for each caller, however many there are, and after a
+//! stall no burst.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::rtp::write_header;
+use super::{alaw, ulaw};
+use crate::clock::Moment;
+use crate::sdp::Codec;
+
+/// From one packet of a player to its next.
+pub const PACKET_EVERY: Duration = Duration::from_millis(20);
+
+/// Samples, and octets of G.711, in one packet.
+pub const FRAME: usize = 160;
+
+/// Packets that are made up for at once after a stall; what is later than that is left out.
+const CATCH_UP: u64 = 2;
+
+/// Something to play round and round, in both codings.
+#[derive(Debug)]
+pub struct Tune {
+    ulaw: Vec<u8>,
+    alaw: Vec<u8>,
+}
+
+impl Tune {
+    /// The samples, 8,000 a second, up to the last whole packet; shorter than one packet is silence.
+    pub fn new(samples: &[i16]) -> Self {
+        let whole = samples.len() / FRAME * FRAME;
+        let samples = if whole == 0 { &[0; FRAME][..] } else { &samples[..whole] };
+        Self {
+            ulaw: samples.iter().copied().map(ulaw).collect(),
+            alaw: samples.iter().copied().map(alaw).collect(),
+        }
+    }
+
+    fn frame(&self, codec: Codec, number: u64) -> &[u8] {
+        let octets = match codec {
+            Codec::Pcmu => &self.ulaw,
+            Codec::Pcma => &self.alaw,
+        };
+        let frames = octets.len() / FRAME;
+        let at = usize::try_from(number).unwrap_or_default() % frames * FRAME;
+        octets.get(at..at + FRAME).unwrap_or_default()
+    }
+}
+
+/// A player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlayerId(pub u64);
+
+/// What one caller is sent: enough to go on after a restart with the same sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Player {
+    /// How it is coded.
+    pub codec: Codec,
+    /// The payload type that was agreed upon.
+    pub payload_type: u8,
+    /// Ours for this stream.
+    pub ssrc: u32,
+    /// The number of the next packet; its low bits are on the wire.
+    pub sequence: u16,
+    /// Samples before the next packet.
+    pub timestamp: u32,
+    /// Where to.
+    pub target: SocketAddr,
+    /// The next packet is the first after silence.
+    pub begins: bool,
+}
+
+/// All players of one clock.
+#[derive(Debug)]
+pub struct Players {
+    tune: Arc<Tune>,
+    playing: BTreeMap<PlayerId, Player>,
+    began: Moment,
+    /// Packets that each player has had, or was to have, since then.
+    ticks: u64,
+    packet: Vec<u8>,
+}
+
+impl Players {
+    /// Nobody listens yet; the clock begins now.
+    pub fn new(tune: Arc<Tune>, now: Moment) -> Self {
+        Self { tune, playing: BTreeMap::new(), began: now, ticks: 0, packet: Vec::new() }
+    }
+
+    /// Somebody listens from the next packet on; `false`, and nothing changes, when `most` do already.
+    pub fn play(&mut self, id: PlayerId, player: Player, most: usize) -> bool {
+        let may = self.playing.len() < most || self.playing.contains_key(&id);
+        if may {
+            self.playing.insert(id, player);
+        }
+        may
+    }
+
+    /// Somebody listens no longer; with where they were.
+    pub fn stop(&mut self, id: PlayerId) -> Option<Player> {
+        self.playing.remove(&id)
+    }
+
+    /// How many listen.
+    pub fn len(&self) -> usize {
+        self.playing.len()
+    }
+
+    /// Whether nobody listens.
+    pub fn is_empty(&self) -> bool {
+        self.playing.is_empty()
+    }
+
+    /// When the next packets are due; never while nobody listens.
+    pub fn next_due(&self) -> Option<Moment> {
+        (!self.playing.is_empty())
+            .then(|| self.began + PACKET_EVERY * u32::try_from(self.ticks + 1).unwrap_or(u32::MAX))
+    }
+
+    /// Hands out every packet that is due. A stall is made up for by [`CATCH_UP`] packets at most; the rest
+    /// of its time is missing in the stream, and the timestamps say so.
+    pub fn poll(&mut self, now: Moment, mut send: impl FnMut(SocketAddr, &[u8])) {
+        let due =
+            u64::try_from(now.since(self.began).as_millis() / PACKET_EVERY.as_millis()).unwrap_or(u64::MAX);
+        let behind = due.saturating_sub(self.ticks);
+        if behind == 0 {
+            return;
+        }
+        let skipped = behind.saturating_sub(CATCH_UP);
+        self.ticks += skipped;
+        for player in self.playing.values_mut().filter(|_| skipped > 0) {
+            let samples = u32::try_from((skipped * FRAME as u64) & u64::from(u32::MAX)).unwrap_or_default();
+            player.timestamp = player.timestamp.wrapping_add(samples);
+        }
+        while self.ticks < due {
+            for player in self.playing.values_mut() {
+                self.packet.clear();
+                player.write(&self.tune, self.ticks, &mut self.packet);
+                send(player.target, &self.packet);
+            }
+            self.ticks += 1;
+        }
+    }
+}
+
+impl Player {
+    fn write(&mut self, tune: &Tune, tick: u64, packet: &mut Vec<u8>) {
+        let marker = std::mem::take(&mut self.begins);
+        write_header(packet, self.payload_type, marker, self.sequence, self.timestamp, self.ssrc);
+        packet.extend_from_slice(tune.frame(self.codec, tick));
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Packet, melody};
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment::from_micros(1_000_000 + ms * 1000)
+    }
+
+    fn player(codec: Codec, port: u16) -> Player {
+        Player {
+            codec,
+            payload_type: if codec == Codec::Pcmu { 0 } else { 8 },
+            ssrc: u32::from(port),
+            sequence: 65_534,
+            timestamp: u32::MAX - 100,
+            target: SocketAddr::from(([192, 0, 2, 9], port)),
+            begins: true,
+        }
+    }
+
+    fn players() -> Players {
+        Players::new(Arc::new(Tune::new(&melody())), at(0))
+    }
+
+    /// Sequence, timestamp and marker of what each port got.
+    fn sent(players: &mut Players, now: Moment) -> Vec<(u16, u16, u32, bool)> {
+        let mut sent = Vec::new();
+        players.poll(now, |to, bytes| {
+            assert_eq!(bytes.len(), 172);
+            let packet = Packet::read(bytes).unwrap();
+            sent.push((to.port(), packet.sequence, packet.timestamp, packet.marker));
+        });
+        sent
+    }
+
+    #[test]
+    fn each_player_gets_one_packet_every_20_ms_from_one_clock() {
+        let mut players = players();
+        assert_eq!(players.next_due(), None, "nobody listens");
+        assert!(players.play(PlayerId(1), player(Codec::Pcmu, 4000), 2));
+        assert!(players.play(PlayerId(2), player(Codec::Pcma, 4002), 2));
+        assert!(!players.play(PlayerId(3), player(Codec::Pcma, 4004), 2), "no more than allowed");
+        assert_eq!(players.next_due(), Some(at(20)));
+        assert!(sent(&mut players, at(19)).is_empty());
+        let stamp = u32::MAX - 100;
+        assert_eq!(sent(&mut players, at(20)), [(4000, 65_534, stamp, true), (4002, 65_534, stamp, true)]);
+        assert_eq!(players.next_due(), Some(at(40)));
+        assert_eq!(sent(&mut players, at(41)).len(), 2, "late by one is not late next time");
+        assert_eq!(players.next_due(), Some(at(60)));
+        let third = sent(&mut players, at(60));
+        assert_eq!(third[0], (4000, 0, stamp.wrapping_add(320), false), "numbers go round");
+    }
+
+    #[test]
+    fn after_a_stall_there_is_no_burst_and_the_time_is_right() {
+        let mut players = players();
+        players.play(PlayerId(1), player(Codec::Pcmu, 4000), 1);
+        let first = sent(&mut players, at(20));
+        let after = sent(&mut players, at(1020));
+        assert_eq!(after.len() as u64, CATCH_UP);
+        let elapsed = after.last().unwrap().2.wrapping_sub(first[0].2);
+        assert_eq!(elapsed, 8000, "a second later by the samples too");
+        assert_eq!(after[0].1, first[0].1.wrapping_add(1), "no packet counts as lost");
+    }
+
+    #[test]
+    fn a_player_that_was_written_out_goes_on_where_it_was() {
+        let mut one = players();
+        one.play(PlayerId(1), player(Codec::Pcmu, 4000), 1);
+        let before = sent(&mut one, at(20));
+        let saved = serde_json::to_string(&one.stop(PlayerId(1)).unwrap()).unwrap();
+        assert!(one.is_empty());
+        let mut other = players();
+        other.play(PlayerId(1), serde_json::from_str(&saved).unwrap(), 1);
+        let after = sent(&mut other, at(20));
+        assert_eq!(after[0].1, before[0].1.wrapping_add(1));
+        assert!(!after[0].3);
+        assert_eq!(other.len(), 1);
+    }
+
+    #[test]
+    fn the_music_goes_round_and_is_not_silence() {
+        let tune = Tune::new(&melody());
+        let frames = tune.ulaw.len() as u64 / FRAME as u64;
+        assert_eq!(tune.frame(Codec::Pcmu, 3), tune.frame(Codec::Pcmu, frames + 3));
+        let quiet = |frame: &[u8]| frame.iter().all(|octet| *octet == frame[0]);
+        assert!((0..frames).all(|number| !quiet(tune.frame(Codec::Pcma, number))));
+        assert!(quiet(Tune::new(&[]).frame(Codec::Pcmu, 7)), "nothing to play is silence");
+    }
+}

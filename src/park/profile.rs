@@ -1,0 +1,119 @@
+//! How a caller of one trunk may be kept waiting: the modes in their order, the time in each, and the end.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+
+/// A way to keep a caller waiting; a call only goes forward through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParkMode {
+    /// 180, repeated each minute: the network's own ringback, nothing charged.
+    Ringing,
+    /// 183 with music.
+    EarlyMedia,
+    /// 200 with music, charged.
+    Answered,
+}
+
+impl ParkMode {
+    /// The word in the configuration and on the wire.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Ringing => "ringing",
+            Self::EarlyMedia => "early-media",
+            Self::Answered => "answered",
+        }
+    }
+}
+
+/// What becomes of a caller whose time in the last mode is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtLimit {
+    /// The PBX has the call.
+    #[default]
+    DefaultRoute,
+    /// The call is refused with this status.
+    Refuse(u16),
+}
+
+/// The modes a trunk allows, in order, with the longest time in each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// In order; empty: nobody waits.
+    pub modes: Vec<(ParkMode, Duration)>,
+    /// What happens when the last one's time is over.
+    pub at_limit: AtLimit,
+}
+
+/// The mode a caller is in, and until when at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// The mode.
+    pub mode: ParkMode,
+    /// The end of the time in it.
+    pub ends: Moment,
+}
+
+impl Profile {
+    /// The stage of a caller who begins to wait now; `None` when nobody may wait.
+    pub fn begin(&self, now: Moment) -> Option<Stage> {
+        self.modes.first().map(|(mode, limit)| Stage { mode: *mode, ends: now + *limit })
+    }
+
+    /// The stage after this one, begun now; `None` after the last.
+    pub fn after(&self, stage: Stage, now: Moment) -> Option<Stage> {
+        let (mode, limit) = self.modes.iter().find(|(mode, _)| *mode > stage.mode)?;
+        Some(Stage { mode: *mode, ends: now + *limit })
+    }
+
+    /// The same without the modes that are not among `allowed`.
+    #[must_use]
+    pub fn only(&self, allowed: &[ParkMode]) -> Self {
+        let modes = self.modes.iter().filter(|(mode, _)| allowed.contains(mode)).copied().collect();
+        Self { modes, at_limit: self.at_limit }
+    }
+
+    /// The longest a caller may wait in all modes together.
+    pub fn longest(&self) -> Duration {
+        self.modes.iter().map(|(_, limit)| *limit).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Moment {
+        Moment::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_caller_goes_through_the_modes_in_their_order_and_then_out() {
+        let minute = Duration::from_secs(60);
+        let profile = Profile {
+            modes: vec![(ParkMode::Ringing, Duration::from_secs(20)), (ParkMode::Answered, minute)],
+            at_limit: AtLimit::DefaultRoute,
+        };
+        let first = profile.begin(seconds(100)).unwrap();
+        assert_eq!((first.mode, first.ends), (ParkMode::Ringing, seconds(120)));
+        let second = profile.after(first, seconds(120)).unwrap();
+        assert_eq!((second.mode, second.ends), (ParkMode::Answered, seconds(180)));
+        assert_eq!(profile.after(second, seconds(180)), None);
+        assert_eq!(profile.longest(), Duration::from_secs(80));
+    }
+
+    #[test]
+    fn a_trunk_that_allows_no_mode_parks_nobody() {
+        let profile = Profile {
+            modes: vec![(ParkMode::EarlyMedia, Duration::from_secs(60))],
+            at_limit: AtLimit::Refuse(480),
+        };
+        assert_eq!(profile.only(&[ParkMode::Ringing]).begin(seconds(1)), None);
+        assert_eq!(profile.only(&[ParkMode::Ringing]).at_limit, AtLimit::Refuse(480));
+        assert!(profile.only(&[ParkMode::EarlyMedia]).begin(seconds(1)).is_some());
+    }
+}
