@@ -622,8 +622,8 @@ async fn m076_callers_of_the_last_days_and_what_was_decided_are_read_from_the_re
 const RECORDED: &str = r#"{"id":"c-1","sip_call_id":"x",
   "presentation":"withheld","calling":null,"called":"0120123456",
   "line":"0120-123-456","client":null,"customer":null,"agent":null,"offered_to":["a055"],
-  "started_at":"2026-11-24T01:00:00Z","answered_at":null,"ended_at":null,"end_reason":null,"status":486,
-  "talk_s":0,
+  "started_at":"2026-11-24T01:00:00Z","answered_at":null,"ended_at":null,"end_reason":null,
+  "status":486,"talk_s":0,
   "traces":[{"action":{"kind":"offer","agent":"a055","reason":"group"},"rule":"group","trace":[
     {"rule":"emergency","matched":false,"why":"the called number is no emergency number"},
     {"rule":"group","matched":true,"why":"a055 has waited longest in support: 1 free, 0 tried"}]}],
