@@ -11,7 +11,7 @@ use support::log::Log;
 use support::needs::needs;
 use support::phones::{Behaviour, Phones, What};
 use support::sipp::{Outcome, Sipp};
-use support::site::{LINE, Site, agent_ids, caller};
+use support::site::{LINE, NOBODY_WAITS, Site, agent_ids, caller};
 
 const AGENTS: usize = 2;
 const PICK_UP: Behaviour =
@@ -63,7 +63,7 @@ impl House {
         if !needs(&["sipp"]) {
             return None;
         }
-        let mut site = Site::new("wrap_up_s = 0", "");
+        let mut site = Site::new("wrap_up_s = 0", NOBODY_WAITS);
         site.add_agents(AGENTS, &site.phones().to_string());
         let phones = Phones::start(site.phones(), behaviour);
         let pbx = Phones::start(site.pbx(), PICK_UP);

@@ -469,7 +469,10 @@ impl Desk {
     }
 
     fn look_after(&mut self) {
-        self.renew_lost();
+        // What was told before the loss is read before the new beginning.
+        if self.events.is_empty() {
+            self.renew_lost();
+        }
         let unreported = std::mem::take(&mut self.unreported);
         for (agent, live) in unreported {
             self.report_screens(agent, live);

@@ -44,6 +44,8 @@ pub struct Call {
     pub tried: Vec<AgentId>,
     /// Every offer made, in order.
     pub offers: Vec<(OfferId, AgentId)>,
+    /// Offers whose card was not drawn, as nobody read cards then.
+    pub untold: Vec<OfferId>,
     /// Each decision with its trace.
     pub decisions: Vec<Arc<Decision>>,
     /// What the first decision knew.

@@ -55,6 +55,7 @@ impl Engine {
             answered_tags: Vec::new(),
             tried: Vec::new(),
             offers: Vec::new(),
+            untold: Vec::new(),
             decisions: Vec::new(),
             facts: None,
             alerted: BTreeSet::new(),
@@ -190,6 +191,7 @@ impl Engine {
             return self.decide_next(call);
         }
         entry.offers.push((id.clone(), agent.clone()));
+        entry.untold.extend((!self.listening).then(|| id.clone()));
         self.memory.offered(&agent);
         entry.rev += 1;
         let expires_at = self.now.wall_at(self.now.moment + self.settings.answer_within);

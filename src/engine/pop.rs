@@ -247,8 +247,11 @@ impl Engine {
         let Some(key) = self.tables.call_by_id(&call).filter(|key| self.pop_of(*key).is_none()) else {
             return;
         };
-        let Some(entry) = self.tables.calls.get(key) else { return };
+        let Some(entry) = self.tables.calls.get_mut(key) else { return };
         let offered = entry.offers.iter().rev().find(|(_, to)| to == agent).map(|(offer, _)| offer.clone());
+        // What was told, and is over on the screens, does not begin again there.
+        let offered = offered.filter(|offer| entry.untold.contains(offer));
+        entry.untold.retain(|offer| Some(offer) != offered.as_ref());
         let reason = entry.decisions.iter().rev().find_map(|decision| match &decision.action {
             Action::Offer { agent: to, reason } if to == agent => Some((*reason, decision.rule.clone())),
             Action::Offer { .. }

@@ -56,6 +56,11 @@ impl Leaving {
         self.waiting.remove(&key.0);
     }
 
+    /// The caller waits in the lot, and hears so: from here on it is judged there (I8, I26).
+    pub fn waits(&mut self, call: &str) {
+        self.waiting.retain(|_, waiting| waiting.call != call);
+    }
+
     /// F1: the call of an INVITE that should have gone on by now, once, and since when.
     pub fn overdue(&mut self, now: u64) -> Option<(String, u64)> {
         let late = self.waiting.iter().find(|(_, waiting)| waiting.due < now).map(|(key, _)| key.clone())?;

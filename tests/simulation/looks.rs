@@ -30,8 +30,12 @@ impl World {
         }
     }
 
-    /// Whom the calls of this step are offered to: that may hold their INVITEs up (F1).
+    /// Whom the calls of this step are offered to, and which of them wait: their INVITEs may be held up (F1).
     pub(super) fn note_offers(&mut self) {
+        for call in self.judge.lot.begun.clone() {
+            let sip = self.sip_id(call.as_str());
+            self.judge.leaving.waits(&sip);
+        }
         for (id, announced, agent) in std::mem::take(&mut self.offers) {
             let call = self.sip_id(id.as_str());
             self.judge.leaving.offered(&call, announced, agent.as_str());

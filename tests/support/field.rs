@@ -14,7 +14,7 @@ use crate::support::log::{Log, poll};
 use crate::support::net::host;
 use crate::support::phones::{Behaviour, Phones};
 use crate::support::sip::Message;
-use crate::support::site::{LINE, Site};
+use crate::support::site::{LINE, NOBODY_WAITS, Site};
 
 /// Long enough for anything on the loopback, debug build and busy machine included.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -468,7 +468,7 @@ impl Field {
 
     /// The same; `prepare` may change the site before the server starts.
     pub fn with(more: &str, prepare: impl FnOnce(&Site), pbx: Manner) -> Self {
-        let mut site = Site::new("wrap_up_s = 0", more);
+        let mut site = Site::new("wrap_up_s = 0", &format!("{NOBODY_WAITS}{more}"));
         site.add_agents_without_log_ins(2, &site.phones().to_string());
         prepare(&site);
         let quick = Behaviour::Answer { quiet: Duration::from_millis(1), ring: Duration::from_millis(5) };

@@ -31,6 +31,9 @@ pub struct Site {
     server: Option<Process>,
 }
 
+/// Callers for whom nobody is free go to the PBX at once, instead of waiting for the two agents there are.
+pub const NOBODY_WAITS: &str = "[park]\nmodes = []\n\n";
+
 impl Site {
     /// A configuration in the contract's words; `more` is added at its end (further tables), and `routing`
     /// into `[routing]`.
