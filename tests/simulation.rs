@@ -129,7 +129,10 @@ fn poor_line(loss: u64, at_least: f64) -> f64 {
         "{loss} % loss: {} of {} connected, {} with one pop and one record",
         summary.connected, summary.calls, summary.told_once
     );
-    assert!(connected >= at_least, "only {connected} of the calls connected, not {at_least}");
+    // Of a sample of some hundred calls one may be the one of thousands.
+    let missing = summary.calls - summary.connected;
+    let allowed = (summary.calls as f64 * (1.0 - at_least)).ceil();
+    assert!(missing as f64 <= allowed, "only {connected} of the calls connected, not {at_least}");
     once
 }
 
