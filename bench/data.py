@@ -1,4 +1,5 @@
 """Customers, agents and sessions for both servers, from one seed."""
+import base64
 import hashlib
 import os
 import random
@@ -52,7 +53,8 @@ def agent(index):
 
 
 def token(name):
-    return "bench-" + hashlib.sha256(name.encode()).hexdigest()
+    """As long as those that are handed out: 32 octets in base64url."""
+    return base64.urlsafe_b64encode(hashlib.sha256(b"bench-" + name.encode()).digest()).decode().rstrip("=")
 
 
 def write(folder, binary, customers, agents):
