@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::judge::{doubled_at_phones, pop_leads};
+use support::judge::{Stamps, doubled_at_phones, pop_leads};
 use support::log::Log;
 use support::needs::needs;
 use support::phones::{Behaviour, Phones, What};
@@ -53,15 +53,15 @@ fn a_thousand_calls_at_fifty_a_second_all_connect_and_every_pop_is_first() {
     let leads = match &tap {
         Some(tap) => {
             tap.wait_for_invites(CALLS, Duration::from_secs(30));
-            tap.frames.read(|frames| tap.invites.read(|invites| pop_leads(frames, invites)))
+            tap.frames
+                .read(|frames| tap.invites.read(|invites| pop_leads(frames, invites, Stamps::OfPackets)))
         }
-        // Stricter than true: a screen that is read late looks later than it was.
-        None => frames.read(|frames| phones.log.read(|events| pop_leads(frames, events))),
+        None => frames.read(|frames| phones.log.read(|events| pop_leads(frames, events, Stamps::OfReads))),
     };
     // The figures belong into the record of the run; a closed standard error is no failure.
     let _ = writeln!(std::io::stderr(), "{}", leads.summary());
     assert!(leads.late.is_empty(), "{} pops were late: {:#?}", leads.late.len(), leads.late);
-    assert!(leads.first.len() >= CALLS, "{}", leads.summary());
+    assert!(leads.first.len() + leads.unclear >= CALLS, "{}", leads.summary());
     let doubled = phones.log.read(doubled_at_phones);
     assert!(doubled.is_empty(), "{doubled:#?}");
     drop(desks);

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use support::desk::Frame;
-use support::judge::{delayed, doubled_at_phones, doubled_on_screens, pop_leads};
+use support::judge::{Stamps, delayed, doubled_at_phones, doubled_on_screens, pop_leads};
 use support::locked::Locked;
 use support::needs::needs;
 use support::net::{Net, host};
@@ -102,9 +102,20 @@ fn a_tone_is_found_in_a_recording_and_another_is_not() {
 #[test]
 fn a_pop_after_its_invite_is_late_and_one_before_it_is_not() {
     let invites = [event(10, What::Invite, "1")];
-    assert_eq!(pop_leads(&[frame(9, "pop.offered", "c")], &invites).first, [Duration::from_millis(1)]);
-    assert_eq!(pop_leads(&[frame(11, "pop.offered", "c")], &invites).late.len(), 1);
-    assert_eq!(pop_leads(&[], &invites).late, ["a101: no pop of +81312340001"]);
+    let judged = |frames: &[Frame]| pop_leads(frames, &invites, Stamps::OfReads);
+    assert_eq!(judged(&[frame(9, "pop.offered", "c")]).first, [Duration::from_millis(1)]);
+    assert_eq!(judged(&[frame(11, "pop.offered", "c")]).late.len(), 1);
+    assert_eq!(judged(&[]).late, ["a101: no pop of +81312340001"]);
+}
+
+#[test]
+fn a_pop_read_together_with_a_later_frame_may_have_been_there_before() {
+    let invites = [event(10, What::Invite, "1")];
+    let joined = [frame(11, "pop.offered", "c"), frame(11, "call.ringing", "c")];
+    let read = pop_leads(&joined, &invites, Stamps::OfReads);
+    assert_eq!((read.late.len(), read.unclear), (0, 1));
+    let seen = pop_leads(&joined, &invites, Stamps::OfPackets);
+    assert_eq!((seen.late.len(), seen.unclear), (1, 0));
 }
 
 #[test]

@@ -13,6 +13,18 @@ pub struct Leads {
     pub first: Vec<Duration>,
     /// INVITEs whose pop came later or never, in words.
     pub late: Vec<String>,
+    /// INVITEs whose pop has only a stamp that may be later than the pop was ([`Stamps::OfReads`]).
+    pub unclear: usize,
+}
+
+/// What the time of a frame is the time of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamps {
+    /// Of the packet the frame came in.
+    OfPackets,
+    /// Of the last segment that one read of the screen took: when several frames came in it, all but the last
+    /// were there earlier than their stamp says.
+    OfReads,
 }
 
 impl Leads {
@@ -28,22 +40,30 @@ impl Leads {
     }
 
     fn total(&self) -> usize {
-        self.first.len() + self.late.len()
+        self.first.len() + self.late.len() + self.unclear
     }
 }
 
 /// Compares every INVITE at a phone with the `pop.offered` of the same caller on the same agent's screen.
-pub fn pop_leads(frames: &[Frame], phones: &[PhoneEvent]) -> Leads {
+pub fn pop_leads(frames: &[Frame], phones: &[PhoneEvent], stamps: Stamps) -> Leads {
     let mut offers: HashMap<(&str, &str), Vec<SystemTime>> = HashMap::new();
-    for frame in frames.iter().filter(|frame| frame.is("pop.offered")) {
-        offers.entry((&frame.agent, frame.e164())).or_default().push(frame.at);
+    let mut together: HashMap<(&str, SystemTime), usize> = HashMap::new();
+    for frame in frames {
+        *together.entry((&frame.agent, frame.at)).or_default() += 1;
+        if frame.is("pop.offered") {
+            offers.entry((&frame.agent, frame.e164())).or_default().push(frame.at);
+        }
     }
+    let joined = |agent: &str, at: SystemTime| {
+        stamps == Stamps::OfReads && together.get(&(agent, at)).is_some_and(|frames| *frames > 1)
+    };
     let mut leads = Leads::default();
     for invite in phones.iter().filter(|event| event.what == What::Invite) {
         let caller = e164(&invite.caller);
         let times = offers.get(&(invite.user.as_str(), caller.as_str())).map_or(&[][..], Vec::as_slice);
         match times.iter().find_map(|at| invite.at.duration_since(*at).ok()) {
             Some(lead) => leads.first.push(lead),
+            None if times.iter().any(|at| joined(&invite.user, *at)) => leads.unclear += 1,
             None => leads.late.push(match times.first().map(|at| at.duration_since(invite.at)) {
                 Some(Ok(late)) => format!("{}: the pop of {caller} came {late:?} late", invite.user),
                 _ => format!("{}: no pop of {caller}", invite.user),
