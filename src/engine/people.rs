@@ -27,6 +27,9 @@ pub(super) struct Wrapping {
     pub overdue: bool,
 }
 
+/// The supervisors' board.
+pub(super) const BOARD: &str = "main";
+
 impl Engine {
     /// Carries a request out and answers it.
     pub(super) fn on_asked(&mut self, token: ReplyToken, request: Request) {
@@ -435,12 +438,27 @@ impl Engine {
         expires: Option<jiff::Timestamp>,
         body: EventBody,
     ) {
-        let Some(entry) = self.tables.calls.get(call).filter(|_| self.listening) else { return };
+        if self.listening {
+            self.push_event(call, rev, vec![Audience::Agent(agent.clone())], expires, body);
+        }
+    }
+
+    /// An event of a call, whoever listens.
+    pub(super) fn push_event(
+        &mut self,
+        call: CallKey,
+        rev: Option<u32>,
+        audience: Vec<Audience>,
+        expires: Option<jiff::Timestamp>,
+        body: EventBody,
+    ) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
+        let call = Some(entry.id.clone());
         self.outputs.push_back(Output::Event(Event {
             at: self.now.wall,
-            call: Some(entry.id.clone()),
+            call,
             rev,
-            audience: vec![Audience::Agent(agent.clone())],
+            audience,
             expires,
             body,
         }));
@@ -453,16 +471,9 @@ impl Engine {
         let mut audience: Vec<Audience> = agent.cloned().map(Audience::Agent).into_iter().collect();
         audience.extend(line.group.clone().map(Audience::Team));
         if matches!(body, EventBody::CallAbandoned { .. }) {
-            audience.push(Audience::Board("main".to_owned()));
+            audience.push(Audience::Board(BOARD.to_owned()));
         }
-        self.outputs.push_back(Output::Event(Event {
-            at: self.now.wall,
-            call: Some(entry.id.clone()),
-            rev: None,
-            audience,
-            expires: None,
-            body,
-        }));
+        self.push_event(call, None, audience, None, body);
     }
 
     /// Tells the agent and their teams that the agent's presence changed, when it did.

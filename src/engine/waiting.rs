@@ -11,11 +11,10 @@ use super::branches::COMPLETED_ELSEWHERE;
 use super::call::{Phase, Progress};
 use super::context::Context;
 use super::dispositions::says;
-use super::input::Output;
 use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::clock::Moment;
-use crate::events::{Audience, Event, EventBody, ParkEnd, ParkedInfo, WithdrawCause};
+use crate::events::{Audience, EventBody, ParkEnd, ParkedInfo, WithdrawCause};
 use crate::message::{Header, Message, response};
 use crate::park::{Arrival, AtLimit, Due, ParkMode, Profile, Wish};
 use crate::presence::{AgentId, Release};
@@ -267,14 +266,7 @@ impl Engine {
         let members = self.directory.agents.values().filter(|agent| agent.groups.contains(group));
         let mut audience = vec![Audience::Team(group.clone())];
         audience.extend(members.map(|agent| Audience::Agent(agent.id.clone())));
-        self.outputs.push_back(Output::Event(Event {
-            at: self.now.wall,
-            call: Some(entry.id.clone()),
-            rev: None,
-            audience,
-            expires: None,
-            body,
-        }));
+        self.push_event(call, None, audience, None, body);
     }
 
     /// Whether the call stands in line, so that somebody may retrieve it.
