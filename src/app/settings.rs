@@ -71,7 +71,7 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
         refusals_per_s: config.sip.limits.refusals_per_s,
         transactions: config.sip.limits.transactions,
         callers: config.routing.callers,
-        record_facts: config.routing.record_facts,
+        record_facts_per_s: config.routing.record_facts_per_s,
         numbering,
         templates: Arc::new(templates),
         time_zone: config.guidance.time_zone.clone(),

@@ -39,8 +39,8 @@ pub struct Routing {
     pub ring_sla: Duration,
     /// Callers that are remembered, for rules that count calls.
     pub callers: usize,
-    /// Whether what a decision knew is kept with the record of the call.
-    pub record_facts: bool,
+    /// Calls a second with whose record is kept what the decision knew. 0: none.
+    pub record_facts_per_s: u32,
     /// A caller on hold for so long makes a `hold.warning`.
     pub hold_warning: Duration,
     /// A caller on hold for so long makes a `hold.exceeded`.
@@ -149,7 +149,7 @@ impl Routing {
             phone_silent: section.millis("phone_silent_ms", 0..=10_000, default.phone_silent),
             ring_sla: section.seconds("ring_sla_s", 1..=600, default.ring_sla),
             callers: section.number("callers", 0..=10_000_000, default.callers),
-            record_facts: section.flag("record_facts", default.record_facts),
+            record_facts_per_s: section.number("record_facts_per_s", 0..=10_000, default.record_facts_per_s),
             hold_warning: section.seconds("hold_warning_s", 1..=600, default.hold_warning),
             hold_limit: section.seconds("hold_limit_s", 1..=3600, default.hold_limit),
         };
@@ -169,7 +169,7 @@ impl Default for Routing {
             phone_silent: Duration::from_secs(2),
             ring_sla: Duration::from_secs(10),
             callers: 50_000,
-            record_facts: true,
+            record_facts_per_s: 20,
             hold_warning: Duration::from_secs(15),
             hold_limit: Duration::from_secs(20),
         }

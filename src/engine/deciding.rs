@@ -6,10 +6,10 @@ use super::Engine;
 use super::call::{Call, CustomerState, Phase};
 use super::context::Aim;
 use super::forwarding::Rewrite;
-use super::input::Output;
+use super::people::BOARD;
 use super::tables::CallKey;
 use crate::customer::LookupFault;
-use crate::events::{Audience, Event, EventBody};
+use crate::events::{Audience, EventBody};
 use crate::identity::Presentation;
 use crate::message::Uri;
 use crate::proxy::NextHop;
@@ -17,9 +17,6 @@ use crate::routing::{
     Abilities, Alert, Background, CustomerFact, Decision, Extras, Facts, OpenFacts, Snapshot, calls_within,
     decide, or_wait,
 };
-
-/// The supervisors' board.
-const BOARD: &str = "main";
 
 impl Engine {
     /// What can be done with a call beside offering it.
@@ -57,8 +54,9 @@ impl Engine {
                 can: Self::ABILITIES,
             },
         };
-        let first = entry.decisions.is_empty() && self.settings.record_facts;
-        let snapshot = if first { Snapshot::of(&facts).map(Arc::new) } else { None };
+        let per_s = self.settings.record_facts_per_s;
+        let kept = entry.decisions.is_empty() && per_s > 0 && self.recorded.allow(self.now.moment, per_s);
+        let snapshot = if kept { Snapshot::of(&facts).map(Arc::new) } else { None };
         let decision = or_wait(&facts, self.may_wait(call), decide(&facts));
         let entry = self.tables.calls.get_mut(call)?;
         entry.facts = snapshot.or(entry.facts.take());
@@ -98,14 +96,7 @@ impl Engine {
             let group = entry.line.as_ref().and_then(|line| line.group.clone());
             let mut audience: Vec<Audience> = group.map(Audience::Team).into_iter().collect();
             audience.push(Audience::Board(BOARD.to_owned()));
-            self.outputs.push_back(Output::Event(Event {
-                at: self.now.wall,
-                call: Some(entry.id.clone()),
-                rev: None,
-                audience,
-                expires: None,
-                body: EventBody::AlertRaised(alert.clone()),
-            }));
+            self.push_event(call, None, audience, None, EventBody::AlertRaised(alert.clone()));
         }
     }
 

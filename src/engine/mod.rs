@@ -124,6 +124,8 @@ pub struct Engine {
     ended: VecDeque<Arc<crate::events::CallRecord>>,
     wrapping: BTreeMap<AgentId, Wrapping>,
     memory: memory::Memory,
+    /// Snapshots of what decisions knew.
+    recorded: counters::Rate,
     tables: Tables,
     timers: TimerQueue<Alarm>,
     lot: Lot<CallKey>,
@@ -186,6 +188,7 @@ impl Engine {
             ended: VecDeque::new(),
             wrapping: BTreeMap::new(),
             memory: memory::Memory::default(),
+            recorded: counters::Rate::default(),
             tables: Tables::default(),
             timers: TimerQueue::new(),
             lot: Lot::default(),

@@ -67,8 +67,8 @@ pub struct Settings {
     pub transactions: usize,
     /// Callers that are remembered, for rules that count calls; above: the longest silent gives way.
     pub callers: usize,
-    /// Whether what the first decision knew is kept with the record, for dry runs.
-    pub record_facts: bool,
+    /// Calls a second with whose record is kept what the first decision knew, for dry runs. 0: none.
+    pub record_facts_per_s: u32,
     /// How numbers are read where no peer says otherwise.
     pub numbering: TrunkContext,
     /// What to say.

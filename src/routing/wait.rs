@@ -1,7 +1,8 @@
 //! Instead of the default route: to wait, when those who answer are at work and only busy.
 
 use super::decision::{Action, Decision, TraceStep};
-use super::{CustomerFact, Facts};
+use super::members::Barred;
+use super::{Facts, assignee_of};
 use crate::presence::{AgentId, WhyNot};
 
 /// Whether this caller can be kept waiting.
@@ -22,21 +23,18 @@ pub fn or_wait(facts: &Facts<'_>, may: MayWait, mut decision: Decision) -> Decis
     if facts.emergency || may == MayWait::Never {
         return decision;
     }
-    // Whom a rule keeps from the caller is not waited for either (M077, M078).
+    // Whom a rule or a complaint keeps from the caller is not waited for either (M005, M077, M078).
+    let barred = Barred::of(facts, &decision.extras.excluded);
     let busy = |agent: &AgentId| {
-        !facts.tried.contains(agent)
-            && !decision.extras.excluded.contains(agent)
+        let role = facts.directory.agents.get(agent).map(|agent| agent.role);
+        barred.why(agent, role).is_none()
             && matches!(facts.agents.offerable(agent), Err(why) if is_busy(&why))
             && facts.agents.is_at_work(agent)
     };
-    let assignee = match facts.customer {
-        CustomerFact::One(card) if line.assigned_first => card.assignee.as_ref(),
-        CustomerFact::One(_)
-        | CustomerFact::None
-        | CustomerFact::Several(_)
-        | CustomerFact::NotLookedUp(_) => None,
-    };
-    let assignee = assignee.filter(|agent| !decision.extras.protected && busy(agent));
+    let assigned = line.assigned_first && !decision.extras.protected;
+    let card = facts.customer.card().filter(|_| assigned);
+    let assignee = assignee_of(&facts.directory.rules.assignee_order, card, facts.background.open);
+    let assignee = assignee.map(|(agent, _)| agent).filter(|agent| busy(agent));
     let members = facts.directory.agents.values().filter(|agent| {
         line.group.as_ref().is_some_and(|group| agent.groups.contains(group)) && busy(&agent.id)
     });

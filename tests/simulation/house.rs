@@ -104,7 +104,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         refusals_per_s: 200,
         transactions: if swarm.crowded { 8 } else { 1000 },
         callers: 1_000,
-        record_facts: true,
+        record_facts_per_s: 20,
         numbering: TrunkContext::default(),
         templates: Arc::clone(&TEMPLATES),
         time_zone: ZONE.clone(),

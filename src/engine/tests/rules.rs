@@ -227,3 +227,24 @@ fn the_record_keeps_what_the_first_decision_knew() {
     let octets = serde_json::to_string(&facts).unwrap().len();
     assert!(octets < 1_000, "{octets}");
 }
+
+#[test]
+fn what_a_decision_knew_is_kept_of_so_many_calls_a_second() {
+    let kept = |per_s: u32| {
+        let mut world = World::with(
+            |settings| settings.record_facts_per_s = per_s,
+            |directory| {
+                let set = RuleSet::parse(r#"rule = [{ name = "r", reject = 603 }]"#, &RuleLimits::default());
+                directory.rules = Arc::new(set.unwrap());
+            },
+        );
+        for id in ["one", "two", "three", "four"] {
+            call(&mut world, id, "", None);
+        }
+        world.advance(Duration::from_secs(1));
+        call(&mut world, "five", "", None);
+        world.records.iter().map(|record| record.facts.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(0), [false; 5]);
+    assert_eq!(kept(2), [true, true, false, false, true]);
+}

@@ -473,7 +473,7 @@ pub(super) fn plain_settings() -> Settings {
         refusals_per_s: 2,
         transactions: 1000,
         callers: 1000,
-        record_facts: true,
+        record_facts_per_s: 1_000,
         numbering: TrunkContext::default(),
         templates: Arc::new(crate::guidance::Templates::shipped()),
         time_zone: jiff::tz::TimeZone::get("Asia/Tokyo").unwrap(),
