@@ -4,6 +4,7 @@
 mod digits;
 mod g711;
 mod melody;
+mod order;
 mod player;
 mod rtp;
 mod source;
@@ -11,6 +12,7 @@ mod source;
 pub use digits::{Digit, Digits};
 pub use g711::{alaw, from_alaw, from_ulaw, ulaw};
 pub use melody::melody;
+pub use order::{Announcement, Language, Listener, MediaFault, MediaOrder, MediaReport, StreamId};
 pub use player::{FRAME, PACKET_EVERY, Player, PlayerId, Players, Tune};
 pub use rtp::{HEADER_BYTES, Packet, write_header};
 pub use source::{Learning, Source};
