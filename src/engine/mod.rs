@@ -4,6 +4,7 @@
 //! agents; it never waits, reads no clock and no randomness of its own.
 
 mod admission;
+mod anchoring;
 mod branches;
 mod call;
 mod calls;
@@ -237,6 +238,7 @@ impl Engine {
             }
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
+            Input::Media(report) => self.on_media(&report),
             Input::Listening(listening) => self.on_listening(listening),
         }
         self.serve_waiting();

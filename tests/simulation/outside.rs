@@ -44,7 +44,7 @@ impl World {
                 Output::Lookup { token, .. } => self.look_up(token),
                 Output::Event(event) => self.event(&event),
                 Output::Reply(_, answer) => self.reply(*answer),
-                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } => {}
+                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } | Output::Media(_) => {}
                 Output::Record(record) => {
                     let text = || format!("record {} {:?}", record.sip_call_id, record.end_reason);
                     self.trace.note(self.now, text);

@@ -271,7 +271,7 @@ impl World {
                     self.asked_names.push((token, port, protocol));
                     self.names.push(host);
                 }
-                Output::NoticeAcknowledged { .. } => {}
+                Output::NoticeAcknowledged { .. } | Output::Media(_) => {}
             }
         }
     }
