@@ -106,7 +106,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 41] = [
+pub const ALL: [(Kind, &str, &str); 42] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
