@@ -1,5 +1,5 @@
-//! The ends of anchored calls: every dialog is ended by BYE, each 2xx of ours is repeated until its ACK, and a
-//! session that is not refreshed is over.
+//! The ends of anchored calls: every dialog is ended by BYE, each 2xx of ours is repeated until its ACK, and
+//! a session that is not refreshed is over.
 
 use std::sync::Arc;
 
