@@ -24,7 +24,7 @@ use crate::sdp::{Description, Limits, OwnDescription};
 use crate::transport::Protocol;
 
 /// What an agent's phone is told that rings on although the caller has gone, or has another answer.
-const NO_LONGER: &[u8] = b"SIP;cause=487;text=\"The caller has gone\"";
+pub(super) const NO_LONGER: &[u8] = b"SIP;cause=487;text=\"The caller has gone\"";
 
 impl Engine {
     /// Writes our INVITE for this anchored call, towards these hops. Its branch is the first of its context;

@@ -109,7 +109,7 @@ impl Engine {
         if self.anchor(call).is_none() {
             return;
         }
-        self.cancel_leg(call, super::branches::COMPLETED_ELSEWHERE);
+        self.cancel_leg(call, super::legs::NO_LONGER);
         let Some(anchor) = self.tables.calls.get_mut(call).and_then(|entry| entry.anchor.take()) else {
             return;
         };

@@ -6,8 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use toritsugi::media::{MediaOrder, StreamId};
 use toritsugi::message::{Header, Message, Method};
 
-use super::judge::text;
-
 /// Our own descriptions name this port.
 pub const PORT: u16 = 30_000;
 

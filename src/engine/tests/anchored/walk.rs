@@ -200,7 +200,7 @@ impl Walk {
             assert_eq!(before, status, "one final answer");
         }
         let tag = message.to_tag().unwrap_or_default().to_vec();
-        let proxied = !message.header(Header::RecordRoute).is_none();
+        let proxied = message.header(Header::RecordRoute).is_some();
         if let Some((told, body)) = &self.told {
             assert_ne!(status, 180, "180 after 183");
             assert_eq!(*told, tag, "another To-tag");
