@@ -27,6 +27,7 @@ use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{
     Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken, Settings,
 };
+use crate::media::{MediaFault, MediaOrder, MediaReport};
 use crate::transport::{self, Arrival, CertificateName, Outgoing, Transports};
 use published::LookUps;
 
@@ -261,6 +262,12 @@ impl Driver {
                         self.engine.handle(now, Input::Resolved(token, Resolution::default()));
                     }
                 }
+                Output::Media(order) => {
+                    if let Some(report) = play(&order) {
+                        let now = self.clock.now();
+                        self.engine.handle(now, Input::Media(report));
+                    }
+                }
                 Output::Event(event) => self.outlets.event(event),
                 Output::Reply(token, answer) => {
                     // Nobody waits any more when the asker has given up.
@@ -309,4 +316,14 @@ pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
     let peers = Arc::clone(settings);
     transports
         .allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
+}
+
+/// There are no media ports yet: each that is wanted is refused.
+fn play(order: &MediaOrder) -> Option<MediaReport> {
+    match order {
+        MediaOrder::Open { stream, .. } => {
+            Some(MediaReport::Refused { stream: *stream, why: MediaFault::NoAddress })
+        }
+        MediaOrder::Play { .. } | MediaOrder::Announce { .. } | MediaOrder::Close { .. } => None,
+    }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::port::{Answer, Refusal, Request};
 use crate::customer::LookupAnswer;
 use crate::events::{CallRecord, Event};
+use crate::media::{MediaOrder, MediaReport};
 use crate::presence::{AgentId, OfferId, StoredStatus};
 use crate::proxy::Target;
 use crate::routing::Directory;
@@ -55,6 +56,8 @@ pub enum Input {
     Lag(Duration),
     /// Accept no new calls; those in progress go on.
     Drain,
+    /// Something happened at a media port.
+    Media(MediaReport),
     /// Whether anybody reads events. While nobody does, none are made; who comes then asks for the presences,
     /// and gets the card of a call that is under way with the report of their screen.
     Listening(bool),
@@ -85,6 +88,8 @@ pub enum Output {
         /// How long the call waits for it.
         deadline: Duration,
     },
+    /// Something to be done at the media ports; what is opened is answered by [`Input::Media`].
+    Media(MediaOrder),
     /// Something the screens should know.
     Event(Event),
     /// The answer to a request.

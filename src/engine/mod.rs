@@ -4,9 +4,13 @@
 //! agents; it never waits, reads no clock and no randomness of its own.
 
 mod admission;
+mod anchor;
+mod anchoring;
 mod branches;
+mod bridging;
 mod call;
 mod calls;
+mod carrying;
 mod clients;
 mod context;
 mod counters;
@@ -21,16 +25,20 @@ mod hops_late;
 mod hops_probe;
 mod ids;
 mod input;
+mod inside;
+mod legs;
 mod memory;
 mod names;
 mod outcome;
 mod overload;
+mod parting;
 mod people;
 mod pop;
 mod port;
 mod records;
 mod refused;
 mod redirects;
+mod reliable;
 mod requests;
 mod retrieving;
 mod rounds;
@@ -237,6 +245,7 @@ impl Engine {
             }
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
+            Input::Media(report) => self.on_media(&report),
             Input::Listening(listening) => self.on_listening(listening),
         }
         self.serve_waiting();
@@ -298,6 +307,8 @@ impl Engine {
             callers_known: self.memory.callers(),
             lot_waiting: self.lot.in_line(),
             lot_taken: self.lot.taken(),
+            dialogs: self.tables.dialogs.len(),
+            lingering: self.tables.lingering.len(),
             lag: self.admission.pressure.lag(),
         }
     }
@@ -323,6 +334,11 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Hold(call) => self.hold_due(call),
+            Alarm::Unacknowledged(call, side) => self.unacknowledged(call, side),
+            Alarm::Lingering(tag) => self.lingering_due(&tag),
+            Alarm::Provisional(call) => self.provisional_due(call),
+            Alarm::Glare(call, side) => self.glare_over(call, side),
+            Alarm::Session(call, side) => self.session_due(call, side),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),

@@ -31,6 +31,9 @@ pub const POPS: &str = "toritsugi_pops_total";
 pub const PARKING: &str = "toritsugi_parking_total";
 /// Callers on hold. Label `event`: `held`, `exceeded`.
 pub const HOLDS: &str = "toritsugi_holds_total";
+/// Calls that we anchor. Label `event`: `anchored`, `media_refused`, `bridged`, `bridge_failed`, `glare`,
+/// `carried`, `own_request`, `session_over`.
+pub const ANCHORED: &str = "toritsugi_anchored_total";
 /// Look-ups. Label `outcome`: `known`, `several`, `none`, `deadline`, `down`, `overloaded`.
 pub const LOOKUPS: &str = "toritsugi_lookups_total";
 /// Events dropped because a queue was full. Label `queue`.
@@ -103,7 +106,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 41] = [
+pub const ALL: [(Kind, &str, &str); 42] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -118,6 +121,7 @@ pub const ALL: [(Kind, &str, &str); 41] = [
     (Kind::Counter, POPS, "Screen-pops, by event."),
     (Kind::Counter, PARKING, "What happened in the parking lot, by event."),
     (Kind::Counter, HOLDS, "Callers put on hold, and held too long, by event."),
+    (Kind::Counter, ANCHORED, "What happened to calls that we anchor, by event."),
     (Kind::Counter, LOOKUPS, "Customer look-ups, by outcome."),
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
