@@ -17,6 +17,7 @@ pub mod message;
 pub mod sdp;
 pub mod transaction;
 pub mod proxy;
+pub mod dialog;
 pub mod identity;
 pub mod customer;
 pub mod presence;

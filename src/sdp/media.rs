@@ -142,6 +142,22 @@ impl Description {
         Direction::of(said.sends(), said.receives() && reachable)
     }
 
+    /// Whether who was told `self` sends the same to the same place when told `other`: address, port and
+    /// direction of each stream. `formats` that were agreed upon must still be among its own.
+    pub fn leads_where(&self, other: &Self, formats: &Self) -> bool {
+        let alike = |(index, (media, after)): (usize, (&Media, &Media))| {
+            let agreed = formats.media.get(index).and_then(|agreed| agreed.formats.first());
+            media.port == after.port
+                && self.connection_of(media) == other.connection_of(after)
+                && self.direction_of(media) == other.direction_of(after)
+                && (after.port == 0 || agreed.is_none_or(|agreed| after.formats.contains(agreed)))
+        };
+        // What the answerer has refused is not sent in any case.
+        let refused = |index: &usize| formats.media.get(*index).is_some_and(|media| media.port == 0);
+        self.media.len() == other.media.len()
+            && self.media.iter().zip(&other.media).enumerate().filter(|(index, _)| !refused(index)).all(alike)
+    }
+
     /// The first audio stream that is not refused, and its place.
     pub fn audio(&self) -> Option<(usize, &Media)> {
         let live = |(_, media): &(usize, &Media)| media.kind == MediaKind::Audio && media.port != 0;

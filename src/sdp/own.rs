@@ -1,14 +1,15 @@
 //! The descriptions that we write (RFC 3264 §5, §6, §8): one `o=` line for a leg, whose version grows by one
 //! when, and only when, the rest was changed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::agree::Agreed;
 use super::direction::Direction;
-use super::media::{Codec, Description};
+use super::limits::Limits;
+use super::media::{Codec, Connection, Description};
 
 /// The payload type we give telephone-events when the other side has not given one.
 const TELEPHONE_EVENT: u8 = 101;
@@ -26,6 +27,9 @@ pub struct OwnDescription {
     telephone_event: u8,
     /// Everything behind the `o=` line as it was last written.
     last: Option<String>,
+    /// The address of the `o=` line, which never changes within a session (RFC 3264 §8).
+    #[serde(default)]
+    origin: Option<IpAddr>,
 }
 
 /// An `m=` line as it must be repeated.
@@ -50,6 +54,7 @@ impl OwnDescription {
             pcma: Codec::Pcma.payload(),
             telephone_event: TELEPHONE_EVENT,
             last: None,
+            origin: None,
         }
     }
 
@@ -152,14 +157,40 @@ impl OwnDescription {
         lines.join("\r\n") + "\r\n"
     }
 
+    /// The description of another leg as ours on this one: all of it but the `o=` line, of which version and
+    /// identity are ours. `None` when it cannot be read.
+    pub fn carry(&mut self, theirs: &[u8], limits: &Limits) -> Option<Bytes> {
+        let description = Description::parse(theirs, limits).ok()?;
+        let address = description.media.iter().find_map(|media| match description.connection_of(media) {
+            Some(Connection::Address(address)) => Some(*address),
+            Some(Connection::Name) | None => None,
+        });
+        let kept: Vec<_> = String::from_utf8_lossy(theirs)
+            .lines()
+            .filter(|line| !line.starts_with("v=") && !line.starts_with("o="))
+            .map(|line| format!("{line}\r\n"))
+            .collect();
+        Some(self.write(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), kept.concat()))
+    }
+
+    /// What was last written, once more.
+    pub fn repeat(&self) -> Option<Bytes> {
+        self.last.as_deref().map(|rest| self.with_origin(rest))
+    }
+
+    fn with_origin(&self, rest: &str) -> Bytes {
+        let address = self.origin.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let Self { session, version, .. } = self;
+        Bytes::from(format!("v=0\r\no=- {session} {version} IN {}\r\n{rest}", typed(address)))
+    }
+
     fn write(&mut self, address: IpAddr, text: String) -> Bytes {
         if self.last.as_ref() != Some(&text) {
             self.version += 1;
             self.last = Some(text);
         }
-        let Self { session, version, last, .. } = self;
-        let rest = last.as_deref().unwrap_or_default();
-        Bytes::from(format!("v=0\r\no=- {session} {version} IN {}\r\n{rest}", typed(address)))
+        self.origin.get_or_insert(address);
+        self.with_origin(self.last.as_deref().unwrap_or_default())
     }
 }
 

@@ -255,3 +255,38 @@ fn the_answer_to_our_offer_is_read() {
     assert_eq!(read(&format!("{OFFER}m=audio 5000 RTP/AVP 0\r\n")), Err(Disagreement::NotTheOffer));
     assert_eq!(read("v=0\r\no=- 1 1 IN IP4 h\r\n"), Err(Disagreement::NotTheOffer));
 }
+
+const PHONE: &str = "v=0\r\no=phone 7 9 IN IP4 192.0.2.31\r\ns=x\r\nc=IN IP4 192.0.2.31\r\nt=0 0\r\n\
+    m=audio 4000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n";
+
+#[test]
+fn n50_a_carried_description_keeps_everything_but_the_origin_which_is_ours_and_counts_changes() {
+    let mut own = OwnDescription::new(4 << 2);
+    let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+    let first = text(own.carry(PHONE.as_bytes(), &Limits::default()));
+    assert_eq!(first, PHONE.replace("o=phone 7 9", "o=- 4 1"));
+    let newer = PHONE.replace("o=phone 7 9", "o=phone 7 10");
+    assert_eq!(text(own.carry(newer.as_bytes(), &Limits::default())), first, "only their version grew");
+    let moved = PHONE.replace("192.0.2.31", "192.0.2.32").replace("4000", "4002");
+    let second = text(own.carry(moved.as_bytes(), &Limits::default()));
+    assert!(second.starts_with("v=0\r\no=- 4 2 IN IP4 192.0.2.31\r\n"), "{second}");
+    assert!(second.contains("c=IN IP4 192.0.2.32"), "{second}");
+    assert_eq!(text(own.repeat()), second);
+    assert_eq!(own.carry(b"v=1", &Limits::default()), None);
+}
+
+#[test]
+fn a_description_that_leads_elsewhere_is_told_apart() {
+    let read = |text: &str| Description::parse(text.as_bytes(), &Limits::default()).unwrap();
+    let (before, agreed) = (read(PHONE), read(&PHONE.replace("4000", "6000")));
+    for (after, same) in [
+        (PHONE.replace("o=phone 7 9", "o=phone 7 10").replace("s=x", "s=y"), true),
+        (PHONE.replace("RTP/AVP 8", "RTP/AVP 0 8"), true),
+        (PHONE.replace("4000", "4002"), false),
+        (PHONE.replace("c=IN IP4 192.0.2.31", "c=IN IP4 192.0.2.32"), false),
+        (PHONE.replace("RTP/AVP 8", "RTP/AVP 0"), false),
+        (format!("{PHONE}a=sendonly\r\n"), false),
+    ] {
+        assert_eq!(before.leads_where(&read(&after), &agreed), same, "{after}");
+    }
+}

@@ -75,7 +75,7 @@ impl TimerSettings {
     }
 
     /// The interval after `interval`: doubled, but not above T2 (timers E and G; timer A has no such bound).
-    pub(super) fn doubled_to_t2(&self, interval: Duration) -> Duration {
+    pub fn doubled_to_t2(&self, interval: Duration) -> Duration {
         interval.saturating_mul(2).min(self.t2)
     }
 }
