@@ -77,9 +77,7 @@ pub(super) struct Running {
 
 /// Starts everything. A database that is away degrades the start; sockets that cannot be bound end it.
 pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Failure> {
-    if let crate::config::DatabaseUrl::Postgres(_) = config.database.url {
-        return Err(Failure::of("[database] url: this version speaks SQLite only; write sqlite:FILE"));
-    }
+    only_sqlite(config)?;
     let health = Health::new();
     let (storage, directory, statuses, version) = open_storage(config, &health).await;
     let (http, http_address) = listen_http(config.http.listen).await?;
@@ -120,14 +118,16 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     tokio::spawn(desk.run());
     tokio::spawn(world::look_up(storage.clone(), lookups, world_sender.clone(), health.clone()));
     tokio::spawn(resolver::resolve(Arc::new(resolver), names, world_sender.clone()));
-    let limit = config.database.write_queue;
-    let writer = tokio::spawn(world::write(storage.clone(), writes, limit, health.clone()));
+    let writes = world::write(storage.clone(), writes, config.database.write_queue, health.clone());
+    let writer = tokio::spawn(writes);
+    let (storage_too, world, degraded) = (storage.clone(), world_sender.clone(), health.clone());
+    let memory = config.database.memory_mb << 20;
     let watching = world::Watching {
-        storage: storage.clone(),
-        world: world_sender.clone(),
+        storage: storage_too,
+        world,
         directory: directory_sender,
-        health: health.clone(),
-        memory: config.database.memory_mb << 20,
+        health: degraded,
+        memory,
     };
     tokio::spawn(watching.run(version, statuses));
 
@@ -149,6 +149,15 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         writer,
         stop_http,
     })
+}
+
+fn only_sqlite(config: &Config) -> Result<(), Failure> {
+    match config.database.url {
+        crate::config::DatabaseUrl::Sqlite(_) => Ok(()),
+        crate::config::DatabaseUrl::Postgres(_) => {
+            Err(Failure::of("[database] url: this version speaks SQLite only; write sqlite:FILE"))
+        }
+    }
 }
 
 /// Sounds are read before anybody calls; without an address the ports only refuse.
@@ -251,7 +260,8 @@ impl Running {
                 self.world.send(FromWorld::Tls(Box::new(tls))).await.ok();
                 self.world.send(FromWorld::Settings(Arc::new(settings))).await.ok();
                 tracing::info!(
-                    "the configuration was read again: peers, routes, certificates, limits, times, wording, music"
+                    "the configuration was read again: peers, routes, certificates, limits, times, wording, \
+                     music"
                 );
             }
             Err(failure) => {

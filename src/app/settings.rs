@@ -173,7 +173,8 @@ pub(super) fn no_media_address(config: &Config) -> Option<String> {
     let with_sound = config.park.modes.iter().any(|mode| *mode != ParkMode::Ringing);
     let none = [false, true].iter().all(|ipv6| told_address(config, *ipv6).is_none());
     (with_sound && none).then(|| {
-        "[media] address: is needed for music, since SIP listens on all addresses and `advertise` is a name".to_owned()
+        "[media] address: is needed for music: SIP listens on all addresses, and `advertise` is a name"
+            .to_owned()
     })
 }
 

@@ -119,7 +119,8 @@ impl FromStr for Announcements {
             "minutes" => Ok(Saying::Minutes),
             "press-one" => Ok(Saying::PressOne),
             other => Err(format!(
-                "\"{other}\" is not please-hold, position, minutes or press-one, nor several of them with + between"
+                "\"{other}\" is not please-hold, position, minutes or press-one, nor several of them with + \
+                 between"
             )),
         };
         text.split('+').map(saying).collect::<Result<_, _>>().map(Self)

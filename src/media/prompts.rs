@@ -1,7 +1,8 @@
-//! What is said to callers who wait: a house's own recordings by their names, and a chime where there is none.
+//! What is said to callers who wait: a house's own recordings by their names, and a chime where there is
+//! none.
 //!
-//! Recordings are whole sentences. Numbers are not put together from parts: Japanese counts people, places and
-//! minutes in different words, and a sentence in one breath is what a house can record in an hour.
+//! Recordings are whole sentences. Numbers are not put together from parts: Japanese counts people, places
+//! and minutes in different words, and a sentence in one breath is what a house can record in an hour.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -14,6 +14,8 @@ pub struct Sipp<'a> {
     scenario: &'a str,
     from: SocketAddr,
     numbers: Vec<(String, String)>,
+    /// How many calls; a caller has one for each pair of numbers.
+    calls: usize,
     rate: u32,
     at_once: u32,
     pause: Duration,
@@ -39,6 +41,7 @@ impl<'a> Sipp<'a> {
         Self {
             scenario,
             from,
+            calls: numbers.len(),
             numbers,
             rate: 10,
             at_once: 1000,
@@ -47,6 +50,11 @@ impl<'a> Sipp<'a> {
             limit,
             arguments: Vec::new(),
         }
+    }
+
+    /// A phone at `at` that follows `tests/sipp/SCENARIO.xml` for so many calls and then ends.
+    pub fn phone(scenario: &'a str, at: SocketAddr, calls: usize) -> Self {
+        Self { calls, ..Self::new(scenario, at, Vec::new()) }
     }
 
     /// Calls a second; 10 without it.
@@ -112,7 +120,7 @@ impl<'a> Sipp<'a> {
                 "-error_file",
                 "err.log",
             ])
-            .args(["-buff_size", "4000000", "-inf", "numbers.csv"])
+            .args(["-buff_size", "4000000"])
             .arg("-sf")
             .arg(scenario_folder().join(format!("{}.xml", self.scenario)))
             .args([
@@ -123,12 +131,14 @@ impl<'a> Sipp<'a> {
                 "-t",
                 self.transport,
             ])
-            .args(["-m", &self.numbers.len().to_string(), "-r", &self.rate.to_string()])
+            .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
             .args(["-l", &self.at_once.to_string(), "-d", &self.pause.as_millis().to_string()])
             .args(["-timeout", &self.limit.as_secs().to_string()])
             .args(&self.arguments)
-            .arg(target.to_string())
             .current_dir(&folder);
+        if !self.numbers.is_empty() {
+            command.args(["-inf", "numbers.csv"]).arg(target.to_string());
+        }
         let process = Process::start("sipp", &mut command, &folder);
         Running { process, stat: folder.join("stat.csv"), errors: folder.join("err.log"), limit: self.limit }
     }

@@ -1,13 +1,14 @@
 //! [io] The media ports: sockets, files and the clock of what waiting callers hear, on a thread of their own.
 //!
-//! One socket for each stream, bound to the port of its description, because the other side must see our packets come
-//! from there (symmetric RTP), and because a socket that is connected to the described address lets the kernel
-//! drop what anybody else sends (N49). So there is nothing for `sendmmsg` to batch: it sends from one socket.
-//! What is batched is the waking: the streams share ten phases 2 ms apart, and all of a phase send at one waking,
-//! in bursts short enough for a switch.
+//! One socket for each stream, bound to the port of its description, because the other side must see our
+//! packets come from there (symmetric RTP), and because a socket that is connected to the described address
+//! lets the kernel drop what anybody else sends (N49). So there is nothing for `sendmmsg` to batch: it sends
+//! from one socket. What is batched is the waking: the streams share ten phases 2 ms apart, and all of a
+//! phase send at one waking, in bursts short enough for a switch.
 //!
-//! RTP has the even ports of the range. The odd one above is left alone on purpose: nothing is sent there, and no
-//! other stream of ours ever has it, so that RTCP of one caller is never taken for the sound of another.
+//! RTP has the even ports of the range. The odd one above is left alone on purpose: nothing is sent there,
+//! and no other stream of ours ever has it, so that RTCP of one caller is never taken for the sound of
+//! another.
 
 mod counts;
 mod files;
@@ -22,7 +23,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::MediaReport;
 use range::PortRange;
@@ -64,7 +65,7 @@ pub struct Started {
     /// For the driver.
     pub handle: MediaHandle,
     /// What happened at the ports, for the driver.
-    pub reports: mpsc::Receiver<MediaReport>,
+    pub reports: Receiver<MediaReport>,
     /// For who reads the configuration again.
     pub control: MediaControl,
 }
@@ -76,7 +77,7 @@ pub struct Started {
 /// When the system gives no thread.
 pub fn start(settings: MediaSettings, library: Arc<Library>) -> io::Result<Started> {
     let (orders_sender, orders) = sync_channel(ORDERS + 4 * settings.streams);
-    let (reports_sender, reports) = mpsc::channel(REPORTS + settings.streams);
+    let (reports_sender, reports) = channel(REPORTS + settings.streams);
     std::thread::Builder::new()
         .name("toritsugi-media".to_owned())
         .spawn(move || Turns::new(settings, library, orders, reports_sender).run())?;

@@ -1,4 +1,4 @@
-//! Which port a stream gets: even ones in turn, so that what still arrives for the caller before finds nobody.
+//! Which port a stream gets: even ones in turn, so that what still comes for the caller before finds nobody.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -143,7 +143,7 @@ impl Caller {
     }
 }
 
-/// The numbers of a stream go on from packet to packet, also where it was late: then by whole packets of time.
+/// The numbers of a stream go on from packet to packet; where it was late, by whole packets of time.
 fn assert_continuous(heard: &[Heard]) {
     for pair in heard.windows(2) {
         assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));

@@ -40,7 +40,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(10);
 /// Everything the thread owns.
 pub(super) struct Turns {
     settings: MediaSettings,
-    library: Arc<Library>,
+    sounds: Arc<Library>,
     orders: Receiver<Command>,
     reports: mpsc::Sender<MediaReport>,
     /// Reports that found the queue full: one for each order at most, and [`DIGITS`].
@@ -77,7 +77,7 @@ impl Turns {
             phases: (0..PHASES).map(phase).collect(),
             ports: PortRange::new(&settings.ports),
             settings,
-            library,
+            sounds: library,
             orders,
             reports,
             waiting: VecDeque::new(),
@@ -130,7 +130,7 @@ impl Turns {
                 for phase in &mut self.phases {
                     phase.players.change_music(Arc::clone(&library.music));
                 }
-                self.library = library;
+                self.sounds = library;
             }
         }
     }
@@ -196,7 +196,7 @@ impl Turns {
         let Some(stream) = self.streams.get(&id) else { return };
         let playing = stream.phase.and_then(|phase| self.phases.get_mut(phase)).zip(stream.listener());
         let Some((phase, listener)) = playing else { return };
-        let tune = Arc::clone(self.library.prompts.tune(what, listener.language));
+        let tune = Arc::clone(self.sounds.prompts.tune(what, listener.language));
         if phase.players.say(PlayerId(id.0), tune) {
             self.counts.announced += 1;
         } else {
