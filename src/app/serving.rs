@@ -120,15 +120,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     tokio::spawn(resolver::resolve(Arc::new(resolver), names, world_sender.clone()));
     let writes = world::write(storage.clone(), writes, config.database.write_queue, health.clone());
     let writer = tokio::spawn(writes);
-    let (storage_too, world, degraded) = (storage.clone(), world_sender.clone(), health.clone());
-    let memory = config.database.memory_mb << 20;
-    let watching = world::Watching {
-        storage: storage_too,
-        world,
-        directory: directory_sender,
-        health: degraded,
-        memory,
-    };
+    let watching = watching(config, &storage, &world_sender, directory_sender, &health);
     tokio::spawn(watching.run(version, statuses));
 
     let state = api_state(config, storage, &engine_handle, &desk_handle, &directory_receiver, &health)?;
@@ -149,6 +141,22 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         writer,
         stop_http,
     })
+}
+
+fn watching(
+    config: &Config,
+    storage: &Storage,
+    world: &mpsc::Sender<FromWorld>,
+    directory: watch::Sender<Arc<Directory>>,
+    health: &Health,
+) -> world::Watching {
+    world::Watching {
+        storage: storage.clone(),
+        world: world.clone(),
+        directory,
+        health: health.clone(),
+        memory: config.database.memory_mb << 20,
+    }
 }
 
 fn only_sqlite(config: &Config) -> Result<(), Failure> {
