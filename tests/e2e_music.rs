@@ -9,14 +9,14 @@ use std::time::Duration;
 use support::asterisk::Asterisk;
 use support::baresip::{Account, Baresip};
 use support::desk::{Desk, Frame};
-use support::ear::{Ear, samples};
+use support::ear::{Ear, Heard, samples};
 use support::log::Log;
 use support::needs::needs;
 use support::net::host;
 use support::sipp::{Outcome, Running, Sipp};
 use support::site::{LINE, Site, caller};
 use support::wav::{likeness, share_of_tone};
-use toritsugi::media::{FRAME, Tune, melody};
+use toritsugi::media::{FRAME, Tune, chime, melody};
 use toritsugi::sdp::Codec;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ const AGENT_HZ: f64 = 1000.0;
 /// The call that keeps the agent busy: long enough for a second caller to come and hear some bars.
 const FIRST_TALK: Duration = Duration::from_secs(7);
 /// How much music is listened to.
-const MUSIC_S: u32 = 2;
+const MUSIC_S: u32 = 3;
 /// How long the caller talks to the agent at last.
 const TALK: Duration = Duration::from_secs(3);
 /// A second host of the trunk's network, so that two callers have SIP ports of their own.
@@ -85,11 +85,7 @@ fn sipp_waits_and_talks(mode: &str) {
     house.waits(mode);
     let ours = house.site.sip().ip();
     let heard = ear.hears_from(ours, f64::from(MUSIC_S), SOON);
-    let tune = Tune::new(&melody());
-    for (at, packet) in heard.iter().enumerate() {
-        let wanted = tune.frame(Codec::Pcmu, at as u64);
-        assert!(packet.payload == wanted, "packet {at} of the music is not the melody's");
-    }
+    is_the_melody(&heard);
     assert!(heard.iter().all(|packet| packet.ssrc == heard[0].ssrc), "one stream");
     assert_eq!(first.finish(), ONE);
     house.is_connected();
@@ -227,6 +223,21 @@ impl House {
         let retrieved = self.desk.wait_for(SOON, |frame| frame.is("call.retrieved"));
         let call = retrieved.call().to_owned();
         self.desk.wait_for(SOON, |frame| frame.is("pop.closed") && frame.call() == call);
+    }
+}
+
+/// First it is asked to hold the line, which is a chime without recordings; then comes the melody, packet by
+/// packet.
+fn is_the_melody(heard: &[Heard]) {
+    let (chime, tune) = (Tune::new(&chime()), Tune::new(&melody()));
+    let is = |packet: &Heard, tune: &Tune, at: usize| packet.payload == tune.frame(Codec::Pcmu, at as u64);
+    let begins = heard.iter().position(|packet| is(packet, &tune, 0));
+    let begins = begins.unwrap_or_else(|| panic!("{} packets, and the melody has not begun", heard.len()));
+    let (before, music) = heard.split_at(begins);
+    assert!(before.iter().enumerate().all(|(at, packet)| is(packet, &chime, at)), "it begins with no chime");
+    assert!(music.len() >= 25, "{} packets of music", music.len());
+    for (at, packet) in music.iter().enumerate() {
+        assert!(is(packet, &tune, at), "packet {at} of the music is not the melody's");
     }
 }
 

@@ -435,6 +435,7 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         end_reason: ended.then_some(EndReason::Completed),
         status: None,
         talk_s: 0,
+        parked: None,
         traces: vec![Trace::Read(
             serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
         )],

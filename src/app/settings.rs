@@ -18,6 +18,7 @@ use crate::park::{AtLimit, Profile};
 use crate::proxy::RouteTarget;
 use crate::proxy::digest::{Password, Tries};
 use crate::routing::rules::RuleLimits;
+use crate::sdp::TargetRules;
 use crate::storage::StorageSettings;
 use crate::transaction::TimerSettings;
 use crate::transport::{CertificateName, ListenAddress, Pin, Protocol, Tls, TlsFiles, TransportSettings};
@@ -89,8 +90,7 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
     })
 }
 
-/// How callers may wait. Modes that nothing carries out yet are left out, as are those a trunk does not
-/// allow.
+/// How callers may wait: of the house's modes those that their trunk allows.
 fn park_settings(config: &Config) -> ParkSettings {
     let park = &config.park;
     let limit_of = |mode: &ParkMode| match mode {
@@ -102,7 +102,6 @@ fn park_settings(config: &Config) -> ParkSettings {
         modes: park.modes.iter().map(|mode| (parked_as(*mode), limit_of(mode))).collect(),
         at_limit: park.refuse_at_limit.map_or(AtLimit::DefaultRoute, AtLimit::Refuse),
     };
-    let profile = profile.only(&[crate::park::ParkMode::Ringing]);
     let of_peer = |peer: &crate::config::Peer| {
         let allowed: Vec<_> = peer.park_modes.iter().copied().map(parked_as).collect();
         (peer.name.clone(), Arc::new(profile.only(&allowed)))
@@ -111,9 +110,16 @@ fn park_settings(config: &Config) -> ParkSettings {
         by_peer: config.sip.peers.iter().map(of_peer).filter(|(_, own)| **own != profile).collect(),
         profile: Arc::new(profile),
         places: park.places,
+        targets: media_targets(config),
         patience: park.patience,
         schedule: Arc::new(schedule(&config.media)),
     }
+}
+
+/// Where music may go: not to ourselves, unless all of it happens on one machine (N51).
+fn media_targets(config: &Config) -> TargetRules {
+    let own: Vec<_> = config.sip.listen.iter().map(|listen| listen.address.ip()).collect();
+    TargetRules { loopback: own.iter().any(IpAddr::is_loopback), own }
 }
 
 fn parked_as(mode: ParkMode) -> crate::park::ParkMode {

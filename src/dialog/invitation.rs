@@ -9,6 +9,8 @@ use crate::message::{Header, Message, NameAddr};
 /// What is ours in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Invitation<'a> {
+    /// Whom it asks.
+    pub request_uri: &'a [u8],
     /// A Call-ID of ours.
     pub call_id: &'a str,
     /// Our tag.
@@ -29,7 +31,7 @@ impl Invitation<'_> {
     pub fn of(&self, invite: &Message) -> Bytes {
         let mut written = Vec::with_capacity(invite.bytes().len() + 256);
         let mut put = |pieces: &[&[u8]]| pieces.iter().for_each(|piece| written.extend_from_slice(piece));
-        put(&[b"INVITE ", invite.request_uri(), b" SIP/2.0\r\n", placeholder(self.branch).as_bytes()]);
+        put(&[b"INVITE ", self.request_uri, b" SIP/2.0\r\n", placeholder(self.branch).as_bytes()]);
         put(&[b"From: ", &with_tag(invite.header(Header::From).unwrap_or_default(), self.tag)]);
         put(&[b"\r\nTo: ", invite.header(Header::To).unwrap_or_default()]);
         put(&[b"\r\nCall-ID: ", self.call_id.as_bytes(), b"\r\nCSeq: 1 INVITE\r\nContact: "]);
@@ -127,6 +129,7 @@ mod tests {
             c: application/sdp\r\nl: 4\r\n\r\nv=0\n";
         let invite = Message::parse(Bytes::from(invite), &Limits::default()).unwrap();
         let ours = Invitation {
+            request_uri: invite.request_uri(),
             call_id: "leg-1",
             tag: "ours",
             contact: "<sip:192.0.2.1:5060>",

@@ -42,9 +42,8 @@ impl Dialog {
         }
     }
 
-    /// As the side that calls (§12.1.2), when this response to our INVITE came. `sent_to` is the Request-URI
-    /// that the INVITE had on the wire.
-    pub fn calling(invite: &Message, response: &Message, sent_to: &[u8]) -> Self {
+    /// As the side that calls (§12.1.2), when this response to our INVITE came.
+    pub fn calling(invite: &Message, response: &Message) -> Self {
         let mut routes = record_route_of(response);
         routes.reverse();
         Self {
@@ -53,7 +52,7 @@ impl Dialog {
             remote: Bytes::copy_from_slice(response.header(Header::To).unwrap_or_default()),
             local_tag: Bytes::copy_from_slice(invite.from_tag().unwrap_or_default()),
             remote_tag: Bytes::copy_from_slice(response.to_tag().unwrap_or_default()),
-            target: contact_of(response).unwrap_or_else(|| Bytes::copy_from_slice(sent_to)),
+            target: contact_of(response).unwrap_or_else(|| Bytes::copy_from_slice(invite.request_uri())),
             routes,
             sent: invite.cseq(),
             received: None,
@@ -185,7 +184,7 @@ mod tests {
     fn the_calling_side_reverses_the_record_route_and_counts_on() {
         let invite = message(INVITE);
         let ok = message(response(&invite, 200, None, Some("peer"), &[("Contact", b"<sip:b@192.0.2.7>")]));
-        let mut dialog = Dialog::calling(&invite, &ok, b"sip:b@old");
+        let mut dialog = Dialog::calling(&invite, &ok);
         let bye = bye(&mut dialog);
         assert_eq!(bye.request_uri(), b"sip:b@192.0.2.7");
         let first = bye.values(Header::Route).next().map(|value| value.bytes.to_vec());

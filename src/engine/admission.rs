@@ -135,6 +135,9 @@ impl Engine {
 
     fn priority_of(&self, peer: usize, message: &Message) -> Priority {
         if message.to_tag().is_some() {
+            if self.dialog_of(message).is_some() {
+                return Priority::InDialog;
+            }
             let plan = plan_route(message, &self.own);
             let proved = plan.is_some_and(|plan| self.cookie_of(message, plan.cookie.as_deref()).is_some());
             return if proved { Priority::InDialog } else { Priority::Rest };

@@ -11,7 +11,7 @@ use super::context::{Aim, Branch as ContextBranch, BranchState, Failure, Purpose
 use super::forwarding::{Rewrite, is_sips};
 use super::hops_failover::Onward;
 use super::names::{AwaitingName, NameKey};
-use super::tables::{BranchRef, ClientKey, ClientMachine, ContextKey};
+use super::tables::{BranchRef, CallKey, ClientKey, ClientMachine, ContextKey};
 use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::clock::Moment;
@@ -203,6 +203,7 @@ impl Engine {
         let max_breadth = context.branches.get(branch.index).map(|entry| entry.breadth);
         let record_route = self.record_route_values(context, &target.into());
         let invite = request.method() == Method::Invite;
+        let purpose = context.purpose;
         let (client, actions) = self.reserve_client(invite, target.into(), Some(branch));
         let via_branch =
             Branch { slot: client.data().as_ffi(), loop_hash: self.loop_hash(&request) }.mint(&self.secret);
@@ -219,6 +220,7 @@ impl Engine {
             keep_identity,
             hide_user,
             max_breadth,
+            originated: purpose.is_ours(),
         });
         Some((client, actions, bytes))
     }
@@ -282,12 +284,27 @@ impl Engine {
                 entry.state = BranchState::CancelPending(client, Arc::from(reason));
                 self.clear_branch_timer(branch);
             }
-            BranchState::Proceeding(client) => self.cancel_now(branch, client, reason),
+            BranchState::Proceeding(client) => {
+                self.cancel_now(branch, client, reason);
+                self.disown_leg(branch);
+            }
             BranchState::CancelPending(..)
             | BranchState::Cancelling(_)
             | BranchState::Disowned(..)
             | BranchState::Answered
             | BranchState::Failed(_) => {}
+        }
+    }
+
+    /// An answer to our own INVITE that crosses our CANCEL goes to nobody: the caller has, or will have, another
+    /// one.
+    fn disown_leg(&mut self, branch: BranchRef) {
+        let purpose = self.tables.contexts.get(branch.context).map(|entry| entry.purpose);
+        if let (Some(Purpose::Leg(_)), Some(entry)) = (purpose, self.branch_mut(branch))
+            && let BranchState::Cancelling(client) = entry.state
+        {
+            entry.state = BranchState::Disowned(client, Vec::new());
+            self.clear_branch_timer(branch);
         }
     }
 
@@ -306,6 +323,13 @@ impl Engine {
     pub(super) fn cancel_waited(&mut self, branch: BranchRef) {
         let Some(entry) = self.branch_mut(branch) else { return };
         let BranchState::Cancelling(client) = entry.state else { return };
+        // What still comes within a dialog that stands is no answer of somebody else's.
+        if let Some(Purpose::Carried(..)) =
+            self.tables.contexts.get(branch.context).map(|entry| entry.purpose)
+        {
+            return;
+        }
+        let Some(entry) = self.branch_mut(branch) else { return };
         entry.state = BranchState::Disowned(client, Vec::new());
         self.clear_branch_timer(branch);
         if let Some(Purpose::Call(call)) = self.tables.contexts.get(branch.context).map(|entry| entry.purpose)
@@ -408,6 +432,10 @@ impl Engine {
         let Some(entry) = self.branch_mut(branch) else { return };
         let first = !matches!(entry.state, BranchState::Answered);
         entry.state = BranchState::Answered;
+        if self.is_ours(branch.context) {
+            self.cancel_others(branch);
+            return self.on_own_success(branch, response, first);
+        }
         // The response goes last: over a stream it ends the server transaction, and with it the context.
         if first {
             self.on_context_answered(branch, status, response.to_tag().unwrap_or_default());
@@ -467,6 +495,9 @@ impl Engine {
 
     /// Answers the caller when no branch is pending and none will follow (RFC 3261 §16.7 item 6).
     pub(super) fn finish_context(&mut self, context: ContextKey) {
+        if self.is_ours(context) {
+            return self.finish_own_context(context);
+        }
         let Some(entry) = self.tables.contexts.get(context) else { return };
         let answered = entry.branches.iter().any(|branch| matches!(branch.state, BranchState::Answered));
         let pending = entry.branches.iter().any(ContextBranch::is_pending);
@@ -501,10 +532,41 @@ impl Engine {
         }
     }
 
+    fn is_ours(&self, context: ContextKey) -> bool {
+        self.tables.contexts.get(context).is_some_and(|entry| entry.purpose.is_ours())
+    }
+
+    /// A request of our own: nobody is answered when all its branches have failed, but somebody may have
+    /// waited for it.
+    fn finish_own_context(&mut self, context: ContextKey) {
+        let Some(entry) = self.tables.contexts.get_mut(context) else { return };
+        let busy = entry
+            .branches
+            .iter()
+            .any(|branch| branch.is_pending() || matches!(branch.state, BranchState::Answered));
+        if busy || entry.upstream != Upstream::Open {
+            return;
+        }
+        let status = best_failure(&entry.branches, &entry.recursed).map_or(500, |failure| failure.status);
+        let (purpose, cancelled) = (entry.purpose, entry.cancelled);
+        if let Purpose::Carried(call, side) = purpose {
+            let status = if cancelled { 487 } else { status };
+            return self.on_carried_failed(call, side, context, status, None);
+        }
+        entry.upstream = Upstream::Final(status);
+        if let Purpose::Leg(call) = purpose {
+            self.on_leg_failed(call, context, status_upstream(status));
+        }
+    }
+
     /// A final response of our own.
     pub(super) fn answer_upstream(&mut self, context: ContextKey, status: u16) {
         let Some(entry) = self.tables.contexts.get(context) else { return };
         let server = entry.server;
+        if let (Purpose::Call(call), Upstream::Final(200..=299)) = (entry.purpose, entry.upstream) {
+            // The caller was answered when the music began: what is left is the end.
+            return self.refuse_anchored(call, status);
+        }
         self.set_upstream(context, status);
         self.respond_status(server, status, &[]);
     }
@@ -528,6 +590,9 @@ impl Engine {
     /// Sends a response up, unless another final went before it (RFC 3261 §16.7 items 5, 8, 9).
     fn forward_upstream(&mut self, context: ContextKey, response: &Message, status: u16) {
         let Some(entry) = self.tables.contexts.get_mut(context) else { return };
+        if entry.purpose.is_ours() {
+            return;
+        }
         let may = match entry.upstream {
             Upstream::Open => true,
             Upstream::Final(before) => (200..300).contains(&status) && (200..300).contains(&before),
@@ -591,6 +656,11 @@ impl Engine {
             .filter_map(ContextBranch::client)
             .any(|client| self.tables.clients.contains_key(client));
         if served || busy {
+            return;
+        }
+        // What an anchored caller asked for is wanted as long as they wait for somebody.
+        let anchored = |call: CallKey| self.anchor(call).is_some_and(|anchor| anchor.context == context);
+        if matches!(entry.purpose, Purpose::Call(call) if anchored(call)) {
             return;
         }
         let Some(entry) = self.tables.contexts.remove(context) else { return };

@@ -72,6 +72,12 @@ pub struct Call {
     pub held: bool,
     /// Timers that belong to the call as a whole.
     pub timers: CallTimers,
+    /// The dialogs and the music of a call that we anchor.
+    #[serde(default)]
+    pub anchor: Option<Box<super::anchor::Anchor>>,
+    /// How the caller waited.
+    #[serde(default)]
+    pub parked: Option<crate::events::Waited>,
 }
 
 /// Timers of a call.

@@ -68,6 +68,8 @@ impl Engine {
             status: None,
             held: false,
             timers: CallTimers::default(),
+            anchor: None,
+            parked: None,
         });
         self.tables.call_by_bits.insert(bits, call);
         let context = self.open_context(server, message, peer, Purpose::Call(call));
@@ -275,6 +277,9 @@ impl Engine {
             ..Rewrite::default()
         };
         self.presence_changed(&agent);
+        if self.anchor(call).is_some() {
+            return self.invite_from_anchor(call, id, hop, rewrite.request_uri.as_deref());
+        }
         let index = self.tables.contexts.get(context).map_or(0, |entry| entry.branches.len());
         if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut()) {
             offer.progress = Progress::Inviting(super::tables::BranchRef { context, index });
@@ -308,7 +313,7 @@ impl Engine {
         self.remember_round(call);
         let rewrite = self.initial_rewrite(from, &request);
         let hops = self.initial_hops(from, &request);
-        self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
+        self.send_onward(call, context, hops, rewrite);
     }
 
     /// Whether the INVITE is for an emergency number, which nothing may stop (N26, I7): in whichever place

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::anchor::Side;
 use super::hops_failover::Onward;
 use super::tables::{CallKey, ClientKey, ServerKey};
 use super::timers::TimerHandle;
@@ -66,6 +67,32 @@ pub enum Purpose {
     InDialog(Option<CallKey>),
     /// Anything else on its way to the default route.
     Relay,
+    /// Our own INVITE on behalf of an anchored caller.
+    Leg(CallKey),
+    /// Our own request to one side of an anchored call.
+    Own(CallKey, Side),
+    /// A request that is carried over to this side of an anchored call.
+    Carried(CallKey, Side),
+    /// Our BYE to a side of a call that is over.
+    Parting,
+}
+
+impl Purpose {
+    /// Whether the request is one of ours, so that its answers do not go up as they come.
+    pub const fn is_ours(self) -> bool {
+        match self {
+            Self::Call(_) | Self::InDialog(_) | Self::Relay => false,
+            Self::Leg(_) | Self::Own(..) | Self::Carried(..) | Self::Parting => true,
+        }
+    }
+
+    /// The call whose agents are asked by it.
+    pub const fn asks_for(self) -> Option<CallKey> {
+        match self {
+            Self::Call(call) | Self::Leg(call) => Some(call),
+            Self::InDialog(_) | Self::Relay | Self::Own(..) | Self::Carried(..) | Self::Parting => None,
+        }
+    }
 }
 
 /// What the caller has been told.

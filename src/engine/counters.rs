@@ -16,6 +16,15 @@ pub struct Counters {
     pub abandoned: u64,
     pub rejected: u64,
     pub lost: u64,
+    pub failed: u64,
+    pub anchored: u64,
+    pub media_refused: u64,
+    pub bridged: u64,
+    pub bridges_broken: u64,
+    pub own_requests: u64,
+    pub carried: u64,
+    pub glares: u64,
+    pub sessions_over: u64,
     pub accepted: u64,
     pub withdrawn: u64,
     pub default_routed: u64,
@@ -99,6 +108,10 @@ pub struct Gauges {
     pub callers_known: usize,
     pub lot_waiting: usize,
     pub lot_taken: usize,
+    /// Anchored dialogs.
+    pub dialogs: usize,
+    /// Dialogs of calls that are over, whose 2xx has no ACK yet.
+    pub lingering: usize,
     pub lag: Duration,
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::call::{Call, CustomerState, Phase};
-use super::context::Aim;
 use super::forwarding::Rewrite;
 use super::people::BOARD;
 use super::tables::CallKey;
@@ -148,7 +147,7 @@ impl Engine {
         self.remember_round(call);
         let rewrite =
             Rewrite { request_uri: Some(request_uri.into()), ..self.initial_rewrite(from, &request) };
-        self.start_branch(context, Aim::DefaultRoute, hops, rewrite);
+        self.send_onward(call, context, hops, rewrite);
     }
 }
 

@@ -98,9 +98,11 @@ impl Engine {
     /// §5). An emergency call is never refused for it, and a dialog that stands is not either.
     pub(super) fn privacy_forbids(&self, purpose: Purpose, request: &Message) -> bool {
         let may_be_refused = match purpose {
-            Purpose::Call(call) => self.tables.calls.get(call).is_some_and(|call| !call.emergency),
+            Purpose::Call(call) | Purpose::Leg(call) => {
+                self.tables.calls.get(call).is_some_and(|call| !call.emergency)
+            }
             Purpose::Relay => true,
-            Purpose::InDialog(_) => false,
+            Purpose::InDialog(_) | Purpose::Own(..) | Purpose::Carried(..) | Purpose::Parting => false,
         };
         may_be_refused && PrivacyWish::of(request).forbids(request)
     }
@@ -147,7 +149,12 @@ fn breadth_left(context: &Context) -> u32 {
         Purpose::Call(_) => {
             context.branches.iter().filter(|branch| branch.is_pending()).map(|branch| branch.breadth).sum()
         }
-        Purpose::InDialog(_) | Purpose::Relay => 0,
+        Purpose::InDialog(_)
+        | Purpose::Relay
+        | Purpose::Leg(_)
+        | Purpose::Own(..)
+        | Purpose::Carried(..)
+        | Purpose::Parting => 0,
     };
     came.saturating_sub(taken)
 }

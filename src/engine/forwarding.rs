@@ -50,13 +50,24 @@ pub(super) struct StatelessAck {
     from: Grants,
     /// The host name of its next hop.
     server_name: Option<Arc<str>>,
+    /// It is ours and has no Via yet but a placeholder.
+    #[serde(default)]
+    ours: bool,
+}
+
+impl StatelessAck {
+    /// An ACK of our own.
+    pub fn of_ours(request: Message, server_name: Option<Arc<str>>) -> Self {
+        let from = Grants { trust_identity: false, preloaded_route: false };
+        Self { request, rewrite: Rewrite::default(), from, server_name, ours: true }
+    }
 }
 
 impl Engine {
     /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
     pub(super) fn forward_ack(&mut self, peer: usize, request: Message, plan: &RoutePlan, hop: NextHop) {
         let (rewrite, from) = (Rewrite::of(plan), self.grants_of(peer));
-        let ack = StatelessAck { request, rewrite, from, server_name: hop.server_name() };
+        let ack = StatelessAck { request, rewrite, from, server_name: hop.server_name(), ours: false };
         match hop {
             NextHop::Address(target) => self.send_ack_onward(&ack, target),
             NextHop::Name { protocol, host, port } => {
@@ -73,7 +84,7 @@ impl Engine {
 
     /// Writes the ACK for its target and sends it.
     pub(super) fn send_ack_onward(&mut self, ack: &StatelessAck, target: Target) {
-        let StatelessAck { request, rewrite, from, server_name } = ack;
+        let StatelessAck { request, rewrite, from, server_name, ours } = ack;
         let bytes = forward_request(&Forward {
             request,
             request_uri: rewrite.request_uri.as_deref(),
@@ -88,6 +99,7 @@ impl Engine {
                 && self.is_trusted(target.protocol, target.remote.ip(), server_name.as_deref()),
             hide_user: false,
             max_breadth: None,
+            originated: *ours,
         });
         self.send_to(target.into(), server_name.clone(), bytes, None);
     }
@@ -110,7 +122,12 @@ impl Engine {
         let call = match context.purpose {
             Purpose::Call(call) => self.tables.calls.get(call).map(|call| call.bits),
             Purpose::Relay if forms_dialog(context.request.method()) => Some(0),
-            Purpose::Relay | Purpose::InDialog(_) => None,
+            Purpose::Relay
+            | Purpose::InDialog(_)
+            | Purpose::Leg(_)
+            | Purpose::Own(..)
+            | Purpose::Carried(..)
+            | Purpose::Parting => None,
         };
         let Some(call) = call else { return Vec::new() };
         let request = &context.request;

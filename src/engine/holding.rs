@@ -45,6 +45,11 @@ impl Engine {
         } else {
             None
         };
+        self.note_hold(call, said);
+    }
+
+    /// Whether the agent's side holds, when something was said of it.
+    pub(super) fn note_hold(&mut self, call: CallKey, said: Option<bool>) {
         match said {
             Some(true) => self.hold(call),
             Some(false) => self.resume(call),
@@ -110,7 +115,7 @@ impl Engine {
 
 /// Whether the agent's side holds by a request of its own. Without an offer in it the answer is in the ACK,
 /// where it is not looked for: people hold with an offer, and some phones resume without one.
-fn said_by_agent(request: &Message, response: &Message) -> Option<bool> {
+pub(super) fn said_by_agent(request: &Message, response: &Message) -> Option<bool> {
     match description(request) {
         Some(offer) => Some(offer.holds()),
         None => description(response).map(|_| false),
@@ -119,7 +124,7 @@ fn said_by_agent(request: &Message, response: &Message) -> Option<bool> {
 
 /// Whether the agent's side holds by its answer to the caller's offer, or by its own offer in a 2xx. To a
 /// caller who sends nothing the answer says nothing (RFC 3264 §6.1).
-fn said_by_caller(request: &Message, response: &Message) -> Option<bool> {
+pub(super) fn said_by_caller(request: &Message, response: &Message) -> Option<bool> {
     let said = description(response)?;
     let asked = description(request);
     let sends =

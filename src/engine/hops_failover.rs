@@ -210,13 +210,22 @@ impl Engine {
         let Some(context) = self.tables.contexts.get(branch.context) else { return false };
         let more = context.branches.get(branch.index).is_some_and(|entry| entry.onward.is_some());
         let wanted = match (context.purpose, context.branches.get(branch.index).map(|entry| &entry.aim)) {
-            (Purpose::Call(call), Some(Aim::Agent(id))) => self
+            (Purpose::Call(call) | Purpose::Leg(call), Some(Aim::Agent(id))) => self
                 .tables
                 .calls
                 .get(call)
                 .and_then(|call| call.phase.offer())
                 .is_some_and(|offer| offer.id == *id),
-            (Purpose::Call(_) | Purpose::InDialog(_) | Purpose::Relay, _) => true,
+            (
+                Purpose::Call(_)
+                | Purpose::InDialog(_)
+                | Purpose::Relay
+                | Purpose::Leg(_)
+                | Purpose::Own(..)
+                | Purpose::Carried(..)
+                | Purpose::Parting,
+                _,
+            ) => true,
         };
         more && wanted && !context.cancelled && context.upstream == Upstream::Open
     }
@@ -253,10 +262,8 @@ impl Engine {
 
     /// The offer follows its phone's next branch.
     fn follow(&mut self, before: BranchRef, next: BranchRef, aim: &Aim) {
-        let Some(Purpose::Call(call)) = self.tables.contexts.get(next.context).map(|entry| entry.purpose)
-        else {
-            return;
-        };
+        let purpose = self.tables.contexts.get(next.context).map(|entry| entry.purpose);
+        let Some(call) = purpose.and_then(Purpose::asks_for) else { return };
         let offer = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut());
         if let (Some(offer), Aim::Agent(id)) = (offer, aim)
             && offer.id == *id

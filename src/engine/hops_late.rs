@@ -39,7 +39,8 @@ impl Engine {
         let Some(client) = self.tables.clients.get(client) else { return };
         let (sent_to, name) = (client.destination, client.server_name.clone());
         let Ok(invite) = Message::parse(client.request.clone(), &self.settings.message) else { return };
-        let mut way = self.way_of(&invite, response, sent_to);
+        let ours = self.tables.contexts.get(branch.context).is_some_and(|entry| entry.purpose.is_ours());
+        let mut way = self.way_of(&invite, response, sent_to, ours);
         way.server_name = name.filter(|_| way.destination == sent_to);
         self.acknowledge_late(&invite, response, &way);
         if first {
@@ -80,7 +81,7 @@ impl Engine {
 
     /// The way of a request within the dialog of the answer, as seen from here: the Record-Route values below
     /// ours, reversed, and the Contact (RFC 3261 §12.1.2, §12.2.1.1).
-    fn way_of(&self, invite: &Message, response: &Message, sent_to: Destination) -> Way {
+    fn way_of(&self, invite: &Message, response: &Message, sent_to: Destination, ours: bool) -> Way {
         let contact = response.header(Header::Contact).and_then(uri_of);
         let target = contact.unwrap_or_else(|| invite.request_uri()).to_vec();
         let mut below: Vec<Vec<u8>> = response
@@ -90,8 +91,8 @@ impl Engine {
                 !uri_of(value).and_then(|uri| Uri::parse(uri).ok()).is_some_and(|uri| self.own.is_own(&uri))
             })
             .collect();
-        // Without our own value nobody knows which of them are below us.
-        if below.len() == response.values(Header::RecordRoute).count() {
+        // Without our own value nobody knows which of them are below us; an INVITE of ours has none.
+        if !ours && below.len() == response.values(Header::RecordRoute).count() {
             below.clear();
         }
         below.reverse();

@@ -14,6 +14,13 @@ pub fn offer_id(bits: u128) -> OfferId {
     OfferId::new(format!("o-{}", base32(bits)))
 }
 
+/// A Call-ID without its host, and a tag, of these bits.
+pub fn leg_names(bits: u128) -> (String, String) {
+    let text = base32(bits);
+    let (name, tag) = text.split_at(13);
+    (format!("leg-{name}"), tag.to_owned())
+}
+
 /// The bits of a call id; `None` when the text is none of ours.
 pub fn bits_of(id: &CallId) -> Option<u128> {
     let text = id.as_str().strip_prefix("c-")?;

@@ -4,10 +4,13 @@
 //! agents; it never waits, reads no clock and no randomness of its own.
 
 mod admission;
+mod anchor;
 mod anchoring;
 mod branches;
+mod bridging;
 mod call;
 mod calls;
+mod carrying;
 mod clients;
 mod context;
 mod counters;
@@ -22,10 +25,13 @@ mod hops_late;
 mod hops_probe;
 mod ids;
 mod input;
+mod inside;
+mod legs;
 mod memory;
 mod names;
 mod outcome;
 mod overload;
+mod parting;
 mod people;
 mod pop;
 mod port;
@@ -300,6 +306,8 @@ impl Engine {
             callers_known: self.memory.callers(),
             lot_waiting: self.lot.in_line(),
             lot_taken: self.lot.taken(),
+            dialogs: self.tables.dialogs.len(),
+            lingering: self.tables.lingering.len(),
             lag: self.admission.pressure.lag(),
         }
     }
@@ -325,6 +333,10 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Hold(call) => self.hold_due(call),
+            Alarm::Unacknowledged(call, side) => self.unacknowledged(call, side),
+            Alarm::Lingering(tag) => self.lingering_due(&tag),
+            Alarm::Glare(call, side) => self.glare_over(call, side),
+            Alarm::Session(call, side) => self.session_due(call, side),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),

@@ -2,7 +2,7 @@
 
 use super::branches::{COMPLETED_ELSEWHERE, NOT_ANSWERED};
 use super::call::{Conversation, Phase, Progress};
-use super::context::{Aim, Purpose};
+use super::context::{Aim, BranchState, Purpose};
 use super::input::Output;
 use super::tables::{BranchRef, CallKey, ContextKey};
 use super::timers::Alarm;
@@ -32,11 +32,16 @@ impl Engine {
             Purpose::InDialog(Some(call)) if self.ends_conversation(call, &context.request) => {
                 self.end_call(call, EndReason::Completed);
             }
-            Purpose::InDialog(_) | Purpose::Relay => {}
+            Purpose::InDialog(_)
+            | Purpose::Relay
+            | Purpose::Leg(_)
+            | Purpose::Own(..)
+            | Purpose::Carried(..)
+            | Purpose::Parting => {}
         }
     }
 
-    fn on_call_answered(&mut self, call: CallKey, branch: BranchRef, status: u16, tag: &[u8]) {
+    pub(super) fn on_call_answered(&mut self, call: CallKey, branch: BranchRef, status: u16, tag: &[u8]) {
         let Some(aim) = self.branch(branch).map(|entry| entry.aim.clone()) else { return };
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
@@ -127,7 +132,7 @@ impl Engine {
     pub(super) fn on_branch_failed(&mut self, branch: BranchRef, status: u16) {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
-            Purpose::Call(call) => {
+            Purpose::Call(call) | Purpose::Leg(call) => {
                 let Some((call, _)) = self.current_offer_of(branch) else { return self.release_held(call) };
                 tracing::debug!(sip.status = status, "an agent's phone refused");
                 self.phone_failed(call);
@@ -139,7 +144,29 @@ impl Engine {
                     self.end_call(call, EndReason::Completed);
                 }
             }
-            Purpose::InDialog(_) | Purpose::Relay => {}
+            Purpose::Own(call, side) => {
+                let response = self.failure_of(branch);
+                self.on_own_failed(call, side, status, response.as_deref());
+            }
+            Purpose::Carried(call, side) => {
+                let response = self.failure_of(branch);
+                self.on_carried_failed(call, side, branch.context, status, response.as_deref());
+            }
+            Purpose::InDialog(_) | Purpose::Relay | Purpose::Parting => {}
+        }
+    }
+
+    /// The response with which a branch failed.
+    fn failure_of(&self, branch: BranchRef) -> Option<std::sync::Arc<Message>> {
+        match &self.branch(branch)?.state {
+            BranchState::Failed(failure) => failure.response.clone(),
+            BranchState::Resolving
+            | BranchState::Trying(_)
+            | BranchState::Proceeding(_)
+            | BranchState::CancelPending(..)
+            | BranchState::Cancelling(_)
+            | BranchState::Disowned(..)
+            | BranchState::Answered => None,
         }
     }
 
@@ -282,7 +309,7 @@ impl Engine {
     }
 
     /// The BYE is through: record, wrap-up.
-    fn end_call(&mut self, call: CallKey, reason: EndReason) {
+    pub(super) fn end_call(&mut self, call: CallKey, reason: EndReason) {
         let Some(entry) = self.tables.calls.get(call) else { return };
         let Phase::Answered(conversation) = entry.phase.clone() else { return };
         if conversation.abandoned {
@@ -295,6 +322,7 @@ impl Engine {
             EndReason::Lost => "lost",
             EndReason::Abandoned => "abandoned",
             EndReason::Rejected => "rejected",
+            EndReason::Failed => "failed",
         };
         let agent = conversation.agent.clone();
         self.tell_all(call, agent.as_ref(), EventBody::CallEnded { reason: word.to_owned(), talk_s });
@@ -359,7 +387,7 @@ impl Engine {
     }
 
     /// Writes the record; the call itself is dropped when its last transaction is.
-    fn finish_call(&mut self, call: CallKey, reason: EndReason) {
+    pub(super) fn finish_call(&mut self, call: CallKey, reason: EndReason) {
         self.leave_lot(call, ParkEnd::Failed, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let timers = std::mem::take(&mut entry.timers);
@@ -371,6 +399,7 @@ impl Engine {
             EndReason::Abandoned => self.counters.abandoned += 1,
             EndReason::Rejected => self.counters.rejected += 1,
             EndReason::Lost => self.counters.lost += 1,
+            EndReason::Failed => self.counters.failed += 1,
         }
         let record = std::sync::Arc::new(super::records::record_of(entry, Some((reason, self.now))));
         entry.phase = Phase::Over(reason);
@@ -380,6 +409,7 @@ impl Engine {
         self.ended.push_back(std::sync::Arc::clone(&record));
         tracing::info!(call.id = %entry.id, reason = ?reason, "call ends");
         self.outputs.push_back(Output::Record(record));
+        self.hang_up(call);
         self.forget_call_when_done(call);
     }
 
@@ -407,7 +437,7 @@ impl Engine {
     /// The call whose present offer this branch serves, with the offer's id.
     fn current_offer_of(&self, branch: BranchRef) -> Option<(CallKey, OfferId)> {
         let context = self.tables.contexts.get(branch.context)?;
-        let Purpose::Call(call) = context.purpose else { return None };
+        let call = context.purpose.asks_for()?;
         let Aim::Agent(id) = &context.branches.get(branch.index)?.aim else { return None };
         let current = self.tables.calls.get(call)?.phase.offer()?;
         (current.id == *id).then(|| (call, id.clone()))

@@ -50,6 +50,7 @@ pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecor
         end_reason: end.map(|(reason, _)| reason),
         status: call.status,
         talk_s,
+        parked: call.parked,
         traces: call.decisions.iter().map(|decision| Trace::Made(Arc::clone(decision))).collect(),
         facts: call.facts.clone(),
     }

@@ -33,7 +33,7 @@ impl Engine {
             context.recursed.push(from);
         }
         let index = context.branches.len();
-        if let (Aim::Agent(offer), Purpose::Call(call)) = (&aim, context.purpose) {
+        if let (Aim::Agent(offer), Some(call)) = (&aim, context.purpose.asks_for()) {
             let current = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut());
             let Some(current) = current.filter(|current| current.id == *offer) else { return false };
             current.progress = Progress::Inviting(BranchRef { context: branch.context, index });
@@ -55,12 +55,21 @@ impl Engine {
             return false;
         }
         match (context.purpose, context.branches.get(branch.index).map(|entry| &entry.aim)) {
-            (Purpose::Call(call), Some(Aim::Agent(id))) => {
+            (Purpose::Call(call) | Purpose::Leg(call), Some(Aim::Agent(id))) => {
                 let offer = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
                 offer.is_some_and(|offer| offer.id == *id)
             }
-            (Purpose::Call(_) | Purpose::Relay, Some(Aim::DefaultRoute)) => true,
-            (Purpose::Call(_) | Purpose::Relay | Purpose::InDialog(_), _) => false,
+            (Purpose::Call(_) | Purpose::Leg(_) | Purpose::Relay, Some(Aim::DefaultRoute)) => true,
+            (
+                Purpose::Call(_)
+                | Purpose::Relay
+                | Purpose::InDialog(_)
+                | Purpose::Leg(_)
+                | Purpose::Own(..)
+                | Purpose::Carried(..)
+                | Purpose::Parting,
+                _,
+            ) => false,
         }
     }
 
@@ -113,11 +122,15 @@ impl Engine {
         let dialled = same(entry.request.request_uri());
         let followed = entry.contacts.iter().any(|contact| same(&contact.uri));
         let offered = match entry.purpose {
-            Purpose::Call(call) => self.tables.calls.get(call).is_some_and(|call| {
+            Purpose::Call(call) | Purpose::Leg(call) => self.tables.calls.get(call).is_some_and(|call| {
                 let contact = |agent| self.directory.agents.get(agent).map(|agent| agent.contact.as_bytes());
                 call.offers.iter().filter_map(|(_, agent)| contact(agent)).any(same)
             }),
-            Purpose::InDialog(_) | Purpose::Relay => false,
+            Purpose::InDialog(_)
+            | Purpose::Relay
+            | Purpose::Own(..)
+            | Purpose::Carried(..)
+            | Purpose::Parting => false,
         };
         dialled || followed || offered
     }

@@ -137,6 +137,9 @@ impl Engine {
 
     /// A request within a dialog follows our signed Record-Route, and nothing else (N2, N19, N21).
     fn on_inside_dialog(&mut self, peer: usize, flow: Flow, server: ServerKey, message: Arc<Message>) {
+        if let Some(dialog) = self.dialog_of(&message) {
+            return self.on_dialog_request(peer, flow, dialog, server, &message);
+        }
         let Some(plan) = plan_route(&message, &self.own) else {
             return self.respond_status(server, 400, &[]);
         };
@@ -310,7 +313,12 @@ impl Engine {
         {
             return;
         }
-        if self.acknowledges_refusal(&message) {
+        if let Some((call, side)) = self.dialog_of(&message) {
+            return self.on_dialog_ack(call, side, &message);
+        }
+        if self.acknowledges_lingering(message.to_tag(), message.cseq())
+            || self.acknowledges_refusal(&message)
+        {
             return;
         }
         let Some(plan) = plan_route(&message, &self.own) else {
@@ -339,7 +347,7 @@ impl Engine {
 }
 
 /// What our OPTIONS answer allows.
-const ALLOW: &[u8] =
+pub(super) const ALLOW: &[u8] =
     b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// What decides the transaction of a request (RFC 3261 §17.2.3).

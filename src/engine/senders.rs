@@ -85,9 +85,15 @@ impl Engine {
     }
 
     fn proven_sender(&self, source: IpAddr, message: &Message) -> Option<usize> {
-        let plan = plan_route(message, &self.own)?;
-        let cookie = self.cookie_of(message, plan.cookie.as_deref())?;
-        let call = self.tables.calls.get(*self.tables.call_by_bits.get(&cookie.call)?)?;
+        let call = match self.dialog_of(message) {
+            Some((call, _)) => call,
+            None => {
+                let plan = plan_route(message, &self.own)?;
+                let cookie = self.cookie_of(message, plan.cookie.as_deref())?;
+                *self.tables.call_by_bits.get(&cookie.call)?
+            }
+        };
+        let call = self.tables.calls.get(call)?;
         let source = source.to_canonical();
         let (username, _) = call.senders.iter().find(|(_, address)| *address == source)?;
         self.settings.peer_with_username(username, source)
@@ -231,7 +237,12 @@ impl Engine {
         let Some(auth) = self.settings.peers.get(peer).and_then(|peer| peer.auth.as_ref()) else { return };
         let call = match purpose {
             Purpose::Call(call) | Purpose::InDialog(Some(call)) => call,
-            Purpose::InDialog(None) | Purpose::Relay => return,
+            Purpose::InDialog(None)
+            | Purpose::Relay
+            | Purpose::Leg(_)
+            | Purpose::Own(..)
+            | Purpose::Carried(..)
+            | Purpose::Parting => return,
         };
         let Some(source) = self.tables.servers.get(server).map(|entry| entry.flow.remote.ip()) else {
             return;

@@ -19,7 +19,12 @@ impl Engine {
         let (call, initial) = match context.purpose {
             Purpose::Call(call) => (call, true),
             Purpose::InDialog(Some(call)) => (call, false),
-            Purpose::InDialog(None) | Purpose::Relay => return,
+            Purpose::InDialog(None)
+            | Purpose::Relay
+            | Purpose::Leg(_)
+            | Purpose::Own(..)
+            | Purpose::Carried(..)
+            | Purpose::Parting => return,
         };
         let method = context.request.method();
         if !matches!(method, Method::Invite | Method::Update) || !self.is_conversation(call, response) {

@@ -109,6 +109,8 @@ pub struct ParkSettings {
     pub by_peer: std::collections::BTreeMap<String, std::sync::Arc<crate::park::Profile>>,
     /// Callers that may wait at once; one more goes to the default route.
     pub places: usize,
+    /// Where music may go (N51).
+    pub targets: crate::sdp::TargetRules,
     /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
     pub patience: Duration,
     /// What is said to those who hear music, and when.

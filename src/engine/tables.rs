@@ -9,8 +9,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use slotmap::{SlotMap, new_key_type};
 
+use super::anchor::Side;
 use super::call::Call;
 use super::context::Context;
+use super::parting::Lingering;
 use super::timers::TimerHandle;
 use crate::message::Message;
 use crate::presence::{CallId, OfferId};
@@ -62,6 +64,12 @@ pub struct Tables {
     /// Who holds how much of the server transactions.
     #[serde(skip)]
     pub shares: Shares,
+    /// Anchored dialogs by our tag.
+    #[serde(skip)]
+    pub dialogs: HashMap<Bytes, (CallKey, Side)>,
+    /// Dialogs of calls that are over, whose 2xx has no ACK yet; by our tag.
+    #[serde(default)]
+    pub lingering: BTreeMap<Bytes, Lingering>,
 }
 
 impl Tables {
@@ -72,6 +80,16 @@ impl Tables {
             .calls
             .iter()
             .filter_map(|(key, call)| call.phase.offer().map(|offer| (offer.id.clone(), key)))
+            .collect();
+        self.dialogs = self
+            .calls
+            .iter()
+            .flat_map(|(key, call)| call.anchor.iter().map(move |anchor| (key, anchor)))
+            .flat_map(|(key, anchor)| {
+                let side =
+                    move |side| anchor.leg(side).map(|leg| (leg.dialog.local_tag().clone(), (key, side)));
+                [Side::Caller, Side::Agent].into_iter().filter_map(side)
+            })
             .collect();
         self.server_by_key = self.servers.iter().map(|(server, entry)| (entry.key, server)).collect();
         self.shares = Shares::default();

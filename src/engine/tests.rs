@@ -1,5 +1,6 @@
 //! The engine from outside: messages in, messages and events out, by a clock that the test turns.
 
+mod anchored;
 mod answering;
 mod dialogs;
 mod features;

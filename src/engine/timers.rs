@@ -1,7 +1,9 @@
 //! Whose timer it is.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::anchor::Side;
 use super::tables::{BranchRef, CallKey, ClientKey, ServerKey};
 use crate::presence::{AgentId, CallId, OfferId};
 use crate::transaction::{Timer, TimerId};
@@ -44,6 +46,14 @@ pub enum Alarm {
     WrapUpEnd(AgentId, CallId),
     /// A caller has been on hold for long (M091).
     Hold(CallKey),
+    /// Our 2xx to one side of an anchored call has no ACK yet.
+    Unacknowledged(CallKey, Side),
+    /// The same of a call that is over, by our tag.
+    Lingering(Bytes),
+    /// After a clash of offers ours may go again (RFC 3261 §14.1).
+    Glare(CallKey, Side),
+    /// A session is to be refreshed, or over (RFC 4028).
+    Session(CallKey, Side),
     /// Something is due for those who wait in the lot.
     Lot,
     /// A lease, a wrap-up or a phone's rest is over.

@@ -14,7 +14,7 @@ use super::dispositions::says;
 use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::clock::Moment;
-use crate::events::{Audience, EventBody, ParkEnd, ParkedInfo, WithdrawCause};
+use crate::events::{Audience, EventBody, ParkEnd, ParkedInfo, Waited, WithdrawCause};
 use crate::message::{Header, Message, response};
 use crate::park::{Arrival, AtLimit, Due, ParkMode, Profile, Wish};
 use crate::presence::{AgentId, Release};
@@ -49,7 +49,9 @@ impl Engine {
         if requires_reliable(&context.request) {
             return MayWait::No("the caller insists on reliable provisional responses");
         }
-        if self.profile_of(context).modes.is_empty() {
+        let profile = self.profile_of(context);
+        let rings = profile.modes.iter().any(|(mode, _)| *mode == ParkMode::Ringing);
+        if profile.modes.is_empty() || (!rings && self.can_hear(&context.request).is_none()) {
             return MayWait::No("callers of this trunk may not wait");
         }
         if self.lot.taken() >= park.places { MayWait::No(FULL) } else { MayWait::Yes }
@@ -65,7 +67,8 @@ impl Engine {
 
     /// The call waits, or goes on waiting after an offer that failed. `by` is who parked it by hand.
     pub(super) fn wait(&mut self, call: CallKey, wish: Wish, by: Option<AgentId>) {
-        let Some(profile) = self.context_of(call).map(|context| self.profile_of(context)) else { return };
+        let profile = self.context_of(call).map(|it| self.waiting_profile(it, self.profile_of(it)));
+        let Some(profile) = profile else { return };
         let arrival = Arrival { call, wish, priority: 0, profile };
         let Ok(parked) = self.lot.park(arrival, self.settings.park.places, self.now.moment) else {
             return self.route_default(call);
@@ -76,7 +79,7 @@ impl Engine {
         if let Some(entry) = self.tables.calls.get(call) {
             tracing::info!(call.id = %entry.id, again = parked.again, "call waits in the lot");
         }
-        self.ring_back(call);
+        self.keep_waiting(call);
         self.tell_parked(call, by);
         self.watch_lot();
     }
@@ -84,6 +87,10 @@ impl Engine {
     /// The call waits no longer. Nothing happens when it did not.
     pub(super) fn leave_lot(&mut self, call: CallKey, end: ParkEnd, by: Option<&AgentId>) {
         if let Some(waiter) = self.lot.leave(call) {
+            if let Some(entry) = self.tables.calls.get_mut(call) {
+                let seconds = self.now.moment.since(waiter.since).as_secs();
+                entry.parked = Some(Waited { mode: waiter.stage.mode, seconds, end });
+            }
             self.tell_left(call, waiter.since, end, by);
             self.watch_lot();
         }
@@ -98,10 +105,13 @@ impl Engine {
                     self.counters.park_refreshed += 1;
                     self.ring_back(call);
                 }
+                Due::Refresh(ParkMode::EarlyMedia | ParkMode::Answered) => self.refresh_waiting(call),
+                Due::Mode(_) => {
+                    self.keep_waiting(call);
+                    self.tell_parked(call, None);
+                }
                 Due::Patience => self.decide_next(call),
                 Due::Over { at_limit, since } => self.time_over(call, at_limit, since),
-                // The settings hold no profile with these: nothing plays music yet.
-                Due::Refresh(ParkMode::EarlyMedia | ParkMode::Answered) | Due::Mode(_) => {}
             }
         }
         self.watch_lot();
@@ -143,6 +153,15 @@ impl Engine {
     /// The caller has waited as long as the trunk's profile says.
     fn time_over(&mut self, call: CallKey, at_limit: AtLimit, since: Moment) {
         self.counters.park_time_over += 1;
+        let mode = match self.anchor(call) {
+            Some(anchor) if anchor.answered => ParkMode::Answered,
+            Some(anchor) if anchor.answer.is_some() => ParkMode::EarlyMedia,
+            Some(_) | None => ParkMode::Ringing,
+        };
+        if let Some(entry) = self.tables.calls.get_mut(call) {
+            let seconds = self.now.moment.since(since).as_secs();
+            entry.parked = Some(Waited { mode, seconds, end: ParkEnd::TimedOut });
+        }
         self.tell_left(call, since, ParkEnd::TimedOut, None);
         match at_limit {
             AtLimit::DefaultRoute => {
@@ -180,7 +199,7 @@ impl Engine {
     }
 
     /// The one alarm of the lot.
-    fn watch_lot(&mut self) {
+    pub(super) fn watch_lot(&mut self) {
         let next = self.lot.next_due();
         if self.lot_alarm.map(|(at, _)| at) == next {
             return;
@@ -199,7 +218,7 @@ impl Engine {
 
     /// 180 of the virtual UAS, always with the same tag. No 100 would do: it does not reset Timer C upstream
     /// (RFC 3261 §16.7 item 2).
-    fn ring_back(&mut self, call: CallKey) {
+    pub(super) fn ring_back(&mut self, call: CallKey) {
         let Some(server) = self.context_of(call).map(|context| context.server) else { return };
         let Some(entry) = self.tables.servers.get(server) else { return };
         let Some(request) = &entry.request else { return };
@@ -210,9 +229,14 @@ impl Engine {
     }
 
     /// Where the other side of this flow reaches us.
-    fn contact_towards(&self, flow: &Flow) -> String {
-        let sent_by = self.own.sent_by(flow.protocol, flow.remote.ip());
-        match flow.protocol {
+    pub(super) fn contact_towards(&self, flow: &Flow) -> String {
+        self.contact_at(flow.protocol, flow.remote.ip())
+    }
+
+    /// Where somebody reaches us who is reached so.
+    pub(super) fn contact_at(&self, protocol: Protocol, address: std::net::IpAddr) -> String {
+        let sent_by = self.own.sent_by(protocol, address);
+        match protocol {
             Protocol::Udp => format!("<sip:{sent_by}>"),
             Protocol::Tcp => format!("<sip:{sent_by};transport=tcp>"),
             Protocol::Tls => format!("<sip:{sent_by};transport=tls>"),
@@ -231,7 +255,7 @@ impl Engine {
         Arc::clone(name.and_then(|name| park.by_peer.get(name)).unwrap_or(&park.profile))
     }
 
-    fn tell_parked(&mut self, call: CallKey, by: Option<AgentId>) {
+    pub(super) fn tell_parked(&mut self, call: CallKey, by: Option<AgentId>) {
         let (Some(entry), Some(waiter)) = (self.tables.calls.get(call), self.lot.waiter(call)) else {
             return;
         };

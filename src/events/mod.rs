@@ -18,6 +18,6 @@ pub use pop::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, FlagInfo, MatchInfo, MatchLevel,
     NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
 };
-pub use record::{CallRecord, EndReason, Trace};
+pub use record::{CallRecord, EndReason, Trace, Waited};
 pub use stream::{Frame, Position, Role as FrameRole};
 pub use view::{LivePop, PopState};

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::ParkEnd;
+use crate::park::ParkMode;
 use crate::presence::{AgentId, CallId, CustomerId};
 use crate::routing::{Decision, Snapshot};
 
@@ -44,11 +46,25 @@ pub struct CallRecord {
     pub status: Option<u16>,
     /// Seconds of talk, by the monotonic clock.
     pub talk_s: u64,
+    /// How the caller waited in the parking lot, when they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Waited>,
     /// The decision traces, in order, one for each decision.
     pub traces: Vec<Trace>,
     /// What the first decision knew, for dry runs of other rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Arc<Snapshot>>,
+}
+
+/// How a caller waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waited {
+    /// The mode they had come to.
+    pub mode: ParkMode,
+    /// Seconds in the lot.
+    pub seconds: u64,
+    /// How it ended.
+    pub end: ParkEnd,
 }
 
 /// A decision in a record. The call path hands it on as it was made; it becomes JSON where it is written.
@@ -104,6 +120,8 @@ pub enum EndReason {
     Abandoned,
     /// Refused with a final status.
     Rejected,
-    /// Answered, and no BYE was seen within the tracking limit.
+    /// Answered, and no BYE was seen within the tracking limit; or a session of ours ended unrefreshed.
     Lost,
+    /// An anchored call whose two sides could not be brought together: the last trace says why.
+    Failed,
 }

@@ -2,10 +2,11 @@
 //! caller who leaves. Nothing is searched for in turns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::{AtLimit, ParkMode, Stage};
+use super::profile::{AtLimit, ParkMode, Profile, Stage};
 use super::waiter::{Arrival, Place, REFRESH, Rank, Ticket, Waiter};
 use crate::clock::Moment;
 use crate::presence::AgentId;
@@ -138,6 +139,18 @@ impl<C: Copy + Ord> Lot<C> {
         if let Some(ticket) = self.lines.tickets.get(&call).copied() {
             self.change(ticket, |waiter| waiter.place = Place::Offered);
         }
+    }
+
+    /// The call waits ringing from now on, until the time of all its modes is over: nothing else can be done for
+    /// it.
+    pub fn ring_on(&mut self, call: C, now: Moment) {
+        let Some(ticket) = self.lines.tickets.get(&call).copied() else { return };
+        self.change(ticket, |waiter| {
+            let longest = waiter.profile.longest();
+            let modes = vec![(ParkMode::Ringing, longest)];
+            waiter.profile = Arc::new(Profile { modes, at_limit: waiter.profile.at_limit });
+            waiter.stage = Stage { mode: ParkMode::Ringing, ends: (waiter.since + longest).max(now) };
+        });
     }
 
     /// The call waits no longer, for whatever reason; with how it waited.

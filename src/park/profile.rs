@@ -77,6 +77,15 @@ impl Profile {
         Self { modes, at_limit: self.at_limit }
     }
 
+    /// Ringing for the time of all modes together, for callers who cannot hear anything else; nobody waits where
+    /// ringing is not among the modes.
+    #[must_use]
+    pub fn ringing_only(&self) -> Self {
+        let rings = self.modes.iter().any(|(mode, _)| *mode == ParkMode::Ringing);
+        let modes = rings.then(|| (ParkMode::Ringing, self.longest())).into_iter().collect();
+        Self { modes, at_limit: self.at_limit }
+    }
+
     /// The longest a caller may wait in all modes together.
     pub fn longest(&self) -> Duration {
         self.modes.iter().map(|(_, limit)| *limit).sum()

@@ -35,6 +35,8 @@ pub struct Forward<'a> {
     pub keep_identity: bool,
     /// Whether what tells of the caller stays behind (RFC 3323 §5.3).
     pub hide_user: bool,
+    /// The request begins here: its Via is a placeholder.
+    pub originated: bool,
 }
 
 /// Max-Forwards of a request that came without one (item 3).
@@ -69,6 +71,9 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
     edit.remove_all(Header::PPreferredIdentity);
     for value in forward.record_route.iter().rev() {
         edit.push_record_route(value.as_bytes());
+    }
+    if forward.originated {
+        edit.remove_all(Header::Via);
     }
     edit.push_via(
         format!("SIP/2.0/{} {};branch={}", forward.protocol.via_name(), forward.sent_by, forward.branch)
@@ -211,6 +216,7 @@ mod tests {
             max_breadth: None,
             keep_identity: false,
             hide_user: false,
+            originated: false,
         };
         String::from_utf8(forward_request(&change(plain)).to_vec()).unwrap()
     }

@@ -101,6 +101,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         end_reason: None,
         status: Some(200),
         talk_s: 0,
+        parked: None,
         traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
         facts: None,
     }

@@ -15,6 +15,7 @@ use crate::engine::{
 };
 use crate::events::{CallRecord, Event, EventBody, PopDocument};
 use crate::identity::{CalledSource, TrunkContext};
+use crate::media::MediaOrder;
 use crate::message::{Header, Limits, Message, Method, response};
 use crate::presence::{AgentId, AgentStatus, CustomerId, OfferId, Role, SetBy, StoredStatus};
 use crate::proxy::RouteTarget;
@@ -40,6 +41,8 @@ pub(super) struct World {
     pub lookups: Vec<(LookupToken, String)>,
     pub records: Vec<CallRecord>,
     pub stored: Vec<StoredStatus>,
+    /// What the media ports were told, since the last look.
+    pub media: Vec<MediaOrder>,
     /// Host names that were asked for.
     pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
@@ -82,6 +85,7 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
+            media: Vec::new(),
             asked_names: Vec::new(),
             order: Vec::new(),
             names: Vec::new(),
@@ -271,7 +275,8 @@ impl World {
                     self.asked_names.push((token, port, protocol));
                     self.names.push(host);
                 }
-                Output::NoticeAcknowledged { .. } | Output::Media(_) => {}
+                Output::Media(order) => self.media.push(order),
+                Output::NoticeAcknowledged { .. } => {}
             }
         }
     }
