@@ -24,9 +24,9 @@ const ONE: Outcome = Outcome { successful: 1, failed: 0 };
 const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
 /// The call that keeps the agent busy: long enough for a second caller to come and hear some bars.
-const FIRST_TALK: Duration = Duration::from_secs(7);
+const FIRST_TALK: Duration = Duration::from_secs(9);
 /// How much music is listened to.
-const MUSIC_S: u32 = 3;
+const MUSIC_S: u32 = 4;
 /// How long the caller talks to the agent at last.
 const TALK: Duration = Duration::from_secs(3);
 /// A second host of the trunk's network, so that two callers have SIP ports of their own.
@@ -89,6 +89,9 @@ fn sipp_waits_and_talks(mode: &str) {
     assert!(heard.iter().all(|packet| packet.ssrc == heard[0].ssrc), "one stream");
     assert_eq!(first.finish(), ONE);
     house.is_connected();
+    // Each speaks to where our descriptions say that the other listens.
+    ear.speak_to(second.talks_to(1, SOON));
+    mouth.speak_to(phone.talks_to(2, SOON));
     let agent_heard = mouth.hears_from(trunk, 1.5, SOON);
     let caller_heard = ear.hears_from(house.site.phones().ip(), 1.5, SOON);
     is_tone("the agent", &samples(&agent_heard), CALLER_HZ);

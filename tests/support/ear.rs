@@ -1,10 +1,10 @@
 //! The sound of somebody whose signalling SIPp does: one RTP socket that notes what it hears, and speaks a
-//! tone back to whoever was heard last.
+//! tone to where the description said.
 
 use std::f64::consts::TAU;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,20 +36,27 @@ pub struct Ear {
     pub address: SocketAddr,
     /// Every packet of G.711, in order of arrival.
     pub log: Arc<Log<Heard>>,
+    to: Arc<Mutex<Option<SocketAddr>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ear {
-    /// Listens on a free port of `ip` and speaks `hertz` once somebody has been heard.
+    /// Listens on a free port of `ip`, and speaks `hertz` once it is told where to.
     pub fn open(ip: IpAddr, hertz: f64) -> Self {
         let socket = UdpSocket::bind((ip, 0)).expect("the test's own network is free");
         let address = socket.local_addr().expect("it is bound");
         let log = Arc::new(Log::default());
         let stopping = Arc::new(AtomicBool::new(false));
-        let (heard, stop) = (Arc::clone(&log), Arc::clone(&stopping));
-        let thread = std::thread::spawn(move || run(&socket, hertz, &heard, &stop));
-        Self { address, log, stopping, thread: Some(thread) }
+        let to = Arc::new(Mutex::new(None));
+        let (heard, target, stop) = (Arc::clone(&log), Arc::clone(&to), Arc::clone(&stopping));
+        let thread = std::thread::spawn(move || run(&socket, hertz, &heard, &target, &stop));
+        Self { address, log, to, stopping, thread: Some(thread) }
+    }
+
+    /// Speaks to there from now on.
+    pub fn speak_to(&self, address: SocketAddr) {
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
     /// Waits until `seconds` of sound have come from there, and returns the last of them.
@@ -82,9 +89,8 @@ impl Drop for Ear {
     }
 }
 
-fn run(socket: &UdpSocket, hertz: f64, log: &Log<Heard>, stop: &AtomicBool) {
+fn run(socket: &UdpSocket, hertz: f64, log: &Log<Heard>, to: &Mutex<Option<SocketAddr>>, stop: &AtomicBool) {
     let mut next = Instant::now();
-    let mut to: Option<SocketAddr> = None;
     let mut spoken: u16 = 0;
     while !stop.load(Ordering::Relaxed) {
         let wait = next.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
@@ -93,12 +99,11 @@ fn run(socket: &UdpSocket, hertz: f64, log: &Log<Heard>, stop: &AtomicBool) {
         if let Ok((length, from)) = socket.recv_from(&mut buffer)
             && let Some(heard) = heard(&buffer[..length], from)
         {
-            to = Some(from);
             log.push(heard);
         }
         if Instant::now() >= next {
             next += PACKET_EVERY;
-            if let Some(to) = to {
+            if let Some(to) = *to.lock().unwrap_or_else(PoisonError::into_inner) {
                 // Who has hung up does not listen any more.
                 let _ = socket.send_to(&word(hertz, spoken), to);
                 spoken = spoken.wrapping_add(1);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use super::log::poll;
 use super::needs::scenario_folder;
 use super::process::Process;
 
@@ -140,19 +141,36 @@ impl<'a> Sipp<'a> {
             command.args(["-inf", "numbers.csv"]).arg(target.to_string());
         }
         let process = Process::start("sipp", &mut command, &folder);
-        Running { process, stat: folder.join("stat.csv"), errors: folder.join("err.log"), limit: self.limit }
+        Running {
+            process,
+            talks_to: folder.join("talks_to"),
+            stat: folder.join("stat.csv"),
+            errors: folder.join("err.log"),
+            limit: self.limit,
+        }
     }
 }
 
 /// SIPp at work.
 pub struct Running {
     process: Process,
+    talks_to: std::path::PathBuf,
     stat: std::path::PathBuf,
     errors: std::path::PathBuf,
     limit: Duration,
 }
 
 impl Running {
+    /// Where the other side of the `n`th (from 1) call listens, as its description says; for scenarios that
+    /// note it.
+    pub fn talks_to(&self, n: usize, limit: Duration) -> SocketAddr {
+        let noted = poll(limit, || {
+            let text = std::fs::read_to_string(&self.talks_to).ok()?;
+            text.lines().nth(n - 1)?.trim().parse().ok()
+        });
+        noted.unwrap_or_else(|| panic!("no {n} descriptions were noted:\n{}", self.process.last_words()))
+    }
+
     /// Waits for the end and reads the statistics.
     pub fn finish(mut self) -> Outcome {
         let ended = self.process.wait(self.limit + Duration::from_secs(20));

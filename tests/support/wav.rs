@@ -52,12 +52,11 @@ pub fn share_of_tone(samples: &[i16], hertz: f64) -> f64 {
 }
 
 /// How well a part of `sound` is like `wanted` wherever it lies there: 1 is the same at another loudness, 0
-/// has nothing to do with it. Half a second is compared, from the first that is not silence.
+/// has nothing to do with it. Half a second is compared, three seconds behind the first that is not silence.
 pub fn likeness(sound: &[i16], wanted: &[i16]) -> f64 {
     const PART: usize = RATE_HZ as usize / 2;
     let begins = sound.iter().position(|sample| sample.unsigned_abs() > 500).unwrap_or_default();
-    // The first moments of a stream may be half a packet or a jitter buffer that is filled.
-    let Some(part) = sound.get(begins + PART..begins + 2 * PART) else { return 0.0 };
+    let Some(part) = sound.get(begins + 6 * PART..begins + 7 * PART) else { return 0.0 };
     let energy = |samples: &[i16]| samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
     let of_part = energy(part);
     let near = wanted.len().min(5 * RATE_HZ as usize);
