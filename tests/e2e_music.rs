@@ -2,20 +2,24 @@
 
 mod support;
 
+use std::f64::consts::TAU;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use support::asterisk::Asterisk;
 use support::baresip::{Account, Baresip};
 use support::desk::{Desk, Frame};
 use support::ear::{Ear, Heard, samples};
-use support::log::Log;
+use support::log::{Log, poll};
 use support::needs::needs;
 use support::net::host;
+use support::phones::{Behaviour, Phones};
 use support::sipp::{Outcome, Running, Sipp};
 use support::site::{LINE, Site, caller};
-use support::wav::{likeness, share_of_tone};
+use support::wav::{likeness, share_of_tone, write_tone};
 use toritsugi::media::{FRAME, Tune, chime, melody};
 use toritsugi::sdp::Codec;
 
@@ -31,6 +35,8 @@ const MUSIC_S: u32 = 4;
 const TALK: Duration = Duration::from_secs(3);
 /// A second host of the trunk's network, so that two callers have SIP ports of their own.
 const OTHER_TRUNK: u8 = 11;
+const PICK_UP: Behaviour =
+    Behaviour::Answer { quiet: Duration::from_millis(20), ring: Duration::from_millis(50) };
 const EARLY_MEDIA: &str = "early-media";
 const ANSWERED: &str = "answered";
 
@@ -62,6 +68,51 @@ fn i9_through_asterisk_music_is_heard_before_the_answer_and_then_the_agent() {
 #[test]
 fn i9_through_asterisk_music_is_heard_after_the_answer_and_then_the_agent() {
     asterisk_waits_and_talks(ANSWERED);
+}
+
+/// The house's own recordings: each a tone, so that it is known which of them is heard.
+#[test]
+fn own_music_and_announcements_are_heard_and_changed_by_sighup() {
+    const MUSIC_HZ: f64 = 600.0;
+    const HOLD_HZ: f64 = 1500.0;
+    const OTHER_HZ: f64 = 900.0;
+    if !needs(&["sipp"]) {
+        return;
+    }
+    let mut house = House::open_with(
+        ANSWERED,
+        |site| format!("sip:a101@{}", site.phones()),
+        |site| {
+            let prompts = site.folder().join("prompts");
+            std::fs::create_dir(&prompts).expect("the folder is writable");
+            write_stereo(&site.folder().join("hold.wav"), MUSIC_HZ);
+            write_tone(&prompts.join("please_hold.ja.wav"), HOLD_HZ, 1);
+            site.change("modes = [", "music = \"hold.wav\"\nmodes = [");
+            site.append("[media]\nprompts = \"prompts\"\n");
+        },
+    );
+    let phones = Phones::start(house.site.phones(), PICK_UP);
+    let first = house.keep_the_agent_busy_for(Duration::from_secs(50));
+    let ear = Ear::open(house.site.trunk().ip(), CALLER_HZ);
+    let numbers = vec![(caller(1).0, LINE.to_owned())];
+    let second = Sipp::new("uac_music", house.site.net.at(OTHER_TRUNK, 5060), numbers)
+        .arguments(&of_ear(&ear).each_ref().map(String::as_str))
+        .start(house.site.sip(), house.site.folder());
+    house.waits(ANSWERED);
+    let is = |hertz: f64| move |second: &[Heard]| share_of_tone(&samples(second), hertz) > 0.9;
+    ear.hears(SOON, is(HOLD_HZ));
+    ear.hears(SOON, is(MUSIC_HZ));
+    write_stereo(&house.site.folder().join("hold.wav"), OTHER_HZ);
+    house.site.server().signal(Signal::SIGHUP);
+    ear.hears(SOON, is(OTHER_HZ));
+    // What is no sound changes nothing.
+    std::fs::write(house.site.folder().join("hold.wav"), "no sound").expect("the folder is writable");
+    house.site.server().signal(Signal::SIGHUP);
+    let kept =
+        poll(SOON, || house.site.server().output().contains("the old one stays in force").then_some(()));
+    assert!(kept.is_some(), "the bad file is not told");
+    ear.hears(SOON, is(OTHER_HZ));
+    drop((first, second, phones));
 }
 
 fn sipp_waits_and_talks(mode: &str) {
@@ -174,10 +225,15 @@ struct House {
 impl House {
     /// One line, one agent with that contact, and callers who wait in that mode only.
     fn open(mode: &str, contact: impl Fn(&Site) -> String) -> Self {
+        Self::open_with(mode, contact, |_| {})
+    }
+
+    fn open_with(mode: &str, contact: impl Fn(&Site) -> String, prepare: impl Fn(&Site)) -> Self {
         let park = format!("[sip.limits]\nlag_ms = 0\n\n[park]\nmodes = [\"{mode}\"]\n");
         let mut site = Site::new("wrap_up_s = 0\nannounce_within_ms = 1000", &park);
         let trunk = format!("\"{}/32\"", site.trunk().ip());
         site.change(&trunk, &format!("{trunk}, \"{}/32\"", site.net.ip(OTHER_TRUNK)));
+        prepare(&site);
         let contact = contact(&site);
         let agent = if contact.contains("a102") { "a102" } else { "a101" };
         site.import(
@@ -201,9 +257,13 @@ impl House {
     }
 
     fn keep_the_agent_busy(&self) -> Running {
+        self.keep_the_agent_busy_for(FIRST_TALK)
+    }
+
+    fn keep_the_agent_busy_for(&self, talk: Duration) -> Running {
         let numbers = vec![(caller(0).0, LINE.to_owned())];
         let first = Sipp::new("uac", self.site.net.at(host::TRUNK, 5070), numbers)
-            .pause(FIRST_TALK)
+            .pause(talk)
             .start(self.site.sip(), self.site.folder());
         self.desk.wait_for(SOON, |frame| frame.is("call.answered"));
         first
@@ -256,6 +316,26 @@ fn baresip(name: &str, ip: IpAddr, parameters: &str, tone: f64, house: &House) -
     let parameters = format!("{parameters};regint=0;audio_codecs=PCMU/8000/1");
     let account = Account { ip, aor: format!("sip:{name}@{ip}"), parameters: &parameters, tone };
     Baresip::start(name, &account, house.site.folder())
+}
+
+/// Ten seconds as a compact disc has them; only the left channel sounds.
+fn write_stereo(path: &Path, hertz: f64) {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 44_100,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).expect("the folder is writable");
+    for at in 0..441_000 {
+        let value = (TAU * hertz * f64::from(at) / 44_100.0).sin() * 24_000.0;
+        #[expect(clippy::cast_possible_truncation, reason = "the amplitude is far below 32,767")]
+        let left = value as i16;
+        for sample in [left, 0] {
+            writer.write_sample(sample).expect("the folder is writable");
+        }
+    }
+    writer.finalize().expect("the folder is writable");
 }
 
 fn of_ear(ear: &Ear) -> [String; 6] {

@@ -414,3 +414,50 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str
 pub(super) fn no_statuses() -> BTreeMap<crate::presence::AgentId, crate::presence::StoredStatus> {
     BTreeMap::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, Path::new("/etc/toritsugi")).expect("sound")
+    }
+
+    #[test]
+    fn callers_are_told_an_address_that_means_one_host() {
+        for (text, ipv4, ipv6) in [
+            ("", Some("127.0.0.1"), None),
+            ("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"192.0.2.30\"", Some("192.0.2.30"), None),
+            ("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"sip.example\"", None, None),
+            (
+                "[sip]\nlisten = [\"udp:192.0.2.30:5060\", \"udp:[2001:db8::30]:5060\"]",
+                Some("192.0.2.30"),
+                Some("2001:db8::30"),
+            ),
+            (
+                "[media]\naddress = [\"198.51.100.7\", \"2001:db8::7\"]",
+                Some("198.51.100.7"),
+                Some("2001:db8::7"),
+            ),
+        ] {
+            let config = config(text);
+            let told = |ipv6| told_address(&config, ipv6).map(|address| address.to_string());
+            assert_eq!((told(false).as_deref(), told(true).as_deref()), (ipv4, ipv6), "{text}");
+            assert_eq!(no_media_address(&config).is_some(), ipv4.is_none() && ipv6.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_translation_is_told_and_every_address_is_listened_on() {
+        let config = config("[media]\naddress = [\"198.51.100.7\"]");
+        let ipv4 = media_settings(&config).ipv4.expect("an address");
+        assert_eq!((ipv4.bind.to_string(), ipv4.told.to_string()), ("0.0.0.0".into(), "198.51.100.7".into()));
+        let local = media_settings(&Config::default()).ipv4.expect("an address");
+        assert_eq!(
+            (local.bind.to_string(), local.told.to_string()),
+            ("127.0.0.1".into(), "127.0.0.1".into())
+        );
+    }
+}

@@ -59,6 +59,18 @@ impl Ear {
         *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
     }
 
+    /// Waits until half a second of what is heard is as wanted.
+    pub fn hears(&self, limit: Duration, wanted: impl Fn(&[Heard]) -> bool) {
+        const PACKETS: usize = 25;
+        let mut looked = 0;
+        let found = self.log.wait(limit, |heard| {
+            let new = looked..(heard.len() + 1).saturating_sub(PACKETS).max(looked);
+            looked = new.end;
+            new.into_iter().any(|at| wanted(&heard[at..at + PACKETS])).then_some(())
+        });
+        assert!(found.is_some(), "{looked} packets, and what is wanted was not among them");
+    }
+
     /// Waits until `seconds` of sound have come from there, and returns the last of them.
     pub fn hears_from(&self, ip: IpAddr, seconds: f64, limit: Duration) -> Vec<Heard> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred")]
