@@ -25,6 +25,8 @@ mod leaving;
 mod lot_judge;
 #[path = "simulation/looks.rs"]
 mod looks;
+#[path = "simulation/music_judge.rs"]
+mod music_judge;
 #[path = "simulation/outside.rs"]
 mod outside;
 #[path = "simulation/party.rs"]
@@ -52,21 +54,25 @@ const QUIET_SEEDS: u64 = 1_000_000;
 /// Where the days of F10 begin.
 const POOR_SEEDS: u64 = 2_000_000;
 
+/// Where the days with music begin.
+const MUSIC_SEEDS: u64 = 3_000_000;
+
 /// Calls of one test.
 struct Budget {
     fixed: usize,
     quiet: usize,
     new: usize,
     poor: usize,
+    music: usize,
 }
 
 /// The whole budget is for an optimised build (`TORITSUGI_SIM_FULL`, as `make test` does); a plain `cargo
 /// test` takes a sample.
 fn budget() -> Budget {
     if number("TORITSUGI_SIM_FULL").is_some() {
-        Budget { fixed: 45_000, quiet: 5_000, new: 50_000, poor: 20_000 }
+        Budget { fixed: 45_000, quiet: 5_000, new: 50_000, poor: 20_000, music: 20_000 }
     } else {
-        Budget { fixed: 400, quiet: 200, new: 200, poor: 400 }
+        Budget { fixed: 400, quiet: 200, new: 200, poor: 400, music: 400 }
     }
 }
 
@@ -87,6 +93,12 @@ fn fixed_seeds_break_no_rule() {
 #[test]
 fn without_loss_every_call_ends_connected_abandoned_or_refused() {
     simulate("quiet network", QUIET_SEEDS, budget().quiet, Day::Quiet).is_clean();
+}
+
+/// Callers who wait with music, early or answered, and everything that can go wrong then.
+#[test]
+fn i8_callers_with_music_have_one_dialog_and_one_description_and_are_never_left_in_silence() {
+    simulate("music", MUSIC_SEEDS, budget().music, Day::Music).is_clean();
 }
 
 /// Other seeds every time, by the clock.

@@ -10,6 +10,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::CALLS, "outcome", "abandoned", counters.abandoned);
     count(metric::CALLS, "outcome", "rejected", counters.rejected);
     count(metric::CALLS, "outcome", "lost", counters.lost);
+    count(metric::CALLS, "outcome", "failed", counters.failed);
     publish_refused(counters);
     count(metric::DROPPED_MESSAGES, "reason", "stray_response", counters.stray_responses);
     count(metric::DROPPED_MESSAGES, "reason", "unroutable_ack", counters.dropped_acks);
@@ -74,10 +75,24 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
     ] {
         count(metric::PARKING, "event", event, total);
     }
+    for (event, total) in [
+        ("anchored", counters.anchored),
+        ("media_refused", counters.media_refused),
+        ("bridged", counters.bridged),
+        ("bridge_failed", counters.bridges_broken),
+        ("glare", counters.glares),
+        ("carried", counters.carried),
+        ("own_request", counters.own_requests),
+        ("session_over", counters.sessions_over),
+    ] {
+        count(metric::ANCHORED, "event", event, total);
+    }
     count(metric::HOLDS, "event", "held", counters.holds);
     count(metric::HOLDS, "event", "exceeded", counters.holds_exceeded);
     gauge(metric::PARKED_CALLS, gauges.lot_waiting);
     metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lot").set(wide(gauges.lot_taken));
+    metrics::gauge!(metric::TABLE_ENTRIES, "table" => "dialogs").set(wide(gauges.dialogs));
+    metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lingering").set(wide(gauges.lingering));
 }
 
 /// Look-ups answered from memory since they were last published.

@@ -56,6 +56,9 @@ pub struct Anchor {
     pub agent: Option<Leg>,
     /// What the two have to do with each other.
     pub bridge: Bridge,
+    /// The last provisional response to a caller who insists on reliable ones.
+    #[serde(default)]
+    pub reliable: Option<Box<super::reliable::Reliable>>,
 }
 
 /// The media port of an anchored call.

@@ -28,6 +28,10 @@ impl Engine {
     /// How the caller of this context waits: without a description that we can play to, ringing for the whole
     /// time.
     pub(super) fn waiting_profile(&self, context: &Context, profile: Arc<Profile>) -> Arc<Profile> {
+        if requires_reliable(&context.request) {
+            // RFC 3262 §3: only a 183 of ours is made reliable.
+            return Arc::new(profile.only(&[ParkMode::EarlyMedia, ParkMode::Answered]));
+        }
         let media = profile.modes.iter().any(|(mode, _)| *mode != ParkMode::Ringing);
         if !media || self.can_hear(&context.request).is_some() {
             return profile;
@@ -40,7 +44,10 @@ impl Engine {
     /// know.
     pub(super) fn can_hear(&self, request: &Message) -> Option<(Description, Agreed)> {
         // RFC 3261 §8.2.2.3: as the called side we would have to know each of them.
-        let known = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"timer");
+        let known = |value: &[u8]| {
+            let value = value.trim_ascii();
+            [&b"timer"[..], b"100rel"].iter().any(|known| value.eq_ignore_ascii_case(known))
+        };
         if !request.values(Header::Require).all(|value| known(value.bytes)) {
             return None;
         }
@@ -123,6 +130,7 @@ impl Engine {
                 ringing: None,
                 agent: None,
                 bridge: Bridge::Waiting,
+                reliable: None,
             }));
         }
         self.counters.anchored += 1;
@@ -202,10 +210,16 @@ impl Engine {
         self.lot.ring_on(call, self.now.moment);
         let untold =
             |anchor: &Anchor| anchor.answer.is_none() && anchor.ringing.is_none() && anchor.agent.is_none();
+        let insists = self.anchor(call).and_then(|anchor| self.tables.contexts.get(anchor.context));
+        let insists = insists.is_some_and(|context| requires_reliable(&context.request));
         if self.anchor(call).is_some_and(untold) {
             self.release_anchor(call);
         }
         self.watch_lot();
+        if insists && self.lot.is_in_line(call) {
+            // Our 180 would not be reliable.
+            return self.route_default(call);
+        }
         if self.lot.is_in_line(call) {
             self.keep_waiting(call);
             self.tell_parked(call, None);
@@ -237,7 +251,16 @@ impl Engine {
         let Some(entry) = self.tables.servers.get(server) else { return };
         let Some(request) = entry.request.clone() else { return };
         let tag = self.tag_for(&request);
-        let extra: [(&str, &[u8]); 2] = [("Contact", contact.as_bytes()), ("Allow", ALLOW)];
+        let mut extra: Vec<(&str, &[u8])> = vec![("Contact", contact.as_bytes()), ("Allow", ALLOW)];
+        let reliable = requires_reliable(&request);
+        let number = if reliable { self.next_rseq(call) } else { None };
+        if reliable && number.is_none() {
+            return;
+        }
+        let rseq = number.map(|number| number.to_string());
+        if let Some(rseq) = &rseq {
+            extra.extend([("Require", &b"100rel"[..]), ("RSeq", rseq.as_bytes())]);
+        }
         let reply = Reply {
             status: 183,
             to_tag: Some(&tag),
@@ -246,12 +269,18 @@ impl Engine {
             ..Reply::default()
         };
         let bytes = reply.to(&request);
-        self.respond(server, 183, bytes);
+        match number {
+            Some(number) => self.respond_reliably(call, server, number, request.cseq(), bytes),
+            None => self.respond(server, 183, bytes),
+        }
     }
 
     /// 200 to the caller's INVITE: with the description of the 183 (P2), or, without music, with that of who
     /// answered.
     pub(super) fn answer_caller(&mut self, call: CallKey) {
+        if self.answers_after_prack(call) {
+            return;
+        }
         let Some((server, answer, contact)) = self.towards_caller(call) else { return };
         let Some(request) = self.tables.servers.get(server).and_then(|entry| entry.request.clone()) else {
             return;
@@ -298,6 +327,11 @@ impl Engine {
         let server = self.tables.contexts.get(anchor.context)?.server;
         Some((server, anchor.answer.clone()?, anchor.caller.contact.clone()))
     }
+}
+
+/// Whether the caller demands RFC 3262 of whoever answers.
+pub(super) fn requires_reliable(request: &Message) -> bool {
+    request.values(Header::Require).any(|value| value.bytes.trim_ascii().eq_ignore_ascii_case(b"100rel"))
 }
 
 /// Whether a body of this type is a description.

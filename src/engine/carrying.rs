@@ -119,7 +119,10 @@ impl Engine {
         if !matches!(method, Method::Invite | Method::Update) {
             return self.answer_carried(server, &request, status, response);
         }
-        let Some(leg) = self.leg_mut(call, side) else { return };
+        let Some(leg) = self.leg_mut(call, side) else {
+            // The call ended meanwhile (RFC 3261 §15.1.2).
+            return self.respond_status(server, 487, &[]);
+        };
         // Settling what is under way never clashes.
         leg.exchange.handle(Event::Settled).ok();
         leg.dialog.refresh_target(response);

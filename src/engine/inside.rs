@@ -59,8 +59,7 @@ impl Engine {
                     self.respond_status(server, 480, &[]);
                 }
             }
-            // No response of ours was reliable.
-            Method::Prack => self.respond_status(server, 481, &[]),
+            Method::Prack => self.on_prack(call, side, server, message),
             Method::Ack | Method::Cancel | Method::Register => {
                 self.respond_status(server, 405, &[("Allow", ALLOW)])
             }

@@ -240,6 +240,9 @@ impl Engine {
             if let Some(entry) = self.branch_mut(branch) {
                 entry.state = BranchState::Failed(Failure { status, response: None });
             }
+            if let Some(entry) = self.tables.contexts.get_mut(branch.context) {
+                entry.upstream = Upstream::Open;
+            }
             self.on_branch_failed(branch, status);
             self.finish_context(branch.context);
         }

@@ -38,6 +38,7 @@ mod port;
 mod records;
 mod refused;
 mod redirects;
+mod reliable;
 mod requests;
 mod retrieving;
 mod rounds;
@@ -335,6 +336,7 @@ impl Engine {
             Alarm::Hold(call) => self.hold_due(call),
             Alarm::Unacknowledged(call, side) => self.unacknowledged(call, side),
             Alarm::Lingering(tag) => self.lingering_due(&tag),
+            Alarm::Provisional(call) => self.provisional_due(call),
             Alarm::Glare(call, side) => self.glare_over(call, side),
             Alarm::Session(call, side) => self.session_due(call, side),
             Alarm::Lot => self.lot_due(),

@@ -117,6 +117,9 @@ impl Engine {
         if let Port::Open(_) = anchor.port {
             self.outputs.push_back(Output::Media(MediaOrder::Close { stream: anchor.stream }));
         }
+        if let Some(handle) = anchor.reliable.and_then(|reliable| reliable.timer) {
+            self.timers.cancel(handle);
+        }
         let answered = anchor.answered;
         let legs = [Some((anchor.caller, answered)), anchor.agent.map(|leg| (leg, true))];
         for (leg, confirmed) in legs.into_iter().flatten() {
@@ -138,7 +141,7 @@ impl Engine {
             return self.part(dialog, b"");
         };
         let Unacknowledged { server, bytes, cseq, mut repeat, .. } = *waiting;
-        let tag = dialog.local_tag().clone();
+        let tag = tag_text(&dialog);
         let timer = repeat
             .next(&self.settings.timers, self.now.moment)
             .map(|at| self.timers.insert(at, Alarm::Lingering(tag.clone())));
@@ -147,27 +150,27 @@ impl Engine {
     }
 
     /// The 2xx of a call that is over has no ACK yet.
-    pub(super) fn lingering_due(&mut self, tag: &Bytes) {
+    pub(super) fn lingering_due(&mut self, tag: &str) {
         let (settings, now) = (Arc::clone(&self.settings), self.now.moment);
         let Some(entry) = self.tables.lingering.get_mut(tag) else { return };
         let Some(at) = entry.repeat.next(&settings.timers, now) else { return self.let_go(tag) };
         let (server, bytes) = (entry.server, entry.bytes.clone());
-        entry.timer = Some(self.timers.insert(at, Alarm::Lingering(tag.clone())));
+        entry.timer = Some(self.timers.insert(at, Alarm::Lingering(tag.to_owned())));
         self.respond(server, 200, bytes);
     }
 
     /// The ACK of a call that is over has come: `true` when it was one.
     pub(super) fn acknowledges_lingering(&mut self, tag: Option<&[u8]>, cseq: u32) -> bool {
         let Some(tag) = tag.filter(|_| !self.tables.lingering.is_empty()) else { return false };
-        let Some(entry) = self.tables.lingering.get(tag).filter(|entry| entry.cseq == cseq) else {
-            return false;
-        };
-        let tag = entry.dialog.local_tag().clone();
-        self.let_go(&tag);
-        true
+        let tag = String::from_utf8_lossy(tag);
+        let known = self.tables.lingering.get(&*tag).is_some_and(|entry| entry.cseq == cseq);
+        if known {
+            self.let_go(&tag);
+        }
+        known
     }
 
-    fn let_go(&mut self, tag: &Bytes) {
+    fn let_go(&mut self, tag: &str) {
         let Some(entry) = self.tables.lingering.remove(tag) else { return };
         if let Some(handle) = entry.timer {
             self.timers.cancel(handle);
@@ -223,4 +226,9 @@ impl Engine {
         }
         self.send_wanted(call, side);
     }
+}
+
+/// Our tag, which is text that we made.
+fn tag_text(dialog: &Dialog) -> String {
+    String::from_utf8_lossy(dialog.local_tag()).into_owned()
 }

@@ -69,7 +69,7 @@ pub struct Tables {
     pub dialogs: HashMap<Bytes, (CallKey, Side)>,
     /// Dialogs of calls that are over, whose 2xx has no ACK yet; by our tag.
     #[serde(default)]
-    pub lingering: BTreeMap<Bytes, Lingering>,
+    pub lingering: BTreeMap<String, Lingering>,
 }
 
 impl Tables {

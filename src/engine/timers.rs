@@ -1,6 +1,5 @@
 //! Whose timer it is.
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::anchor::Side;
@@ -49,7 +48,9 @@ pub enum Alarm {
     /// Our 2xx to one side of an anchored call has no ACK yet.
     Unacknowledged(CallKey, Side),
     /// The same of a call that is over, by our tag.
-    Lingering(Bytes),
+    Lingering(String),
+    /// Our reliable provisional response has no PRACK yet (RFC 3262).
+    Provisional(CallKey),
     /// After a clash of offers ours may go again (RFC 3261 §14.1).
     Glare(CallKey, Side),
     /// A session is to be refreshed, or over (RFC 4028).

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::anchoring::requires_reliable;
 use super::branches::COMPLETED_ELSEWHERE;
 use super::call::{Phase, Progress};
 use super::context::Context;
@@ -15,7 +16,7 @@ use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::clock::Moment;
 use crate::events::{Audience, EventBody, ParkEnd, ParkedInfo, Waited, WithdrawCause};
-use crate::message::{Header, Message, response};
+use crate::message::{Header, response};
 use crate::park::{Arrival, AtLimit, Due, ParkMode, Profile, Wish};
 use crate::presence::{AgentId, Release};
 use crate::routing::{Action, Decision, MayWait, TraceStep};
@@ -45,12 +46,14 @@ impl Engine {
         if says(context.request.header(Header::RequestDisposition), b"no-queue") {
             return MayWait::No("the caller does not want to be queued");
         }
-        // RFC 3262 §3: our 180 would have to be acknowledged by PRACK, which we do not take.
-        if requires_reliable(&context.request) {
+        let profile = self.profile_of(context);
+        // RFC 3262 §3: of what we say, only 183 and 200 are made reliable.
+        let insists = requires_reliable(&context.request);
+        let rings = !insists && profile.modes.iter().any(|(mode, _)| *mode == ParkMode::Ringing);
+        let music = || profile.modes.iter().any(|(mode, _)| *mode != ParkMode::Ringing);
+        if insists && (!music() || self.can_hear(&context.request).is_none()) {
             return MayWait::No("the caller insists on reliable provisional responses");
         }
-        let profile = self.profile_of(context);
-        let rings = profile.modes.iter().any(|(mode, _)| *mode == ParkMode::Ringing);
         if profile.modes.is_empty() || (!rings && self.can_hear(&context.request).is_none()) {
             return MayWait::No("callers of this trunk may not wait");
         }
@@ -298,9 +301,4 @@ impl Engine {
         self.lot.is_in_line(call)
             && self.tables.calls.get(call).is_some_and(|entry| matches!(entry.phase, Phase::Deciding(_)))
     }
-}
-
-/// Whether the caller demands RFC 3262 of whoever answers.
-fn requires_reliable(request: &Message) -> bool {
-    request.values(Header::Require).any(|value| value.bytes.trim_ascii().eq_ignore_ascii_case(b"100rel"))
 }

@@ -3,7 +3,9 @@
 use toritsugi::message::{Header, Message, Method, Reply, response};
 use toritsugi::transport::Protocol;
 
-use super::party::{Dialog, GIVE_UP, Given, Hand, Party, Sent, Server, T1, T2, Wake, routes_of, target_of};
+use super::party::{
+    Dialog, GIVE_UP, Given, Hand, Party, Sent, Server, T1, T2, Wake, description, routes_of, target_of,
+};
 
 impl Party {
     pub(super) fn on_request(&mut self, hand: &mut Hand<'_>, message: &Message) {
@@ -285,7 +287,11 @@ impl Party {
         let callee = self.mint_callee();
         let server = &mut self.servers[index];
         let tag = server.request.to_tag().is_none().then_some(server.tag.as_str());
-        let body = format!("v=0\r\ns={}\r\n", server.tag);
+        let body = if hand.swarm.music {
+            description(self.address, "sendrecv")
+        } else {
+            format!("v=0\r\ns={}\r\n", server.tag)
+        };
         let bytes = Reply {
             status: 200,
             to_tag: tag,

@@ -110,7 +110,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         time_zone: ZONE.clone(),
         digest: DigestSettings::default(),
         overload: OverloadSettings::default(),
-        park: parking(random),
+        park: if swarm.music { musical(random) } else { parking(random) },
         hold: HoldSettings::default(),
     }
 }
@@ -123,6 +123,22 @@ fn parking(random: &mut Random) -> ParkSettings {
     ParkSettings {
         profile: Arc::new(Profile { modes, at_limit }),
         places: random.pick(&[2, 100]) as usize,
+        patience: Duration::from_secs(random.pick(&[1, 15])),
+        ..ParkSettings::default()
+    }
+}
+
+/// Callers wait with music, for a short time in each mode.
+fn musical(random: &mut Random) -> ParkSettings {
+    let all = [ParkMode::Ringing, ParkMode::EarlyMedia, ParkMode::Answered];
+    let from = random.below(3) as usize;
+    let to = random.between(1, 3) as usize;
+    let modes = all[from.min(2)..].iter().take(to);
+    let modes = modes.map(|mode| (*mode, Duration::from_secs(random.between(2, 15)))).collect();
+    let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
+    ParkSettings {
+        profile: Arc::new(Profile { modes, at_limit }),
+        places: 100,
         patience: Duration::from_secs(random.pick(&[1, 15])),
         ..ParkSettings::default()
     }

@@ -10,6 +10,7 @@ use toritsugi::transport::Protocol;
 
 use super::leaving::{Leaving, wrong_record_routes};
 use super::lot_judge::LotJudge;
+use super::music_judge::MusicJudge;
 use super::people_judge::People;
 
 /// A broken rule.
@@ -65,6 +66,7 @@ pub struct Judge {
     pub people: People,
     pub lot: LotJudge,
     pub leaving: Leaving,
+    pub music: MusicJudge,
     /// Who may be spoken to, and over what.
     pub places: BTreeMap<SocketAddr, Protocol>,
     /// Octets that came from nobody we know, less those that went back.
@@ -117,6 +119,15 @@ impl Judge {
         let call = text(message.call_id());
         self.last_activity.insert(call.clone(), now);
         let key = key_of(message);
+        if self.music.is_anchored(&call) {
+            match message.status() {
+                Some(_) => return,
+                None => self.music.asked(&call, message, false),
+            }
+        }
+        if call.starts_with("leg-") {
+            return;
+        }
         match message.status() {
             Some(status) => self.response_in(now, from, message, status, key, call),
             None => self.request_in(now, from, message, key, call),
@@ -240,8 +251,24 @@ impl Judge {
             return None;
         }
         self.last_activity.insert(call.clone(), now);
+        if call.starts_with("leg-") {
+            if message.status().is_none() {
+                self.music.asked(&call, &message, true);
+            }
+            return Some(message);
+        }
         match message.status() {
-            Some(status) => self.response_out(to, &message, status, &call),
+            Some(status) => {
+                let initial = message.method() == Method::Invite && message.cseq() == 1;
+                if initial && status > 100 {
+                    self.music.told(&call, status, &message);
+                    if self.music.is_anchored(&call) {
+                        self.accepted.insert(call.clone());
+                    }
+                }
+                self.response_out(to, &message, status, &call);
+            }
+            None if self.music.is_anchored(&call) => self.music.asked(&call, &message, true),
             None => self.request_out(now, to, protocol, &message, &call),
         }
         Some(message)

@@ -17,13 +17,17 @@ impl World {
     pub(super) fn look_at_people(&mut self) {
         for call in std::mem::take(&mut self.judge.lot.begun) {
             let sip = self.sip_id(call.as_str());
-            if !self.judge.rings(&sip) {
+            // With music the caller hears when the port is open.
+            if !self.swarm.music && !self.judge.rings(&sip) {
                 self.judge.breach("I9", &sip, format!("{call} waits, and its caller hears nothing"));
             }
         }
         self.judge.lot.look(self.now);
         let mut faults = std::mem::take(&mut self.judge.people.faults);
         faults.append(&mut self.judge.lot.faults);
+        for (rule, call, what) in std::mem::take(&mut self.judge.music.faults) {
+            self.judge.breach(rule, &call, what);
+        }
         for (rule, id, what) in faults {
             let call = self.sip_id(id.as_str());
             self.judge.breach(rule, &call, format!("{id}: {what}"));
@@ -87,7 +91,9 @@ impl World {
         // A transaction has at most two timers at a time, a branch two more, a call four of its own. A call
         // that was offered to everybody and cancelled everywhere has the most.
         let owned = 2 * gauges.server_transactions + 4 * gauges.client_transactions + 4 * gauges.calls;
-        let plain = self.swarm.reliable + self.swarm.re_invites == 0;
+        // An anchored dialog may repeat its answer, wait after a clash, and have a session; and the lot one.
+        let owned = owned + 4 * gauges.dialogs + gauges.lingering;
+        let plain = self.swarm.reliable + self.swarm.re_invites == 0 && !self.swarm.music;
         let spare = 1 + house::AGENTS;
         if gauges.timers > owned + spare || (plain && gauges.timers > MOST_TIMERS * calls + spare) {
             self.judge.breach("I17", "", format!("{} timers for {calls} calls", gauges.timers));
@@ -134,7 +140,8 @@ impl World {
                 && told.is_some_and(|status| (200..300).contains(&status));
             let unasked = record.end_reason == Some(EndReason::Abandoned)
                 && record.answered_at.is_some()
-                && !self.judge.cancels.contains(call);
+                && !self.judge.cancels.contains(call)
+                && !self.judge.music.is_anchored(call);
             if unasked {
                 faults.push(("I10", call.clone(), "answered and abandoned without a CANCEL".to_owned()));
             }

@@ -3,10 +3,12 @@
 use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::discriminant;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use toritsugi::engine::{Answer, Datagram, LookupToken, Output, Refusal, Request, Resolution};
 use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
+use toritsugi::media::{MediaFault, MediaOrder, MediaReport};
 use toritsugi::presence::{CustomerId, OfferId};
 use toritsugi::proxy::Target;
 use toritsugi::transport::Protocol;
@@ -44,7 +46,8 @@ impl World {
                 Output::Lookup { token, .. } => self.look_up(token),
                 Output::Event(event) => self.event(&event),
                 Output::Reply(_, answer) => self.reply(*answer),
-                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } | Output::Media(_) => {}
+                Output::Media(order) => self.order(&order),
+                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } => {}
                 Output::Record(record) => {
                     let text = || format!("record {} {:?}", record.sip_call_id, record.end_reason);
                     self.trace.note(self.now, text);
@@ -56,12 +59,28 @@ impl World {
         }
     }
 
+    /// Media ports open soon, or not at all.
+    fn order(&mut self, order: &MediaOrder) {
+        let Some(stream) = self.judge.music.ordered(order) else { return };
+        let report = if self.random.chance(90) {
+            let local = SocketAddr::from(([192, 0, 2, 1], super::music_judge::PORT));
+            MediaReport::Opened { stream, local }
+        } else {
+            MediaReport::Refused { stream, why: MediaFault::NoPort }
+        };
+        let after = self.random.ms(0, 20);
+        self.later(after, Happening::Media(report));
+    }
+
     /// A completed call was ended by a BYE in the dialog the caller was given first.
     fn judge_end(&mut self, record: &CallRecord) {
         if record.end_reason != Some(EndReason::Completed) {
             return;
         }
         let call = record.sip_call_id.clone();
+        if self.judge.music.is_anchored(&call) {
+            return;
+        }
         let Some((_, tag)) = self.judge.finals.get(&call).cloned() else { return };
         if !self.judge.byes.contains(&(call.clone(), tag)) {
             let what = "the record says completed, and the dialog the caller is in had no BYE".to_owned();

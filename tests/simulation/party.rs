@@ -215,7 +215,11 @@ impl Party {
         let Some(habits) = self.habits.clone() else { return };
         self.outcome = Outcome::Waiting;
         let branch = self.mint("i");
-        let body = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\n";
+        let body = if hand.swarm.music {
+            description(self.address, "sendrecv")
+        } else {
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\n".to_owned()
+        };
         let breadth = habits.breadth.map(|most| format!("Max-Breadth: {most}\r\n")).unwrap_or_default();
         let text = format!(
             "INVITE sip:{to}@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/{over} {at};branch={branch};rport\r\n\
@@ -483,7 +487,15 @@ impl Party {
         };
         self.dialogs[dialog].cseq += 1;
         let cseq = self.dialogs[dialog].cseq;
-        let bytes = self.within(dialog, name, cseq, &branch, "", "v=0\r\ns=hold\r\n");
+        let body = match (hand.swarm.music, method) {
+            (true, Method::Invite | Method::Update) => {
+                let direction = hand.random.pick(&["sendrecv", "sendonly"]);
+                description(self.address, direction)
+            }
+            _ => "v=0\r\ns=hold\r\n".to_owned(),
+        };
+        let kind = if hand.swarm.music { "Content-Type: application/sdp\r\n" } else { "" };
+        let bytes = self.within(dialog, name, cseq, &branch, kind, &body);
         self.send_request(hand, method, branch, bytes, cseq, Some(dialog));
     }
 
@@ -517,6 +529,15 @@ impl Party {
         self.minted += 1;
         format!("z9hG4bK{}{kind}{}", self.name.replace('@', ""), self.minted)
     }
+}
+
+/// A description that can be heard.
+pub(super) fn description(at: SocketAddr, direction: &str) -> String {
+    let (host, port) = (at.ip(), 10_000 + at.port() % 20_000);
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na={direction}\r\n"
+    )
 }
 
 pub(super) fn routes_of(message: &Message) -> Vec<String> {

@@ -243,7 +243,7 @@ impl People {
         let may = match record.end_reason {
             Some(EndReason::Completed | EndReason::Lost) => answered,
             // An answer that crossed the CANCEL (D10); the records are held against what the caller did.
-            Some(EndReason::Abandoned) => true,
+            Some(EndReason::Abandoned | EndReason::Failed) => true,
             Some(EndReason::Rejected) => !answered,
             None => false,
         };

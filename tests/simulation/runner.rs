@@ -163,6 +163,7 @@ pub fn day_name(day: Day) -> String {
     match day {
         Day::Swarm => "swarm".to_owned(),
         Day::Quiet => "quiet".to_owned(),
+        Day::Music => "music".to_owned(),
         Day::PoorLine(loss) => loss.to_string(),
     }
 }
@@ -171,6 +172,7 @@ pub fn day_name(day: Day) -> String {
 pub fn day_of(name: &str) -> Day {
     match name {
         "quiet" => Day::Quiet,
+        "music" => Day::Music,
         other => other.parse().map_or(Day::Swarm, Day::PoorLine),
     }
 }

@@ -56,6 +56,8 @@ pub struct Swarm {
     pub crowded: bool,
     /// Percent of INVITEs whose phone never answers a CANCEL; half of those never say anything final.
     pub deaf_phones: u64,
+    /// Everybody describes what can be heard, and the house lets callers wait with music.
+    pub music: bool,
 }
 
 impl Swarm {
@@ -92,6 +94,7 @@ impl Swarm {
             presence: rate(1) > 0,
             crowded: rate(8) == 1,
             deaf_phones: rate(40),
+            music: false,
         }
     }
 
@@ -104,6 +107,14 @@ impl Swarm {
     pub fn make_quiet(&mut self) {
         (self.loss, self.send_failures, self.crowded, self.drain) = (0, 0, false, false);
         (self.never_acks, self.directory, self.never_byes, self.lies) = (0, false, 0, 0);
+    }
+
+    /// Callers can hear music, and agents have little time for them. Nobody lies, as dialogs are judged from both
+    /// ends, and everybody is ended.
+    pub fn make_musical(&mut self) {
+        self.music = true;
+        (self.lies, self.never_byes, self.never_acks, self.forks, self.reliable) = (0, 0, 0, 0, 0);
+        (self.crowded, self.noise) = (false, 0);
     }
 
     /// As [`Self::make_quiet`] leaves it, by chance or on purpose.

@@ -12,6 +12,7 @@ use toritsugi::customer::LookupAnswer;
 use toritsugi::engine::{
     Engine, Input, LookupToken, ReplyToken, Request, Resolution, ResolveToken, SendToken, Settings,
 };
+use toritsugi::media::MediaReport;
 use toritsugi::message::Message;
 use toritsugi::presence::{AgentId, CallId, OfferId, StoredStatus};
 use toritsugi::transport::{Flow, FlowId, Protocol};
@@ -35,6 +36,8 @@ pub enum Day {
     Swarm,
     /// As [`Day::Swarm`], but nothing is lost and nobody lies: then every call ends as it should.
     Quiet,
+    /// As [`Day::Swarm`], and callers can hear music: they wait with it.
+    Music,
     /// F10: so many percent are lost, 5 % come twice, 20 % late, with 100 ms of jitter; people are polite.
     PoorLine(u64),
 }
@@ -49,6 +52,7 @@ pub(super) enum Happening {
     Wake(usize, Wake),
     LookedUp(LookupToken, LookupAnswer),
     Announced(OfferId),
+    Media(MediaReport),
     SendFailed(SendToken, Message),
     Resolved(ResolveToken, Resolution),
     Ask(Request),
@@ -114,11 +118,12 @@ impl World {
         let mut swarm = Swarm::of(&mut random);
         match day {
             Day::Swarm => {}
+            Day::Music => swarm.make_musical(),
             Day::Quiet => swarm.make_quiet(),
             Day::PoorLine(loss) => swarm = Swarm::poor_line(loss),
         }
         let settings = Arc::new(match day {
-            Day::Swarm | Day::Quiet => house::settings(&mut random, &swarm),
+            Day::Swarm | Day::Quiet | Day::Music => house::settings(&mut random, &swarm),
             Day::PoorLine(_) => house::patient_settings(&mut random, &swarm),
         });
         let wall: jiff::Timestamp = "2026-11-24T01:00:00Z".parse().expect("a time written here");
@@ -209,6 +214,7 @@ impl World {
         self.judge.run_is_over();
         self.judge.people.run_is_over();
         self.judge.lot.run_is_over();
+        self.judge.music.run_is_over();
         self.look_at_people();
         self.look_at_records();
     }
@@ -276,6 +282,7 @@ impl World {
             }
             Happening::Wake(party, wake) => self.act(party, |party, hand| party.wake(hand, wake)),
             Happening::LookedUp(token, answer) => self.input(Input::LookedUp(token, answer)),
+            Happening::Media(report) => self.input(Input::Media(report)),
             Happening::Announced(offer) => self.input(Input::Announced(offer)),
             Happening::SendFailed(token, message) => {
                 self.judge.send_failed(&message);

@@ -12,6 +12,7 @@ use crate::park::{AtLimit, ParkMode, Profile};
 
 mod bridged;
 mod races;
+mod walk;
 
 /// Where our music comes from.
 const PORT: &str = "192.0.2.1:30000";

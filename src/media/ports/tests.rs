@@ -95,7 +95,7 @@ impl House {
     fn pressed(&mut self) -> Digit {
         match self.report() {
             MediaReport::Pressed { digit, .. } => digit,
-            other => panic!("{other:?}"),
+            other @ (MediaReport::Opened { .. } | MediaReport::Refused { .. }) => panic!("{other:?}"),
         }
     }
 }

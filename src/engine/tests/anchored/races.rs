@@ -256,3 +256,47 @@ fn at_the_limit_nobody_answers_and_the_caller_is_told_or_hung_up() {
         house.nothing_left();
     }
 }
+
+#[test]
+fn d2_a_caller_who_requires_100rel_has_a_reliable_183_and_the_200_after_its_prack() {
+    let mut house = house(&[(ParkMode::Ringing, 20), (ParkMode::EarlyMedia, 60), (ParkMode::Answered, 60)]);
+    house.call("Require: 100rel\r\n", OFFER);
+    house.open();
+    let heard = house.heard();
+    assert_eq!(heard.iter().filter_map(Message::status).collect::<Vec<_>>(), [100, 183], "no 180");
+    let early = heard[1].clone();
+    assert_eq!(early.header(Header::Require), Some(&b"100rel"[..]));
+    let number = String::from_utf8(early.header(Header::RSeq).unwrap().to_vec()).unwrap();
+    house.world.advance(Duration::from_millis(1500));
+    let again = house.heard();
+    assert_eq!(again.len(), 2);
+    assert!(again.iter().all(|it| it.bytes() == early.bytes()));
+    let (_, _) = house.takes("first", PHONE_1);
+    assert!(house.heard().is_empty(), "no 200 before the PRACK");
+    house.says_with("PRACK", "RAck: 1 7 INVITE\r\n", "");
+    assert_eq!(house.heard_statuses(), [481]);
+    house.says_with("PRACK", &format!("RAck: {number} 1 INVITE\r\n"), "");
+    let statuses: Vec<_> = house.heard().iter().map(|it| (it.status().unwrap(), it.method())).collect();
+    assert_eq!(statuses, [(200, Method::Prack), (200, Method::Invite)]);
+    house.world.advance(Duration::from_millis(100));
+    house.cseq = 1;
+    house.says("ACK", "");
+    house.cseq = 5;
+    house.moves(200, OFFER);
+    house.says("BYE", "");
+    assert_eq!(house.ends(), [Some(EndReason::Completed)]);
+    house.nothing_left();
+}
+
+#[test]
+fn d2_without_a_prack_the_call_is_refused_in_the_end() {
+    let mut house = house(P1);
+    house.call("Require: 100rel\r\n", OFFER);
+    house.open();
+    house.heard();
+    house.world.advance(Duration::from_secs(32));
+    let statuses = house.heard_statuses();
+    assert_eq!(statuses.last(), Some(&504), "{statuses:?}");
+    assert_eq!(house.ends(), [Some(EndReason::Rejected)]);
+    house.nothing_left();
+}
