@@ -34,8 +34,14 @@ const RECORDS: &str = "records";
 /// answered from memory.
 const COLLECT: Duration = Duration::from_millis(250);
 
+/// So many records within [`COLLECT`] are a storm. Then they are collected for [`COLLECT_MOST`]: the indexes
+/// of the records are in no order of time, so that each transaction writes nearly every page of them, however
+/// few records it has.
+const STORM: usize = 64;
+const COLLECT_MOST: Duration = Duration::from_secs(2);
+
 /// Records of one transaction.
-const TOGETHER: usize = 512;
+const TOGETHER: usize = 4096;
 
 /// A number nobody has: asking for it shows whether look-ups work again.
 const PROBE: &str = "+0";
@@ -93,9 +99,7 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
                 Some(job) => waiting.push_back(job),
                 None => return,
             }
-            if !jobs.is_closed() {
-                tokio::time::sleep(COLLECT).await;
-            }
+            collect(&mut jobs, &mut waiting).await;
         }
         while let Ok(job) = jobs.try_recv() {
             waiting.push_back(job);
@@ -137,6 +141,21 @@ pub(super) async fn write(storage: Storage, mut jobs: mpsc::Receiver<Write>, lim
             }
         }
         open = open && !jobs.is_closed();
+    }
+}
+
+/// Waits for what comes after the first, not for long, and not while something else than records waits.
+async fn collect(jobs: &mut mpsc::Receiver<Write>, waiting: &mut VecDeque<Write>) {
+    let begun = std::time::Instant::now();
+    while !jobs.is_closed() && records_in_front(waiting) == waiting.len() && waiting.len() < TOGETHER {
+        tokio::time::sleep(COLLECT).await;
+        let before = waiting.len();
+        while let Ok(job) = jobs.try_recv() {
+            waiting.push_back(job);
+        }
+        if waiting.len() - before < STORM || begun.elapsed() >= COLLECT_MOST {
+            return;
+        }
     }
 }
 
