@@ -128,6 +128,7 @@ fn request_goes_on(request: &Message) {
         max_breadth: None,
         keep_identity: true,
         hide_user: false,
+        originated: false,
     };
     let sent = read_again(forward_request(&forward), "a forwarded request");
     assert_eq!(sent.request_uri(), b"sip:agent@198.51.100.7");
