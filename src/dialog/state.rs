@@ -137,8 +137,9 @@ fn record_route_of(message: &Message) -> Vec<Bytes> {
     message.values(Header::RecordRoute).map(|value| Bytes::copy_from_slice(value.bytes)).collect()
 }
 
+/// Their Contact, when a request can be sent there.
 fn contact_of(message: &Message) -> Option<Bytes> {
-    uri_of(message.header(Header::Contact)?)
+    uri_of(message.header(Header::Contact)?).filter(|uri| Uri::parse(uri).is_ok_and(|uri| uri.is_sip()))
 }
 
 fn uri_of(value: &[u8]) -> Option<Bytes> {

@@ -496,7 +496,9 @@ impl Engine {
     /// Answers the caller when no branch is pending and none will follow (RFC 3261 §16.7 item 6).
     pub(super) fn finish_context(&mut self, context: ContextKey) {
         if self.is_ours(context) {
-            return self.finish_own_context(context);
+            self.finish_own_context(context);
+            // It may have been given up before anything was sent.
+            return self.forget_context_when_done(context);
         }
         let Some(entry) = self.tables.contexts.get(context) else { return };
         let answered = entry.branches.iter().any(|branch| matches!(branch.state, BranchState::Answered));
@@ -655,7 +657,9 @@ impl Engine {
             .iter()
             .filter_map(ContextBranch::client)
             .any(|client| self.tables.clients.contains_key(client));
-        if served || busy {
+        // Nobody but its own branches holds a request of ours.
+        let resolving = |branch: &ContextBranch| matches!(branch.state, BranchState::Resolving);
+        if served || busy || (entry.purpose.is_ours() && entry.branches.iter().any(resolving)) {
             return;
         }
         // What an anchored caller asked for is wanted as long as they wait for somebody.

@@ -67,7 +67,14 @@ impl Engine {
 
     /// Sends a request of ours within a dialog; its answer comes back by its purpose.
     pub(super) fn send_own(&mut self, bytes: Bytes, next: &[u8], server: ServerKey, purpose: Purpose) {
-        let Ok(request) = Message::parse(bytes, &self.settings.message) else { return };
+        let Ok(request) = Message::parse(bytes, &self.settings.message) else {
+            // Something of theirs in it cannot be written to; what can be is taken care of when it comes.
+            self.respond_status(server, 500, &[]);
+            if let Purpose::Own(call, side) | Purpose::Carried(call, side) = purpose {
+                self.break_bridge(call, side, "no request can be written to it");
+            }
+            return;
+        };
         let hop = self.hop_of(next);
         let context = self.open_own_context(server, request, NO_GRANTS, purpose);
         if let Some(entry) = self.tables.servers.get_mut(server) {

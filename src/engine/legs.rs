@@ -143,9 +143,11 @@ impl Engine {
     fn cancel_own(&mut self, context: ContextKey, reason: &[u8]) {
         let Some(entry) = self.tables.contexts.get_mut(context) else { return };
         entry.cancelled = true;
-        for index in 0..entry.branches.len() {
+        let count = entry.branches.len();
+        for index in 0..count {
             self.cancel_branch(BranchRef { context, index }, reason);
         }
+        self.forget_context_when_done(context);
     }
 
     /// What was asked in the proxied role before is ours to end from now on: the caller is to have one dialog

@@ -121,7 +121,7 @@ impl Judge {
         let key = key_of(message);
         if self.music.is_anchored(&call) {
             match message.status() {
-                Some(_) => return,
+                Some(status) => return self.music.answers(&call, status, message),
                 None => self.music.asked(&call, message, false),
             }
         }

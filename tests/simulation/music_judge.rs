@@ -29,6 +29,8 @@ pub struct MusicJudge {
     opened: BTreeSet<StreamId>,
     /// Legs of ours that were confirmed, and whether a BYE was seen.
     legs: BTreeMap<String, bool>,
+    /// Legs to which somebody said 2xx; the ACK tells whether we have heard it.
+    accepted: BTreeSet<String>,
     pub faults: Vec<(&'static str, String, String)>,
 }
 
@@ -65,9 +67,16 @@ impl MusicJudge {
         }
     }
 
+    /// Somebody answers us within an anchored call.
+    pub fn answers(&mut self, call: &str, status: u16, message: &Message) {
+        if (200..300).contains(&status) && message.method() == Method::Invite && call.starts_with("leg-") {
+            self.accepted.insert(call.to_owned());
+        }
+    }
+
     /// A request of the engine's own, or of a party, within an anchored call.
     pub fn asked(&mut self, call: &str, message: &Message, by_us: bool) {
-        if message.method() == Method::Ack && call.starts_with("leg-") && by_us {
+        if message.method() == Method::Ack && self.accepted.contains(call) && by_us {
             self.legs.entry(call.to_owned()).or_insert(false);
         }
         if message.method() == Method::Bye {
