@@ -1,5 +1,5 @@
-//! [pure] Dialogs in which we are an end ourselves (RFC 3261 §12 to §15): towards a caller who hears our music,
-//! and towards whoever answers that caller. Only for calls that we anchor (RFC 7092).
+//! [pure] Dialogs in which we are an end ourselves (RFC 3261 §12 to §15): towards a caller who hears our
+//! music, and towards whoever answers that caller. Only for calls that we anchor (RFC 7092).
 //!
 //! What stands in a dialog, whose turn it is to offer (RFC 3264), how long a 2xx is repeated, and how long a
 //! session lasts (RFC 4028). Nothing here knows of agents.

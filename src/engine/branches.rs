@@ -296,8 +296,8 @@ impl Engine {
         }
     }
 
-    /// An answer to our own INVITE that crosses our CANCEL goes to nobody: the caller has, or will have, another
-    /// one.
+    /// An answer to our own INVITE that crosses our CANCEL goes to nobody: the caller has, or will have,
+    /// another one.
     fn disown_leg(&mut self, branch: BranchRef) {
         let purpose = self.tables.contexts.get(branch.context).map(|entry| entry.purpose);
         if let (Some(Purpose::Leg(_)), Some(entry)) = (purpose, self.branch_mut(branch))

@@ -1,5 +1,5 @@
-//! Requests of our own in the dialogs of an anchored call: the re-INVITE that moves the media from our port to
-//! the phone (RFC 3725 §4), refreshes of the session, and ACKs.
+//! Requests of our own in the dialogs of an anchored call: the re-INVITE that moves the media from our port
+//! to the phone (RFC 3725 §4), refreshes of the session, and ACKs.
 
 use bytes::Bytes;
 use slotmap::Key;

@@ -24,7 +24,7 @@ use crate::sdp::{Description, Limits, OwnDescription};
 use crate::transport::Protocol;
 
 /// What an agent's phone is told that rings on although the caller has gone, or has another answer.
-const NO_LONGER: &[u8] = b"SIP;cause=487;text=\"The caller has gone\"";
+pub(super) const NO_LONGER: &[u8] = b"SIP;cause=487;text=\"The caller has gone\"";
 
 impl Engine {
     /// Writes our INVITE for this anchored call, towards these hops. Its branch is the first of its context;
@@ -250,8 +250,8 @@ impl Engine {
         }
     }
 
-    /// A further 2xx to our INVITE: the same answer again, or somebody else's behind the same address (RFC 3261
-    /// §13.2.2.4).
+    /// A further 2xx to our INVITE: the same answer again, or somebody else's behind the same address
+    /// (RFC 3261 §13.2.2.4).
     pub(super) fn on_leg_repeated(&mut self, call: CallKey, response: &Message) {
         let Some(leg) = self.leg(call, Side::Agent) else { return };
         if response.to_tag() == Some(leg.dialog.remote_tag()) {
@@ -262,8 +262,8 @@ impl Engine {
         self.part(dialog, NO_LONGER);
     }
 
-    /// Everybody whom our INVITE was for has refused. An agent's refusal has been seen to; that of the default
-    /// route is the call's.
+    /// Everybody whom our INVITE was for has refused. An agent's refusal has been seen to; that of the
+    /// default route is the call's.
     pub(super) fn on_leg_failed(&mut self, call: CallKey, context: ContextKey, status: u16) {
         let current = self.anchor(call).and_then(|anchor| anchor.ringing.as_ref());
         if current.is_none_or(|ringing| ringing.context != context) {

@@ -1,5 +1,5 @@
-//! The ends of anchored calls: every dialog is ended by BYE, each 2xx of ours is repeated until its ACK, and a
-//! session that is not refreshed is over.
+//! The ends of anchored calls: every dialog is ended by BYE, each 2xx of ours is repeated until its ACK, and
+//! a session that is not refreshed is over.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Engine {
         if self.anchor(call).is_none() {
             return;
         }
-        self.cancel_leg(call, super::branches::COMPLETED_ELSEWHERE);
+        self.cancel_leg(call, super::legs::NO_LONGER);
         let Some(anchor) = self.tables.calls.get_mut(call).and_then(|entry| entry.anchor.take()) else {
             return;
         };

@@ -141,8 +141,8 @@ impl<C: Copy + Ord> Lot<C> {
         }
     }
 
-    /// The call waits ringing from now on, until the time of all its modes is over: nothing else can be done for
-    /// it.
+    /// The call waits ringing from now on, until the time of all its modes is over: nothing else can be done
+    /// for it.
     pub fn ring_on(&mut self, call: C, now: Moment) {
         let Some(ticket) = self.lines.tickets.get(&call).copied() else { return };
         self.change(ticket, |waiter| {

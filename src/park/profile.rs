@@ -77,8 +77,8 @@ impl Profile {
         Self { modes, at_limit: self.at_limit }
     }
 
-    /// Ringing for the time of all modes together, for callers who cannot hear anything else; nobody waits where
-    /// ringing is not among the modes.
+    /// Ringing for the time of all modes together, for callers who cannot hear anything else; nobody waits
+    /// where ringing is not among the modes.
     #[must_use]
     pub fn ringing_only(&self) -> Self {
         let rings = self.modes.iter().any(|(mode, _)| *mode == ParkMode::Ringing);

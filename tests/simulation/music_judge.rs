@@ -1,12 +1,10 @@
-//! What callers who wait with music are told and hear (I8): one To-tag and one description, never 180 after 183,
-//! music until they are joined with somebody or the call is over, and no dialog that nobody ended.
+//! What callers who wait with music are told and hear (I8): one To-tag and one description, never 180 after
+//! 183, music until they are joined with somebody or the call is over, and no dialog that nobody ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use toritsugi::media::{MediaOrder, StreamId};
 use toritsugi::message::{Header, Message, Method};
-
-use super::judge::text;
 
 /// Our own descriptions name this port.
 pub const PORT: u16 = 30_000;

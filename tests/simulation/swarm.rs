@@ -109,8 +109,8 @@ impl Swarm {
         (self.never_acks, self.directory, self.never_byes, self.lies) = (0, false, 0, 0);
     }
 
-    /// Callers can hear music, and agents have little time for them. Nobody lies, as dialogs are judged from both
-    /// ends, and everybody is ended.
+    /// Callers can hear music, and agents have little time for them. Nobody lies, as dialogs are judged from
+    /// both ends, and everybody is ended.
     pub fn make_musical(&mut self) {
         self.music = true;
         (self.lies, self.never_byes, self.never_acks, self.forks, self.reliable) = (0, 0, 0, 0, 0);

@@ -1,4 +1,4 @@
-//! Callers who wait with music, early media (P1) or answered (P2), and are joined with whoever takes the call.
+//! Callers who wait with music, early media (P1) or answered (P2), and are joined with who takes the call.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,7 +37,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::CallerHangsUp),
         1 => Just(Step::CallerCancels),
         2 => (asked(), 0..6_u8).prop_map(|(method, body)| Step::CallerAsks(method, body)),
-        12 => (0..4_usize, status, 0..6_u8).prop_map(|(which, status, body)| Step::Answers(which, status, body)),
+        12 => (0..4_usize, status, 0..6_u8)
+            .prop_map(|(which, status, body)| Step::Answers(which, status, body)),
         2 => (0..3_usize).prop_map(Step::PhoneAcks),
         1 => (0..3_usize).prop_map(Step::PhoneHangsUp),
         2 => (0..3_usize, asked(), 0..6_u8)
@@ -199,7 +200,7 @@ impl Walk {
             assert_eq!(before, status, "one final answer");
         }
         let tag = message.to_tag().unwrap_or_default().to_vec();
-        let proxied = !message.header(Header::RecordRoute).is_none();
+        let proxied = message.header(Header::RecordRoute).is_some();
         if let Some((told, body)) = &self.told {
             assert_ne!(status, 180, "180 after 183");
             assert_eq!(*told, tag, "another To-tag");
@@ -427,7 +428,7 @@ fn cases() -> u32 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4_000, ..Default::default() })]
     #[test]
     fn i6_i8_i9_whatever_happens_one_tag_one_description_no_silence_and_one_end(
         modes in modes(),
