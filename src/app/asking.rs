@@ -43,7 +43,7 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
         }
         let called = canon(&question.to, &context);
         let presentation = presentation_of(&question.from, &context)?;
-        let line = directory.lines.get(called.line_key());
+        let line = directory.lines.get(called.line_key()).map(AsRef::as_ref);
         let cards =
             cards_of(&storage, &presentation, line.is_some()).await.map_err(|error| unreadable(&error))?;
         let decision = decide(&Facts {
