@@ -63,7 +63,7 @@ fn main() -> std::io::Result<()> {
     let share = |of: fn(&Scheduled) -> Duration| 100.0 * (of(&after) - of(&before)).as_secs_f64() / elapsed;
     stop.store(true, Ordering::Relaxed);
     if let Some(talkers) = talkers {
-        talkers.join().expect("the talkers do not panic");
+        talkers.join().map_err(|_| std::io::Error::other("the talkers panicked"))?;
     }
 
     figures.off.sort_unstable();
