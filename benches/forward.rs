@@ -34,6 +34,7 @@ fn forward(criterion: &mut Criterion) {
                 max_breadth: None,
                 keep_identity: true,
                 hide_user: false,
+                originated: false,
             })
         });
     });
