@@ -36,8 +36,10 @@ fuzz: ## the fuzz targets with libFuzzer, FUZZ_SECONDS (60) each; needs cargo-fu
 	tests/tools/fuzz.sh
 
 bench: ## CPU per call, latency and memory beside Kamailio, in turns (some ten minutes; see bench/README.md)
-	$(CARGO) build --release --bin toritsugi --example screens
+	$(CARGO) build --release --bin toritsugi --example screens --example music
 	python3 bench/run.py
+	$(CARGO) run --release --example music -- 1000 20
+	$(CARGO) run --release --example music -- 1000 20 talk
 
 clean: ## remove what was built (not the Asterisk folder in ~/.cache/toritsugi)
 	$(CARGO) clean

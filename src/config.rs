@@ -7,6 +7,7 @@ mod address;
 mod digest;
 mod document;
 mod house;
+mod media;
 mod route;
 mod rules;
 mod server;
@@ -19,6 +20,7 @@ use std::path::Path;
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
 pub use digest::{Digest, PasswordSource, PeerAuth};
 pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
+pub use media::{Announcements, Media, Saying};
 pub use route::Route;
 pub use rules::Rules;
 pub use server::{Database, DatabaseUrl, Http, Log, LogFormat, LogLevel, Metrics};
@@ -50,6 +52,8 @@ pub struct Config {
     pub desk: Desk,
     /// `[park]`.
     pub park: Park,
+    /// `[media]`.
+    pub media: Media,
     /// `[guidance]`.
     pub guidance: Guidance,
     /// `[log]`.
@@ -104,6 +108,7 @@ impl Config {
             rules: Rules::read(&root.section("rules")),
             desk: Desk::read(&root.section("desk")),
             park: Park::read(&root.section("park")),
+            media: Media::read(&root.section("media")),
             guidance: Guidance::read(&root.section("guidance")),
             log: Log::read(&root.section("log")),
         };

@@ -27,7 +27,7 @@ use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{
     Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken, Settings,
 };
-use crate::media::{MediaFault, MediaOrder, MediaReport};
+use crate::media::MediaReport;
 use crate::transport::{self, Arrival, CertificateName, Outgoing, Transports};
 use published::LookUps;
 
@@ -42,6 +42,7 @@ enum Wake {
     Arrival,
     Desk(FromDesk),
     World(FromWorld),
+    Media(MediaReport),
     Alarm,
     Stop(Duration),
 }
@@ -53,6 +54,7 @@ pub struct Driver {
     clock: Clock,
     desk: mpsc::Receiver<FromDesk>,
     world: mpsc::Receiver<FromWorld>,
+    media: mpsc::Receiver<MediaReport>,
     outlets: Outlets,
     customers: Option<Arc<CustomerBook>>,
     look_ups: LookUps,
@@ -66,13 +68,14 @@ pub struct Driver {
 
 impl Driver {
     /// A driver. `desk` brings requests and reports of screens and integrations, `world` the answers of
-    /// look-ups and names; outputs go to `outlets`.
+    /// look-ups and names, `media` what happens at the media ports; outputs go to `outlets`.
     pub fn new(
         engine: Engine,
         transports: Transports,
         clock: Clock,
         desk: mpsc::Receiver<FromDesk>,
         world: mpsc::Receiver<FromWorld>,
+        media: mpsc::Receiver<MediaReport>,
         outlets: Outlets,
     ) -> Self {
         Self {
@@ -81,6 +84,7 @@ impl Driver {
             clock,
             desk,
             world,
+            media,
             outlets,
             customers: None,
             look_ups: LookUps::default(),
@@ -112,6 +116,7 @@ impl Driver {
                 Wake::Arrival => self.take_arrivals(),
                 Wake::Desk(report) => self.take_desk(report),
                 Wake::World(report) => self.take_world(report),
+                Wake::Media(report) => self.take_media(report),
                 Wake::Alarm => {}
                 Wake::Stop(patience) => {
                     stop_at = Some(Instant::now() + patience);
@@ -145,6 +150,9 @@ impl Driver {
         }
         if let Poll::Ready(Some(report)) = self.world.poll_recv(context) {
             return Poll::Ready(Wake::World(report));
+        }
+        if let Poll::Ready(Some(report)) = self.media.poll_recv(context) {
+            return Poll::Ready(Wake::Media(report));
         }
         if !stopping && let Poll::Ready(patience) = Pin::new(stop).poll(context) {
             return Poll::Ready(Wake::Stop(patience.unwrap_or_default()));
@@ -185,7 +193,7 @@ impl Driver {
         }
     }
 
-    /// Screens and look-ups have their turn even while the sockets are never empty.
+    /// Screens, look-ups and media ports have their turn even while the sockets are never empty.
     fn take_waiting(&mut self) {
         for _ in 0..BATCH {
             let Ok(report) = self.desk.try_recv() else { break };
@@ -195,6 +203,16 @@ impl Driver {
             let Ok(report) = self.world.try_recv() else { break };
             self.take_world(report);
         }
+        for _ in 0..BATCH {
+            let Ok(report) = self.media.try_recv() else { break };
+            self.take_media(report);
+        }
+    }
+
+    fn take_media(&mut self, report: MediaReport) {
+        let now = self.clock.now();
+        self.engine.handle(now, Input::Media(report));
+        self.drain();
     }
 
     fn take_desk(&mut self, report: FromDesk) {
@@ -263,7 +281,7 @@ impl Driver {
                     }
                 }
                 Output::Media(order) => {
-                    if let Some(report) = play(&order) {
+                    if let Some(report) = self.outlets.media.order(order) {
                         let now = self.clock.now();
                         self.engine.handle(now, Input::Media(report));
                     }
@@ -295,6 +313,7 @@ impl Driver {
     }
 
     fn publish(&mut self) {
+        self.outlets.media.retry();
         std::mem::take(&mut self.look_ups).publish();
         let sockets = self.transports.gauges();
         published::publish_transports(&self.published, &sockets);
@@ -316,14 +335,4 @@ pub fn admit(transports: &Transports, settings: &Arc<Settings>) {
     let peers = Arc::clone(settings);
     transports
         .allow_named(Box::new(move |name| peers.peer_with_certificate(CertificateName::of(name)).is_some()));
-}
-
-/// There are no media ports yet: each that is wanted is refused.
-fn play(order: &MediaOrder) -> Option<MediaReport> {
-    match order {
-        MediaOrder::Open { stream, .. } => {
-            Some(MediaReport::Refused { stream: *stream, why: MediaFault::NoAddress })
-        }
-        MediaOrder::Play { .. } | MediaOrder::Announce { .. } | MediaOrder::Close { .. } => None,
-    }
 }

@@ -9,13 +9,14 @@ use crate::clock::{Moment, Now};
 use crate::config::Config;
 use crate::customer::CustomerCard;
 use crate::identity::{Canonical, NumberKind, Presentation, Quality, TrunkContext, canon, canon_cell};
+use crate::media::ports::Library;
 use crate::presence::{AgentBook, AgentId};
 use crate::routing::rules::{LintFacts, RuleFault, RuleSet, lint};
 use crate::routing::{Action, Background, CustomerFact, Directory, Facts, decide};
 use crate::storage::import::{ImportedNumber, Table as StorageTable};
 use crate::storage::{Storage, StorageError, UserRole as StorageRole};
 
-use super::settings::{storage_settings, templates, trunk_context};
+use super::settings::{sounds, storage_settings, templates, trunk_context};
 use super::world::read_directory;
 
 /// Where a call would go now, or at the moment asked for, and why. Presence is as the database has it, so
@@ -42,7 +43,7 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
         }
         let called = canon(&question.to, &context);
         let presentation = presentation_of(&question.from, &context)?;
-        let line = directory.lines.get(called.line_key());
+        let line = directory.lines.get(called.line_key()).map(AsRef::as_ref);
         let cards =
             cards_of(&storage, &presentation, line.is_some()).await.map_err(|error| unreadable(&error))?;
         let decision = decide(&Facts {
@@ -115,7 +116,7 @@ pub(super) fn add_user(
     user::add(name, role, agent, &storage_settings(config)).map_err(Failure::lines_of)
 }
 
-/// The templates, the region, and the database where there is one already.
+/// The templates, the region, the sounds, and the database where there is one already.
 pub(super) fn check(config: &Config) -> Vec<String> {
     let mut faults = Vec::new();
     for failure in [templates(config).err(), trunk_context(config).err()].into_iter().flatten() {
@@ -124,6 +125,8 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     if let Err(failure) = super::settings::tls(config) {
         faults.extend(failure.lines().iter().cloned());
     }
+    faults.extend(Library::load(&sounds(config)).err().unwrap_or_default());
+    faults.extend(super::settings::no_media_address(config));
     let database = match &config.database.url {
         crate::config::DatabaseUrl::Sqlite(path) => path.exists(),
         crate::config::DatabaseUrl::Postgres(_) => true,

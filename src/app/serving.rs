@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::resolver::{self, Resolver};
 use super::settings::{
-    desk_settings, engine_settings, listen_addresses, no_statuses, storage_settings, transport_settings,
+    desk_settings, engine_settings, listen_addresses, media_settings, no_statuses, sounds, storage_settings,
+    transport_settings,
 };
 use super::world;
 use crate::api::{
@@ -24,6 +25,8 @@ use crate::desk::{Desk, DeskHandle, WsState};
 use crate::driver::{Clock, Driver, EngineHandle, FromWorld, Outlets};
 use crate::engine::Engine;
 use crate::identity::canon;
+use crate::media::MediaReport;
+use crate::media::ports::{Library, MediaControl, Sounds, Started};
 use crate::presence::StoredStatus;
 use crate::routing::Directory;
 use crate::storage::Storage;
@@ -65,6 +68,7 @@ pub(super) struct Running {
     health: Health,
     desk: DeskHandle,
     world: mpsc::Sender<FromWorld>,
+    media: MediaControl,
     stop_driver: oneshot::Sender<Duration>,
     driver: std::thread::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
@@ -73,15 +77,14 @@ pub(super) struct Running {
 
 /// Starts everything. A database that is away degrades the start; sockets that cannot be bound end it.
 pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Failure> {
-    if let crate::config::DatabaseUrl::Postgres(_) = config.database.url {
-        return Err(Failure::of("[database] url: this version speaks SQLite only; write sqlite:FILE"));
-    }
+    only_sqlite(config)?;
     let health = Health::new();
     let (storage, directory, statuses, version) = open_storage(config, &health).await;
     let (http, http_address) = listen_http(config.http.listen).await?;
     let stop_http = CancellationToken::new();
     start_metrics(config, &stop_http).await?;
 
+    let media = start_media(config)?;
     let (engine_handle, desk_receiver) = EngineHandle::channel(DESK_QUEUE);
     let (world_sender, world_receiver) = mpsc::channel(WORLD_QUEUE);
     let (directory_sender, directory_receiver) = watch::channel(Arc::clone(&directory));
@@ -95,6 +98,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         lookups: lookup_sender,
         names: name_sender,
         writes: write_sender,
+        media: media.handle,
         health: health.clone(),
     };
 
@@ -106,6 +110,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         statuses: statuses.values().cloned().collect(),
         desk: desk_receiver,
         world: world_receiver,
+        media: media.reports,
         outlets,
     };
     let (sip, driver) = start_driver(parts, stopped).await?;
@@ -113,15 +118,9 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     tokio::spawn(desk.run());
     tokio::spawn(world::look_up(storage.clone(), lookups, world_sender.clone(), health.clone()));
     tokio::spawn(resolver::resolve(Arc::new(resolver), names, world_sender.clone()));
-    let limit = config.database.write_queue;
-    let writer = tokio::spawn(world::write(storage.clone(), writes, limit, health.clone()));
-    let watching = world::Watching {
-        storage: storage.clone(),
-        world: world_sender.clone(),
-        directory: directory_sender,
-        health: health.clone(),
-        memory: config.database.memory_mb << 20,
-    };
+    let writes = world::write(storage.clone(), writes, config.database.write_queue, health.clone());
+    let writer = tokio::spawn(writes);
+    let watching = watching(config, &storage, &world_sender, directory_sender, &health);
     tokio::spawn(watching.run(version, statuses));
 
     let state = api_state(config, storage, &engine_handle, &desk_handle, &directory_receiver, &health)?;
@@ -136,11 +135,50 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
         health,
         desk: desk_handle,
         world: world_sender,
+        media: media.control,
         stop_driver,
         driver,
         writer,
         stop_http,
     })
+}
+
+fn watching(
+    config: &Config,
+    storage: &Storage,
+    world: &mpsc::Sender<FromWorld>,
+    directory: watch::Sender<Arc<Directory>>,
+    health: &Health,
+) -> world::Watching {
+    world::Watching {
+        storage: storage.clone(),
+        world: world.clone(),
+        directory,
+        health: health.clone(),
+        memory: config.database.memory_mb << 20,
+    }
+}
+
+fn only_sqlite(config: &Config) -> Result<(), Failure> {
+    match config.database.url {
+        crate::config::DatabaseUrl::Sqlite(_) => Ok(()),
+        crate::config::DatabaseUrl::Postgres(_) => {
+            Err(Failure::of("[database] url: this version speaks SQLite only; write sqlite:FILE"))
+        }
+    }
+}
+
+/// Sounds are read before anybody calls; without an address the ports only refuse.
+fn start_media(config: &Config) -> Result<Started, Failure> {
+    let library = Library::load(&sounds(config)).map_err(Failure::lines_of)?;
+    crate::media::ports::start(media_settings(config), Arc::new(library))
+        .map_err(|error| Failure::of(format!("the media ports do not start: {error}")))
+}
+
+/// Long music takes a second, which must not be one of a thread that has others waiting.
+async fn read_aside(sounds: Sounds) -> Result<Library, Failure> {
+    let read = tokio::task::spawn_blocking(move || Library::load(&sounds)).await;
+    read.map_err(|error| Failure::of(error.to_string()))?.map_err(Failure::lines_of)
 }
 
 async fn listen_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -204,17 +242,34 @@ impl Running {
             }))
         });
         let settings = read.and_then(|config| {
-            if config.sip.listen != self.config.sip.listen || config.http.listen != self.config.http.listen {
+            let ports = |config: &Config| {
+                (config.media.addresses.clone(), config.media.ports.clone(), config.media.streams)
+            };
+            if config.sip.listen != self.config.sip.listen
+                || config.http.listen != self.config.http.listen
+                || ports(&config) != ports(&self.config)
+            {
                 tracing::warn!("addresses change only at a restart");
             }
-            Ok((super::settings::tls(&config)?, engine_settings(&config, self.sip.clone())?))
+            let settings = engine_settings(&config, self.sip.clone())?;
+            Ok((super::settings::tls(&config)?, sounds(&config), settings))
         });
+        let settings = match settings {
+            Ok((tls, sounds, settings)) => read_aside(sounds).await.map(|library| (tls, library, settings)),
+            Err(failure) => Err(failure),
+        };
         match settings {
-            Ok((tls, settings)) => {
+            Ok((tls, library, settings)) => {
+                if !self.media.change(Arc::new(library)) {
+                    tracing::error!(
+                        "the media ports do not keep up: music and announcements stay as they were"
+                    );
+                }
                 self.world.send(FromWorld::Tls(Box::new(tls))).await.ok();
                 self.world.send(FromWorld::Settings(Arc::new(settings))).await.ok();
                 tracing::info!(
-                    "the configuration was read again: peers, routes, certificates, limits, times, wording"
+                    "the configuration was read again: peers, routes, certificates, limits, times, wording, \
+                     music"
                 );
             }
             Err(failure) => {
@@ -230,6 +285,7 @@ struct DriverParts {
     statuses: Vec<StoredStatus>,
     desk: mpsc::Receiver<crate::driver::FromDesk>,
     world: mpsc::Receiver<FromWorld>,
+    media: mpsc::Receiver<MediaReport>,
     outlets: Outlets,
 }
 
@@ -280,7 +336,7 @@ fn build_driver(parts: DriverParts) -> Result<(Vec<SocketAddr>, Driver), Failure
     let mut seed = [0; 32];
     rand::rng().fill_bytes(&mut seed);
     let engine = Engine::new(settings, parts.directory, &parts.statuses, secret, seed, clock.now());
-    Ok((sip, Driver::new(engine, transports, clock, parts.desk, parts.world, parts.outlets)))
+    Ok((sip, Driver::new(engine, transports, clock, parts.desk, parts.world, parts.media, parts.outlets)))
 }
 
 type Opened = (

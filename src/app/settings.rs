@@ -1,16 +1,18 @@
 //! From the configuration to what each room is told.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use crate::cli::Failure;
-use crate::config::{CalledNumberSource, Config, Host, ParkMode, PasswordSource, PeerAuth, Redirects};
+use crate::config::{self, CalledNumberSource, Config, Host, ParkMode, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
 use crate::engine::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
+use crate::media::ports::{MediaAddress, MediaSettings, Sounds};
+use crate::media::{Saying, Schedule};
 use crate::message::Limits;
 use crate::park::{AtLimit, Profile};
 use crate::proxy::RouteTarget;
@@ -110,6 +112,7 @@ fn park_settings(config: &Config) -> ParkSettings {
         places: park.places,
         targets: media_targets(config),
         patience: park.patience,
+        schedule: Arc::new(schedule(&config.media)),
     }
 }
 
@@ -125,6 +128,72 @@ fn parked_as(mode: ParkMode) -> crate::park::ParkMode {
         ParkMode::EarlyMedia => crate::park::ParkMode::EarlyMedia,
         ParkMode::Answered => crate::park::ParkMode::Answered,
     }
+}
+
+/// When something is said to those who wait.
+fn schedule(media: &config::Media) -> Schedule {
+    let of = |saying: &config::Saying| match saying {
+        config::Saying::PleaseHold => Saying::PleaseHold,
+        config::Saying::Position => Saying::Position,
+        config::Saying::Minutes => Saying::Minutes,
+        config::Saying::PressOne => Saying::PressOne,
+    };
+    Schedule {
+        first: media.announce_first,
+        every: media.announce_every,
+        rounds: media.announcements.iter().map(|round| round.0.iter().map(of).collect()).collect(),
+    }
+}
+
+/// Where sounds lie.
+pub(super) fn sounds(config: &Config) -> Sounds {
+    let music = match &config.park.music {
+        config::Music::BuiltIn => None,
+        config::Music::File(path) => Some(path.clone()),
+    };
+    Sounds { music, prompts: config.media.prompts.clone() }
+}
+
+/// What the media ports are told. An address that is not this machine's stands for a translation in front of
+/// it: then every address is listened on.
+pub(super) fn media_settings(config: &Config) -> MediaSettings {
+    let address = |ipv6: bool| {
+        let told = told_address(config, ipv6)?;
+        let bind = match UdpSocket::bind((told, 0)) {
+            Ok(_) => told,
+            Err(_) if ipv6 => Ipv6Addr::UNSPECIFIED.into(),
+            Err(_) => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        Some(MediaAddress { bind, told })
+    };
+    MediaSettings {
+        ipv4: address(false),
+        ipv6: address(true),
+        ports: config.media.ports.clone(),
+        streams: config.media.streams,
+    }
+}
+
+/// Without any address callers can only wait ringing: that is a fault where the house says otherwise.
+pub(super) fn no_media_address(config: &Config) -> Option<String> {
+    let with_sound = config.park.modes.iter().any(|mode| *mode != ParkMode::Ringing);
+    let none = [false, true].iter().all(|ipv6| told_address(config, *ipv6).is_none());
+    (with_sound && none).then(|| {
+        "[media] address: is needed for music: SIP listens on all addresses, and `advertise` is a name"
+            .to_owned()
+    })
+}
+
+/// The configured address of the family, or one of SIP's that means one host.
+fn told_address(config: &Config, ipv6: bool) -> Option<IpAddr> {
+    let advertised = match &config.sip.advertise.host {
+        Host::Ip(address) => Some(*address),
+        Host::Name(_) => None,
+    };
+    let listening = config.sip.listen.iter().map(|listen| listen.address.ip());
+    let own_names = config.sip.own_names.iter().filter_map(|name| name.address().map(|own| own.ip()));
+    let known = config.media.addresses.iter().copied().chain(listening).chain(advertised).chain(own_names);
+    known.into_iter().find(|address| address.is_ipv6() == ipv6 && !address.is_unspecified())
 }
 
 fn digest_settings(config: &Config, host: &str) -> DigestSettings {
@@ -344,4 +413,51 @@ fn engine_peer(peer: &crate::config::Peer, numbering: &TrunkContext, realm: &str
 /// An empty map of statuses, for a start without a database.
 pub(super) fn no_statuses() -> BTreeMap<crate::presence::AgentId, crate::presence::StoredStatus> {
     BTreeMap::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, Path::new("/etc/toritsugi")).expect("sound")
+    }
+
+    #[test]
+    fn callers_are_told_an_address_that_means_one_host() {
+        for (text, ipv4, ipv6) in [
+            ("", Some("127.0.0.1"), None),
+            ("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"192.0.2.30\"", Some("192.0.2.30"), None),
+            ("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"sip.example\"", None, None),
+            (
+                "[sip]\nlisten = [\"udp:192.0.2.30:5060\", \"udp:[2001:db8::30]:5060\"]",
+                Some("192.0.2.30"),
+                Some("2001:db8::30"),
+            ),
+            (
+                "[media]\naddress = [\"198.51.100.7\", \"2001:db8::7\"]",
+                Some("198.51.100.7"),
+                Some("2001:db8::7"),
+            ),
+        ] {
+            let config = config(text);
+            let told = |ipv6| told_address(&config, ipv6).map(|address| address.to_string());
+            assert_eq!((told(false).as_deref(), told(true).as_deref()), (ipv4, ipv6), "{text}");
+            assert_eq!(no_media_address(&config).is_some(), ipv4.is_none() && ipv6.is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_translation_is_told_and_every_address_is_listened_on() {
+        let config = config("[media]\naddress = [\"198.51.100.7\"]");
+        let ipv4 = media_settings(&config).ipv4.expect("an address");
+        assert_eq!((ipv4.bind.to_string(), ipv4.told.to_string()), ("0.0.0.0".into(), "198.51.100.7".into()));
+        let local = media_settings(&Config::default()).ipv4.expect("an address");
+        assert_eq!(
+            (local.bind.to_string(), local.told.to_string()),
+            ("127.0.0.1".into(), "127.0.0.1".into())
+        );
+    }
 }

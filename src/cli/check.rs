@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{ConfigFile, Failure, say};
 use crate::app;
-use crate::config::{Config, DatabaseUrl, Music, NextHop, PasswordSource, Protocol};
+use crate::config::{Config, DatabaseUrl, NextHop, PasswordSource, Protocol};
 
 pub(super) fn run(file: &ConfigFile) -> Result<(), Failure> {
     let config = file.load()?;
@@ -67,11 +67,7 @@ fn files(config: &Config) -> Vec<String> {
         .chain(tls.client_ca.iter().map(|path| ("[sip.tls] client_ca", path)))
         .chain(tls.ca.iter().map(|path| ("[sip.tls] ca", path)))
         .chain(config.sip.peers.iter().filter_map(password_file))
-        .chain(config.guidance.templates.iter().map(|path| ("[guidance] templates", path)))
-        .chain(match &config.park.music {
-            Music::File(path) => Some(("[park] music", path)),
-            Music::BuiltIn => None,
-        });
+        .chain(config.guidance.templates.iter().map(|path| ("[guidance] templates", path)));
     let fault = |(key, path): (&str, &std::path::PathBuf)| {
         let read = File::open(path).and_then(|mut file| file.read(&mut [0; 1]));
         read.err().map(|error| format!("{key}: cannot read {}: {error}", path.display()))

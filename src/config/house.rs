@@ -169,7 +169,7 @@ impl Default for Routing {
             phone_silent: Duration::from_secs(2),
             ring_sla: Duration::from_secs(10),
             callers: 50_000,
-            record_facts_per_s: 20,
+            record_facts_per_s: 5,
             hold_warning: Duration::from_secs(15),
             hold_limit: Duration::from_secs(20),
         }

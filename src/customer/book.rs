@@ -29,8 +29,10 @@ pub struct CustomerBook {
 impl CustomerBook {
     /// The customers that have this number, at most twenty, in the order of the chooser.
     pub fn find(&self, e164: &str) -> Vec<CustomerCard> {
-        let mut cards: Vec<CustomerCard> =
-            self.places(e164).iter().filter_map(|card| self.card(*card)).collect();
+        let places = self.places(e164);
+        // A call keeps them as long as it lasts: no room for more than there are.
+        let mut cards = Vec::with_capacity(places.len());
+        cards.extend(places.iter().filter_map(|card| self.card(*card)));
         if cards.len() > 1 {
             cards.sort_by(|one, other| chooser_key(one).cmp(&chooser_key(other)));
             cards.truncate(MATCH_LIMIT);

@@ -8,6 +8,7 @@ use crate::customer::{LookupAnswer, LookupFault};
 use crate::desk::DeskHandle;
 use crate::engine::{LookupToken, ResolveToken};
 use crate::events::{CallRecord, Event};
+use crate::media::ports::MediaHandle;
 use crate::presence::{AgentId, CallId, StoredStatus};
 use crate::telemetry::Health;
 use crate::transport::Protocol;
@@ -73,7 +74,6 @@ impl Write {
 }
 
 /// The sending ends.
-#[derive(Clone)]
 pub struct Outlets {
     /// To the screens. Full: the event is lost and counted; the hub starts a new epoch.
     pub events: DeskHandle,
@@ -83,6 +83,8 @@ pub struct Outlets {
     pub names: mpsc::Sender<ResolveJob>,
     /// To the database. Full: the record is lost and counted; calls go on.
     pub writes: mpsc::Sender<Write>,
+    /// To the media ports. Full: a port is refused, an announcement left out.
+    pub media: MediaHandle,
     /// What degrades while next hops are down.
     pub health: Health,
 }

@@ -28,7 +28,7 @@ impl Engine {
     pub(super) fn on_initial_invite(&mut self, peer: usize, server: ServerKey, message: Arc<Message>) {
         let emergency = self.is_emergency(peer, &message);
         let called = self.called_number(peer, &message);
-        let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned().map(Arc::new);
+        let line = self.directory.lines.get(called.line_key()).filter(|_| !emergency).cloned();
         let caller = read_caller(
             &caller_headers(&message),
             self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),

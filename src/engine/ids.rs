@@ -6,12 +6,12 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The call id of these bits: `c-` and 26 letters.
 pub fn call_id(bits: u128) -> CallId {
-    CallId::new(format!("c-{}", base32(bits)))
+    CallId::new(base32('c', bits))
 }
 
 /// The offer id of these bits: `o-` and 26 letters.
 pub fn offer_id(bits: u128) -> OfferId {
-    OfferId::new(format!("o-{}", base32(bits)))
+    OfferId::new(base32('o', bits))
 }
 
 /// A Call-ID without its host, and a tag, of these bits.
@@ -33,8 +33,13 @@ pub fn bits_of(id: &CallId) -> Option<u128> {
     })
 }
 
-fn base32(bits: u128) -> String {
-    (0..26).rev().map(|place| char::from(ALPHABET[(bits >> (place * 5) & 31) as usize])).collect()
+fn base32(kind: char, bits: u128) -> String {
+    let mut text = String::with_capacity(28);
+    text.extend([kind, '-']);
+    for place in (0..26).rev() {
+        text.push(char::from(ALPHABET[(bits >> (place * 5) & 31) as usize]));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -113,6 +113,8 @@ pub struct ParkSettings {
     pub targets: crate::sdp::TargetRules,
     /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
     pub patience: Duration,
+    /// What is said to those who hear music, and when.
+    pub schedule: std::sync::Arc<crate::media::Schedule>,
 }
 
 /// How peers without a fixed address prove themselves (RFC 7616).

@@ -19,6 +19,20 @@ pub fn melody() -> Vec<i16> {
     (0..whole).map(|at| sample_at(at, whole)).collect()
 }
 
+/// Two notes that say "now something is told", for an announcement without a recording: a second and a half.
+pub fn chime() -> Vec<i16> {
+    let whole = 4 * NOTE;
+    let second = NOTE * 3 / 4;
+    // Both end in silence, so that the music that follows does not click.
+    let fade = |at: u32| f64::from(whole - at) / f64::from(whole);
+    (0..whole)
+        .map(|at| {
+            let later = if at >= second { tone(15, at - second) } else { 0.0 };
+            level(fade(at) * (tone(19, at) + later))
+        })
+        .collect()
+}
+
 /// The note that begins and those that still ring, also over the seam.
 fn sample_at(at: u32, whole: u32) -> i16 {
     let mut value = 0.0;
@@ -27,6 +41,10 @@ fn sample_at(at: u32, whole: u32) -> i16 {
         let age = (at + whole - began * NOTE) % whole;
         value += tone(NOTES[began as usize % NOTES.len()], age);
     }
+    level(value)
+}
+
+fn level(value: f64) -> i16 {
     #[expect(clippy::cast_possible_truncation, reason = "four tones together stay below 32,767")]
     let sample = (value * 4_500.0) as i16;
     sample
@@ -55,6 +73,15 @@ mod tests {
             let loudest = tenth.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
             assert!(loudest > 500, "a tenth of a second is silent: {loudest}");
         }
+    }
+
+    #[test]
+    fn the_chime_is_short_and_fades() {
+        let chime = chime();
+        let loudest = |part: &[i16]| part.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        assert_eq!(chime.len(), 12_000);
+        assert!(loudest(&chime[..2_000]) > 2_000 && loudest(&chime) < 20_000);
+        assert!(loudest(&chime[11_000..]) < 100, "{}", loudest(&chime[11_000..]));
     }
 
     #[test]

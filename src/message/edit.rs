@@ -167,25 +167,18 @@ impl<'m> Edit<'m> {
     }
 
     /// The edited message, in one allocation.
-    pub fn finish(self) -> Bytes {
-        let mut written = Vec::new();
-        self.finish_into(&mut written);
-        Bytes::from(written)
-    }
-
-    /// Writes the edited message behind what `written` holds.
-    pub fn finish_into(&self, written: &mut Vec<u8>) {
+    pub fn finish(mut self) -> Bytes {
         let bytes = self.message.bytes();
-        let mut changes: Vec<&Change> = self.changes.iter().collect();
-        changes.sort_by_key(|change| (change.span.start, change.rank));
-        written.reserve(bytes.len() + self.texts.len());
+        self.changes.sort_by_key(|change| (change.span.start, change.rank));
+        let mut written = Vec::with_capacity(bytes.len() + self.texts.len());
         let mut at = 0;
-        for change in changes {
+        for change in &self.changes {
             written.extend_from_slice(&bytes[at..(change.span.start as usize).max(at)]);
             written.extend_from_slice(change.text.of(&self.texts));
             at = at.max(change.span.end as usize);
         }
         written.extend_from_slice(&bytes[at..]);
+        Bytes::from(written)
     }
 
     /// Whether a removal covers the whole span.

@@ -65,14 +65,14 @@ pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
             head.flaw.get_or_insert("no blank line behind the headers");
             break;
         }
-        let (line, next, unterminated) = next_line(bytes, at);
+        let Cut { line, next, open: unterminated, bare_cr } = cut_line(bytes, at);
         let content = line.of(bytes);
         if content.is_empty() && !unterminated {
             head.headers_end = line.start;
             head.body_at = offset(next);
             break;
         }
-        if has_bare_cr(content) {
+        if bare_cr {
             head.flaw.get_or_insert("a carriage return inside a line");
         }
         if matches!(content.first(), Some(b' ' | b'\t')) {
@@ -101,11 +101,14 @@ pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
 impl Head {
     fn push(&mut self, bytes: &[u8], line: Span, next: usize) {
         let content = line.of(bytes);
-        let colon = memchr::memchr(b':', content);
+        // Nearly every name is a token with its colon at once behind it.
+        let token = text::skip_token(content, 0);
+        let plain = token > 0 && content.get(token) == Some(&b':');
+        let colon = if plain { Some(token) } else { memchr::memchr(b':', content) };
         let name = content[..colon.unwrap_or(0)].trim_ascii_end();
         if colon.is_none() {
             self.flaw.get_or_insert("a header line without a colon");
-        } else if !is_name(name) {
+        } else if !plain && !is_name(name) {
             self.flaw.get_or_insert("a header name that is no token");
         }
         let value_at = line.start + colon.map_or(0, |colon| offset(colon) + 1);
@@ -128,6 +131,27 @@ fn next_line(bytes: &[u8], at: usize) -> (Span, usize, bool) {
             let end = at + length;
             let content_end = if length > 0 && bytes[end - 1] == b'\r' { end - 1 } else { end };
             (Span::new(at, content_end), end + 1, false)
+        }
+    }
+}
+
+/// A line as [`next_line`] finds it, and whether a carriage return stands inside it.
+struct Cut {
+    line: Span,
+    next: usize,
+    open: bool,
+    bare_cr: bool,
+}
+
+/// One search for a line that ends as it should.
+fn cut_line(bytes: &[u8], at: usize) -> Cut {
+    let whole = |end: usize, next: usize| Cut { line: Span::new(at, end), next, open: false, bare_cr: false };
+    match memchr::memchr2(b'\r', b'\n', &bytes[at..]).map(|length| at + length) {
+        Some(end) if bytes[end] == b'\n' => whole(end, end + 1),
+        Some(end) if bytes.get(end + 1) == Some(&b'\n') => whole(end, end + 2),
+        Some(_) | None => {
+            let (line, next, open) = next_line(bytes, at);
+            Cut { line, next, open, bare_cr: has_bare_cr(line.of(bytes)) }
         }
     }
 }

@@ -118,6 +118,19 @@ mod tests {
     }
 
     #[test]
+    fn n13_a_quote_that_never_closes_hides_nothing_that_is_written_behind_it() {
+        for text in [
+            &b"<sip:s@h>;x=a\"b"[..],
+            b"<sip:s@h>;x='a\", r=\"n\"",
+            b"<sip:s@h>;x=\"a;tag=1",
+            b"sip:s@h;x=1\"",
+        ] {
+            assert!(NameAddr::parse(text).is_err(), "{}", String::from_utf8_lossy(text));
+        }
+        assert!(NameAddr::parse(b"<sip:s@h>;x=a\"b;c\"d;tag=1").is_ok());
+    }
+
+    #[test]
     fn a_display_name_needs_no_blank_and_no_quotes() {
         let address = NameAddr::parse(b"caller<sip:caller@example.com>;tag=323").unwrap();
         assert_eq!(address.display, Some(&b"caller"[..]));

@@ -107,9 +107,22 @@ fn piece(text: &[u8]) -> Piece<'_> {
     let value = trim(&text[equals + 1..]);
     match value.first() {
         None => Piece::Param(name, None),
+        // A quote that never closes would swallow what is written behind it, a tag of ours for example.
+        Some(first) if *first != b'"' && !quotes_close(value) => Piece::Junk,
         Some(b'"') if skip_quoted(value, 0) != Some(value.len()) => Piece::Junk,
         Some(_) => Piece::Param(name, Some(value)),
     }
+}
+
+fn quotes_close(text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(quote) = memchr::memchr(b'"', &text[at..]) {
+        match skip_quoted(text, at + quote) {
+            Some(behind) => at = behind,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The position behind one strict parameter (`generic-param`) that begins at `at`, with the ends of its name

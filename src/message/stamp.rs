@@ -39,18 +39,23 @@ impl Moves {
     }
 }
 
-/// The stamped message; `None` when something was claimed that has to go.
-pub(super) fn stamped(message: &Message, received: IpAddr, rport: Option<u16>) -> Option<Message> {
+/// The stamped message; as it was when something was claimed that has to go.
+pub(super) fn stamped(
+    mut message: Message,
+    received: IpAddr,
+    rport: Option<u16>,
+) -> Result<Message, Message> {
     let via = message.found.via;
     let claimed = via.received.is_some() || via.rport.is_some_and(|asked| asked.value.is_some());
     let plain = via.rport.is_none_or(|asked| asked.whole.of(message.bytes()) == b"rport");
     if claimed || !plain || via.rport.is_some() != rport.is_some() {
-        return None;
+        return Err(message);
     }
-    let (moves, bytes) = inserted(message, via, received, rport);
-    let line = message.lines.iter().position(|line| line.header == Header::Via)?;
-    let mut lines = message.lines.clone();
-    for (index, entry) in lines.iter_mut().enumerate() {
+    let Some(line) = message.lines.iter().position(|line| line.header == Header::Via) else {
+        return Err(message);
+    };
+    let (moves, bytes) = inserted(&message, via, received, rport);
+    for (index, entry) in message.lines.iter_mut().enumerate() {
         let ends_with_via = index == line && entry.value.end == via.whole.end;
         entry.start = moves.place(entry.start);
         entry.name_end = moves.place(entry.name_end);
@@ -60,21 +65,17 @@ pub(super) fn stamped(message: &Message, received: IpAddr, rport: Option<u16>) -
             entry.value.end = via.whole.end + moves.rport_length + moves.received_length;
         }
     }
-    let mut found = message.found;
+    let found = &mut message.found;
     found.via = moved_via(via, moves);
     found.call_id = moves.span(found.call_id);
     found.cseq_method = moves.span(found.cseq_method);
     found.from_tag = found.from_tag.map(|tag| moves.span(tag));
     found.to_tag = found.to_tag.map(|tag| moves.span(tag));
     found.end = moves.place(found.end);
-    Some(Message {
-        bytes,
-        lines,
-        headers_at: message.headers_at,
-        headers_end: moves.place(message.headers_end),
-        body_at: moves.place(message.body_at),
-        found,
-    })
+    message.headers_end = moves.place(message.headers_end);
+    message.body_at = moves.place(message.body_at);
+    message.bytes = bytes;
+    Ok(message)
 }
 
 fn inserted(message: &Message, via: ViaParts, received: IpAddr, rport: Option<u16>) -> (Moves, Bytes) {

@@ -53,7 +53,7 @@ pub struct Directory {
     /// By id.
     pub agents: BTreeMap<AgentId, Agent>,
     /// By key.
-    pub lines: BTreeMap<String, Line>,
+    pub lines: BTreeMap<String, Arc<Line>>,
     /// Who works when.
     #[serde(default)]
     pub calendar: Calendar,

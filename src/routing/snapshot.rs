@@ -175,8 +175,11 @@ fn free_of(facts: &Facts<'_>) -> Vec<Free> {
         .filter(|agent| facts.agents.offerable(agent).is_ok())
         .map(|agent| (facts.agents.idle_since(agent).unwrap_or_default(), agent))
         .collect();
+    if free.len() > FREE_KEPT {
+        free.select_nth_unstable(FREE_KEPT);
+        free.truncate(FREE_KEPT);
+    }
     free.sort_unstable();
-    free.truncate(FREE_KEPT);
     let load = |agent: &AgentId| facts.background.loads.and_then(|loads| loads.get(agent)).copied();
     free.into_iter().map(|(_, id)| Free { id: id.clone(), load: load(id).unwrap_or_default() }).collect()
 }

@@ -100,7 +100,7 @@ async fn read_lines(
             group: row.group_name,
             assigned_first: row.assigned_first != 0,
         };
-        directory.lines.insert(row.match_key, line);
+        directory.lines.insert(row.match_key, Arc::new(line));
     }
     Ok(())
 }

@@ -34,6 +34,14 @@ pub const HOLDS: &str = "toritsugi_holds_total";
 /// Calls that we anchor. Label `event`: `anchored`, `media_refused`, `bridged`, `bridge_failed`, `glare`,
 /// `carried`, `own_request`, `session_over`.
 pub const ANCHORED: &str = "toritsugi_anchored_total";
+/// RTP packets of the media ports. Label `what`: `sent`, `failed` (not taken by the network), `skipped` (left
+/// out after a stall), `heard`, `stray` (from a third address), `garbage`.
+pub const MEDIA_PACKETS: &str = "toritsugi_media_packets_total";
+/// What happened at the media ports. Label `event`: `opened`, `announced`, `unsaid`, `pressed`, `unheard`,
+/// `order_waited`.
+pub const MEDIA_EVENTS: &str = "toritsugi_media_events_total";
+/// Media ports that were refused. Label `reason`: `no_port`, `too_many`, `no_address`, `system`.
+pub const MEDIA_REFUSED: &str = "toritsugi_media_refused_total";
 /// Look-ups. Label `outcome`: `known`, `several`, `none`, `deadline`, `down`, `overloaded`.
 pub const LOOKUPS: &str = "toritsugi_lookups_total";
 /// Events dropped because a queue was full. Label `queue`.
@@ -64,6 +72,10 @@ pub const LIVE_CALLS: &str = "toritsugi_live_calls";
 pub const LIVE_OFFERS: &str = "toritsugi_live_offers";
 /// Callers that wait in the lot now.
 pub const PARKED_CALLS: &str = "toritsugi_parked_calls";
+/// Media ports in use now.
+pub const MEDIA_PORTS: &str = "toritsugi_media_ports";
+/// The largest lateness of a packet of music in the last second.
+pub const MEDIA_LATE: &str = "toritsugi_media_late_ms";
 /// Timers now.
 pub const TIMERS: &str = "toritsugi_timers";
 /// Stream connections now. Label `direction`: `in`, `out`.
@@ -106,7 +118,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 42] = [
+pub const ALL: [(Kind, &str, &str); 47] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -122,6 +134,9 @@ pub const ALL: [(Kind, &str, &str); 42] = [
     (Kind::Counter, PARKING, "What happened in the parking lot, by event."),
     (Kind::Counter, HOLDS, "Callers put on hold, and held too long, by event."),
     (Kind::Counter, ANCHORED, "What happened to calls that we anchor, by event."),
+    (Kind::Counter, MEDIA_PACKETS, "RTP packets of the media ports, by what became of them."),
+    (Kind::Counter, MEDIA_EVENTS, "What happened at the media ports, by event."),
+    (Kind::Counter, MEDIA_REFUSED, "Media ports that were refused, by reason."),
     (Kind::Counter, LOOKUPS, "Customer look-ups, by outcome."),
     (Kind::Counter, DROPPED_EVENTS, "Events dropped because a queue was full, by queue."),
     (Kind::Counter, CLOSED_SOCKETS, "WebSockets closed by the server, by close code."),
@@ -135,6 +150,8 @@ pub const ALL: [(Kind, &str, &str); 42] = [
     (Kind::Gauge, LIVE_CALLS, "Calls now."),
     (Kind::Gauge, LIVE_OFFERS, "Offers to agents now."),
     (Kind::Gauge, PARKED_CALLS, "Callers that wait in the parking lot now."),
+    (Kind::Gauge, MEDIA_PORTS, "Media ports in use now."),
+    (Kind::Gauge, MEDIA_LATE, "Milliseconds the latest packet of music was late in the last second."),
     (Kind::Gauge, TIMERS, "Timers now."),
     (Kind::Gauge, TABLE_ENTRIES, "Entries of a table of the engine now, by table."),
     (Kind::Gauge, HELD_OCTETS, "Octets of SIP requests held now."),

@@ -188,7 +188,7 @@ pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
     };
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
-        lines: [(line.key.clone(), line)].into_iter().collect(),
+        lines: [(line.key.clone(), Arc::new(line))].into_iter().collect(),
         ..Directory::default()
     }
 }

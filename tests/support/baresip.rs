@@ -117,6 +117,33 @@ impl Baresip {
         sound.unwrap_or_else(|| panic!("{seconds} s of sound were not heard within {limit:?}"))
     }
 
+    /// Waits for the `n`th (from 1) event of a kind.
+    pub fn wait_for_nth(&self, event: &str, n: usize, limit: Duration) -> Value {
+        let look = |events: &[Value]| events.iter().filter(|e| e["type"] == event).nth(n - 1).cloned();
+        self.events.wait(limit, look).unwrap_or_else(|| {
+            let seen = self.events.read(|events| format!("{events:#?}"));
+            panic!("no {n} × {event} within {limit:?}: {seen}\n{}", self.process.last_words())
+        })
+    }
+
+    /// Waits until the last second that it has heard in its newest call is as wanted; with that second when
+    /// the time is over.
+    pub fn hears_at_last(&self, limit: Duration, wanted: impl Fn(&[i16]) -> bool) -> Result<(), Vec<i16>> {
+        let mut last = Vec::new();
+        let heard = poll(limit, || {
+            let sound = wav::read(&self.newest_recording()?);
+            last = sound[sound.len().saturating_sub(wav::RATE_HZ as usize)..].to_vec();
+            wanted(&last).then_some(())
+        });
+        heard.ok_or(last)
+    }
+
+    fn newest_recording(&self) -> Option<PathBuf> {
+        let files = fs::read_dir(&self.recordings).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+        let heard = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        heard.max_by_key(|path| fs::metadata(path).and_then(|file| file.modified()).ok())
+    }
+
     fn order(&mut self, command: &str, parameters: &str) {
         let order = json!({ "command": command, "params": parameters, "token": command }).to_string();
         write!(self.control, "{}:{order},", order.len()).expect("baresip reads its orders");

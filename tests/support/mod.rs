@@ -12,6 +12,7 @@ pub mod baresip;
 pub mod certificates;
 pub mod desk;
 pub mod dns;
+pub mod ear;
 pub mod field;
 pub mod guard;
 pub mod judge;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use super::log::poll;
 use super::needs::scenario_folder;
 use super::process::Process;
 
@@ -14,6 +15,8 @@ pub struct Sipp<'a> {
     scenario: &'a str,
     from: SocketAddr,
     numbers: Vec<(String, String)>,
+    /// How many calls; a caller has one for each pair of numbers.
+    calls: usize,
     rate: u32,
     at_once: u32,
     pause: Duration,
@@ -39,6 +42,7 @@ impl<'a> Sipp<'a> {
         Self {
             scenario,
             from,
+            calls: numbers.len(),
             numbers,
             rate: 10,
             at_once: 1000,
@@ -47,6 +51,11 @@ impl<'a> Sipp<'a> {
             limit,
             arguments: Vec::new(),
         }
+    }
+
+    /// A phone at `at` that follows `tests/sipp/SCENARIO.xml` for so many calls and then ends.
+    pub fn phone(scenario: &'a str, at: SocketAddr, calls: usize) -> Self {
+        Self { calls, ..Self::new(scenario, at, Vec::new()) }
     }
 
     /// Calls a second; 10 without it.
@@ -112,7 +121,7 @@ impl<'a> Sipp<'a> {
                 "-error_file",
                 "err.log",
             ])
-            .args(["-buff_size", "4000000", "-inf", "numbers.csv"])
+            .args(["-buff_size", "4000000"])
             .arg("-sf")
             .arg(scenario_folder().join(format!("{}.xml", self.scenario)))
             .args([
@@ -123,26 +132,45 @@ impl<'a> Sipp<'a> {
                 "-t",
                 self.transport,
             ])
-            .args(["-m", &self.numbers.len().to_string(), "-r", &self.rate.to_string()])
+            .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
             .args(["-l", &self.at_once.to_string(), "-d", &self.pause.as_millis().to_string()])
             .args(["-timeout", &self.limit.as_secs().to_string()])
             .args(&self.arguments)
-            .arg(target.to_string())
             .current_dir(&folder);
+        if !self.numbers.is_empty() {
+            command.args(["-inf", "numbers.csv"]).arg(target.to_string());
+        }
         let process = Process::start("sipp", &mut command, &folder);
-        Running { process, stat: folder.join("stat.csv"), errors: folder.join("err.log"), limit: self.limit }
+        Running {
+            process,
+            talks_to: folder.join("talks_to"),
+            stat: folder.join("stat.csv"),
+            errors: folder.join("err.log"),
+            limit: self.limit,
+        }
     }
 }
 
 /// SIPp at work.
 pub struct Running {
     process: Process,
+    talks_to: std::path::PathBuf,
     stat: std::path::PathBuf,
     errors: std::path::PathBuf,
     limit: Duration,
 }
 
 impl Running {
+    /// Where the other side of the `n`th (from 1) call listens, as its description says; for scenarios that
+    /// note it.
+    pub fn talks_to(&self, n: usize, limit: Duration) -> SocketAddr {
+        let noted = poll(limit, || {
+            let text = std::fs::read_to_string(&self.talks_to).ok()?;
+            text.lines().nth(n - 1)?.trim().parse().ok()
+        });
+        noted.unwrap_or_else(|| panic!("no {n} descriptions were noted:\n{}", self.process.last_words()))
+    }
+
     /// Waits for the end and reads the statistics.
     pub fn finish(mut self) -> Outcome {
         let ended = self.process.wait(self.limit + Duration::from_secs(20));

@@ -158,6 +158,12 @@ impl Site {
         std::fs::write(self.config(), text.replace(old, new)).expect("the folder is writable");
     }
 
+    /// Adds tables to the configuration.
+    pub fn append(&self, tables: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("it has been written");
+        std::fs::write(self.config(), format!("{text}\n{tables}")).expect("the folder is writable");
+    }
+
     /// Starts the server and waits until it says it is ready.
     pub fn serve(&mut self) {
         self.serve_until("/healthz/ready");

@@ -50,3 +50,19 @@ pub fn share_of_tone(samples: &[i16], hertz: f64) -> f64 {
     let count = f64::from(u32::try_from(samples.len()).unwrap_or(u32::MAX));
     if energy == 0.0 { 0.0 } else { 2.0 * power / (energy * count) }
 }
+
+/// How well a part of `sound` is like `wanted` wherever it lies there: 1 is the same at another loudness, 0
+/// has nothing to do with it. Half a second is compared, three seconds behind the first that is not silence.
+pub fn likeness(sound: &[i16], wanted: &[i16]) -> f64 {
+    const PART: usize = RATE_HZ as usize / 2;
+    let begins = sound.iter().position(|sample| sample.unsigned_abs() > 500).unwrap_or_default();
+    let Some(part) = sound.get(begins + 6 * PART..begins + 7 * PART) else { return 0.0 };
+    let energy = |samples: &[i16]| samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
+    let of_part = energy(part);
+    let near = wanted.len().min(5 * RATE_HZ as usize);
+    let likeness = |at: &[i16]| {
+        let product: f64 = part.iter().zip(at).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        product / (of_part * energy(at)).sqrt().max(1.0)
+    };
+    wanted[..near].windows(PART).map(likeness).fold(0.0, f64::max)
+}

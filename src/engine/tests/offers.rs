@@ -1,5 +1,6 @@
 //! Whom the call is offered to, in what order, and how each offer ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{CARRIER, PBX, PHONE_1, PHONE_2, World, cancel_text, card, invites};
@@ -50,7 +51,7 @@ fn m003_the_assignee_rings_first_where_the_line_says_so() {
     let mut world = World::with(
         |_| {},
         |directory| {
-            directory.lines.values_mut().for_each(|line| line.assigned_first = false);
+            directory.lines.values_mut().for_each(|line| Arc::make_mut(line).assigned_first = false);
         },
     );
     world.invite("one");

@@ -11,7 +11,6 @@ use crate::events::{Audience, EndReason, Event, EventBody};
 use crate::message::{Header, Message, Method};
 use crate::park::{AtLimit, ParkMode, Profile};
 use crate::presence::{AgentId, AgentStatus, CallId, SetBy};
-use crate::routing::Line;
 
 fn parking(settings: &mut Settings) {
     let modes = vec![(ParkMode::Ringing, Duration::from_secs(90))];
@@ -376,7 +375,7 @@ fn n61_only_those_who_answer_for_the_line_hear_of_the_lot_and_retrieve_from_it()
         other.groups = vec!["back".to_owned()];
         directory.agents.insert(other.id.clone(), other);
         let group = Some("front".to_owned());
-        directory.lines.values_mut().for_each(|line: &mut Line| line.group.clone_from(&group));
+        directory.lines.values_mut().for_each(|line| Arc::make_mut(line).group.clone_from(&group));
     });
     talk(&mut world, "first", PHONE_1);
     talk(&mut world, "second", PHONE_2);

@@ -513,7 +513,7 @@ pub(super) fn plain_directory() -> Directory {
             .into_iter()
             .map(|agent| (agent.id.clone(), agent))
             .collect(),
-        lines: [(line.key.clone(), line)].into_iter().collect(),
+        lines: [(line.key.clone(), Arc::new(line))].into_iter().collect(),
         ..Directory::default()
     }
 }

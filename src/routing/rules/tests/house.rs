@@ -92,7 +92,7 @@ impl House {
             group: Some("sales".to_owned()),
             assigned_first: true,
         };
-        directory.lines.insert(line.key.clone(), line.clone());
+        directory.lines.insert(line.key.clone(), Arc::new(line.clone()));
         let mut agents = AgentBook::new(false);
         agents.apply_directory(&directory, now(0));
         for (since, agent) in ["b1", "a2", "s1", "a1", "m1"].iter().enumerate() {

@@ -440,8 +440,12 @@ impl World {
         assert!(self.records.values().all(|count| *count == 1), "two records of one call");
     }
 
-    /// All names and look-ups end, everybody falls silent, and after all timers nothing is left.
+    /// All names and look-ups end, everybody falls silent, and after all timers nothing is left. Screens go
+    /// too: a danger notice that nobody confirms holds a wrap-up as long as there is one (M023).
     pub fn end(&mut self) {
+        for index in 0..AGENTS {
+            self.input(Input::Screens(agent(index), false));
+        }
         while let Some(token) = self.resolves.pop() {
             self.input(Input::Resolved(token, Resolution::default()));
         }
