@@ -16,8 +16,9 @@ pub fn offer_id(bits: u128) -> OfferId {
 
 /// A Call-ID without its host, and a tag, of these bits.
 pub fn leg_names(bits: u128) -> (String, String) {
-    let text = base32(bits);
-    let (name, tag) = text.split_at(13);
+    let text = base32('l', bits);
+    // Behind the kind and its dash 26 letters stand; the first of them hold few bits.
+    let (name, tag) = text[2..].split_at(13);
     (format!("leg-{name}"), tag.to_owned())
 }
 
