@@ -32,6 +32,7 @@ fn forward(criterion: &mut Criterion) {
                 sent_by: "192.0.2.1:5060",
                 branch: &branch,
                 max_breadth: None,
+                originated: false,
                 keep_identity: true,
                 hide_user: false,
                 originated: false,

@@ -6,19 +6,18 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The call id of these bits: `c-` and 26 letters.
 pub fn call_id(bits: u128) -> CallId {
-    CallId::new(base32('c', bits))
+    CallId::new(base32("c-", bits))
 }
 
 /// The offer id of these bits: `o-` and 26 letters.
 pub fn offer_id(bits: u128) -> OfferId {
-    OfferId::new(base32('o', bits))
+    OfferId::new(base32("o-", bits))
 }
 
 /// A Call-ID without its host, and a tag, of these bits.
 pub fn leg_names(bits: u128) -> (String, String) {
-    let text = base32('l', bits);
-    // Behind the kind and its dash 26 letters stand; the first of them hold few bits.
-    let (name, tag) = text[2..].split_at(13);
+    let text = base32("", bits);
+    let (name, tag) = text.split_at(13);
     (format!("leg-{name}"), tag.to_owned())
 }
 
@@ -34,9 +33,9 @@ pub fn bits_of(id: &CallId) -> Option<u128> {
     })
 }
 
-fn base32(kind: char, bits: u128) -> String {
-    let mut text = String::with_capacity(28);
-    text.extend([kind, '-']);
+fn base32(kind: &str, bits: u128) -> String {
+    let mut text = String::with_capacity(kind.len() + 26);
+    text.push_str(kind);
     for place in (0..26).rev() {
         text.push(char::from(ALPHABET[(bits >> (place * 5) & 31) as usize]));
     }
