@@ -35,6 +35,7 @@ fn forward(criterion: &mut Criterion) {
                 originated: false,
                 keep_identity: true,
                 hide_user: false,
+                originated: false,
             })
         });
     });
