@@ -35,7 +35,6 @@ fn forward(criterion: &mut Criterion) {
                 originated: false,
                 keep_identity: true,
                 hide_user: false,
-                originated: false,
             })
         });
     });

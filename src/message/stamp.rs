@@ -39,21 +39,21 @@ impl Moves {
     }
 }
 
-/// The stamped message; as it was when something was claimed that has to go.
-pub(super) fn stamped(
-    mut message: Message,
-    received: IpAddr,
-    rport: Option<u16>,
-) -> Result<Message, Message> {
+/// The line of the topmost Via, when the message can be stamped here; `None` when something was claimed that
+/// has to go.
+pub(super) fn line_to_stamp(message: &Message, rport: Option<u16>) -> Option<usize> {
     let via = message.found.via;
     let claimed = via.received.is_some() || via.rport.is_some_and(|asked| asked.value.is_some());
     let plain = via.rport.is_none_or(|asked| asked.whole.of(message.bytes()) == b"rport");
     if claimed || !plain || via.rport.is_some() != rport.is_some() {
-        return Err(message);
+        return None;
     }
-    let Some(line) = message.lines.iter().position(|line| line.header == Header::Via) else {
-        return Err(message);
-    };
+    message.lines.iter().position(|line| line.header == Header::Via)
+}
+
+/// The stamped message; `line` is that of [`line_to_stamp`].
+pub(super) fn stamped(mut message: Message, line: usize, received: IpAddr, rport: Option<u16>) -> Message {
+    let via = message.found.via;
     let (moves, bytes) = inserted(&message, via, received, rport);
     for (index, entry) in message.lines.iter_mut().enumerate() {
         let ends_with_via = index == line && entry.value.end == via.whole.end;
@@ -75,7 +75,7 @@ pub(super) fn stamped(
     message.headers_end = moves.place(message.headers_end);
     message.body_at = moves.place(message.body_at);
     message.bytes = bytes;
-    Ok(message)
+    message
 }
 
 fn inserted(message: &Message, via: ViaParts, received: IpAddr, rport: Option<u16>) -> (Moves, Bytes) {

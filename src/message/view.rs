@@ -70,14 +70,13 @@ impl Message {
     /// `None` when it is beyond the limits then. Where nothing was claimed, the places in the index move and
     /// the message is not read a second time.
     pub fn stamped(self, received: IpAddr, rport: Option<u16>, limits: &Limits) -> Option<Self> {
-        match stamp::stamped(self, received, rport) {
-            Ok(stamped) => (stamped.bytes.len() <= limits.message_bytes).then_some(stamped),
-            Err(message) => {
-                let mut edit = Edit::of(&message);
-                edit.top_via_params(Some(received), rport);
-                Self::parse(edit.finish(), limits).ok()
-            }
+        if let Some(line) = stamp::line_to_stamp(&self, rport) {
+            let stamped = stamp::stamped(self, line, received, rport);
+            return (stamped.bytes.len() <= limits.message_bytes).then_some(stamped);
         }
+        let mut edit = Edit::of(&self);
+        edit.top_via_params(Some(received), rport);
+        Self::parse(edit.finish(), limits).ok()
     }
 
     /// The octets of the message.
