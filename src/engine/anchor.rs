@@ -42,6 +42,9 @@ pub struct Anchor {
     pub stream: StreamId,
     /// Whether it is there.
     pub port: Port,
+    /// Since when there is music, and how many rounds of announcements were said.
+    #[serde(default)]
+    pub music: Option<(Moment, u32)>,
     /// What was agreed with the caller about it.
     pub agreed: Option<Agreed>,
     /// The dialog towards the caller, early until `answered`.

@@ -16,7 +16,7 @@ use super::requests::ALLOW;
 use super::tables::{CallKey, ServerKey};
 use crate::customer::Language as Spoken;
 use crate::dialog::{Dialog, Exchange, Session};
-use crate::media::{Announcement, Language, Learning, Listener, MediaOrder, MediaReport, StreamId};
+use crate::media::{Language, Learning, Listener, MediaOrder, MediaReport, StreamId};
 use crate::message::{Header, Message, Reply};
 use crate::park::{ParkMode, Profile};
 use crate::sdp::{Agreed, Description, Direction, Limits, OwnDescription, Wish, agree};
@@ -80,24 +80,10 @@ impl Engine {
         }
     }
 
-    /// The minute is over: the caller's side is told once more, and the caller as well.
+    /// The minute is over: the caller's side is told once more.
     pub(super) fn refresh_waiting(&mut self, call: CallKey) {
         self.counters.park_refreshed += 1;
         self.keep_waiting(call);
-        let position = self.lot.position(call);
-        let what = match u16::try_from(position) {
-            Ok(0) | Err(_) => Announcement::PleaseHold,
-            Ok(position) => Announcement::Position(position),
-        };
-        self.announce(call, what);
-    }
-
-    /// Says something to a caller who hears music.
-    pub(super) fn announce(&mut self, call: CallKey, what: Announcement) {
-        if let Some(anchor) = self.anchor(call).filter(|anchor| matches!(anchor.port, Port::Open(_))) {
-            let stream = anchor.stream;
-            self.outputs.push_back(Output::Media(MediaOrder::Announce { stream, what }));
-        }
     }
 
     /// From now on the call is anchored: we are the called side towards the caller.
@@ -123,6 +109,7 @@ impl Engine {
                 context,
                 stream,
                 port: Port::Asked,
+                music: None,
                 agreed: Some(agreed),
                 caller,
                 answer: None,
@@ -172,7 +159,7 @@ impl Engine {
         anchor.answer = Some(anchor.caller.own.answer(&offer, &agreed, local));
         self.play(call);
         self.keep_waiting(call);
-        self.announce(call, Announcement::PleaseHold);
+        self.music_begun(call);
     }
 
     /// Music to where the caller listens, as was agreed last.
@@ -236,6 +223,7 @@ impl Engine {
 
     /// The music is over.
     pub(super) fn close_port(&mut self, call: CallKey) {
+        self.music_over(call);
         let Some(anchor) = self.anchor_mut(call) else { return };
         let stream = anchor.stream;
         match std::mem::replace(&mut anchor.port, Port::Closed) {

@@ -92,13 +92,16 @@ pub struct CallTimers {
     /// The caller is on hold.
     #[serde(default)]
     pub hold: Option<super::holding::Hold>,
+    /// Something is to be said to the caller, who hears music.
+    #[serde(default)]
+    pub announcement: Option<TimerHandle>,
 }
 
 impl CallTimers {
     /// Every timer that runs.
     pub fn running(&self) -> impl Iterator<Item = TimerHandle> + use<> {
         let hold = self.hold.and_then(|hold| hold.timer);
-        [self.lookup, self.sla, self.limit, hold].into_iter().flatten()
+        [self.lookup, self.sla, self.limit, hold, self.announcement].into_iter().flatten()
     }
 }
 

@@ -6,6 +6,7 @@
 mod admission;
 mod anchor;
 mod anchoring;
+mod announcing;
 mod branches;
 mod bridging;
 mod call;
@@ -72,7 +73,7 @@ pub use settings::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSet
 
 use crate::clock::{Moment, Now};
 use crate::message::{Limits, Message};
-use crate::park::Lot;
+use crate::park::{Lot, Pace};
 use crate::presence::{AgentBook, AgentId, PresenceDocument, StoredStatus};
 use crate::proxy::{Own, Secret, Target};
 use crate::routing::Directory;
@@ -138,6 +139,8 @@ pub struct Engine {
     timers: TimerQueue<Alarm>,
     lot: Lot<CallKey>,
     lot_alarm: Option<(Moment, TimerHandle)>,
+    /// How fast the line of each group moves; after a start it is learned anew.
+    paces: BTreeMap<String, Pace>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
@@ -201,6 +204,7 @@ impl Engine {
             timers: TimerQueue::new(),
             lot: Lot::default(),
             lot_alarm: None,
+            paces: BTreeMap::new(),
             presence_alarm: None,
             shift_alarm: None,
             names: HashMap::new(),
@@ -339,6 +343,7 @@ impl Engine {
             Alarm::Provisional(call) => self.provisional_due(call),
             Alarm::Glare(call, side) => self.glare_over(call, side),
             Alarm::Session(call, side) => self.session_due(call, side),
+            Alarm::Announcement(call) => self.announcement_due(call),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),

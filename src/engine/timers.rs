@@ -55,6 +55,8 @@ pub enum Alarm {
     Glare(CallKey, Side),
     /// A session is to be refreshed, or over (RFC 4028).
     Session(CallKey, Side),
+    /// A caller who hears music is to be told something.
+    Announcement(CallKey),
     /// Something is due for those who wait in the lot.
     Lot,
     /// A lease, a wrap-up or a phone's rest is over.

@@ -94,6 +94,9 @@ impl Engine {
                 let seconds = self.now.moment.since(waiter.since).as_secs();
                 entry.parked = Some(Waited { mode: waiter.stage.mode, seconds, end });
             }
+            if let (ParkEnd::Retrieved, Some(group)) = (end, &waiter.wish.group) {
+                self.paces.entry(group.clone()).or_default().served(self.now.moment);
+            }
             self.tell_left(call, waiter.since, end, by);
             self.watch_lot();
         }

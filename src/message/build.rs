@@ -202,8 +202,10 @@ fn trim_semicolon(text: &[u8]) -> &[u8] {
 
 /// A line as it stands; its folds and its name with it. A line end that is LF alone becomes CRLF.
 fn put_line(to: &mut Vec<u8>, bytes: &[u8], line: &Line) {
-    put(to, &[Span { start: line.start, end: line.value.end.max(line.name_end) }.of(bytes)]);
-    put(to, if line.value.start == line.value.end { &[b":\r\n"] } else { &[b"\r\n"] });
+    if line.value.start == line.value.end {
+        return put(to, &[line.name(bytes), b":\r\n"]);
+    }
+    put(to, &[Span { start: line.start, end: line.value.end }.of(bytes), b"\r\n"]);
 }
 
 fn put(to: &mut Vec<u8>, pieces: &[&[u8]]) {
@@ -229,6 +231,13 @@ mod tests {
 
     fn text(bytes: &Bytes) -> String {
         String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_line_without_a_value_is_copied_without_one() {
+        let invite = INVITE.replace("v: SIP/2.0/UDP 192.0.2.3;branch=z9hG4bK00", "Via: \r\nv:\r\nVia : ");
+        let ringing = text(&response(&message(&invite), 180, None, None, &[]));
+        assert!(ringing.contains("z9hG4bK0\r\nVia:\r\nv:\r\nVia:\r\nFrom:"), "{ringing}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! free.
 
 mod lot;
+mod pace;
 mod profile;
 mod waiter;
 
@@ -9,6 +10,7 @@ mod waiter;
 mod lot_tests;
 
 pub use lot::{Due, Lot, NoPlace, Parked};
+pub use pace::Pace;
 pub use profile::{AtLimit, ParkMode, Profile, Stage};
 pub use waiter::{
     ASSIGNED_HEAD_START, Arrival, MAX_HEAD_START, Place, REFRESH, TOP_PRIORITY, Ticket, Waiter, Wish,

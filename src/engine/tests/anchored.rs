@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::world::{CARRIER, LINE, PBX, PHONE_1, PHONE_2, World, cancel_text, invites};
 use crate::engine::{Input, ParkSettings, Settings};
 use crate::events::EndReason;
-use crate::media::{MediaFault, MediaOrder, MediaReport, StreamId};
+use crate::media::{Announcement, MediaFault, MediaOrder, MediaReport, Saying, Schedule, StreamId};
 use crate::message::{Header, Message, Method, Reply};
 use crate::park::{AtLimit, ParkMode, Profile};
 
@@ -288,7 +288,7 @@ fn i8_p1_the_caller_hears_music_early_until_the_agents_phone_has_the_media() {
     assert_eq!(heard.iter().filter_map(Message::status).collect::<Vec<_>>(), [100, 183]);
     let early = heard[1].clone();
     assert!(body(&early).contains("m=audio 30000 RTP/AVP 8 101"), "{}", body(&early));
-    assert_eq!(house.ordered(), ["play", "announce"]);
+    assert_eq!(house.ordered(), ["play"]);
     assert_eq!(house.world.happened(), ["call.parked early-media"]);
 
     let (invite, ack) = house.takes("first", PHONE_1);
@@ -341,7 +341,7 @@ fn i8_p2_the_caller_is_answered_by_music_and_the_agent_hangs_up() {
     house.says("ACK", "");
     assert_eq!(house.world.happened(), ["call.parked answered"]);
     house.world.advance(Duration::from_secs(70));
-    assert_eq!(house.ordered(), ["play", "announce", "announce"]);
+    assert_eq!(house.ordered(), ["play"]);
     assert!(house.heard().is_empty(), "the 200 was acknowledged");
 
     let (invite, _) = house.takes("first", PHONE_1);
@@ -411,7 +411,7 @@ fn music_goes_on_over_any_number_of_failed_offers() {
     house.waits();
     house.heard();
     house.says("ACK", "");
-    assert_eq!(house.ordered(), ["play", "announce"]);
+    assert_eq!(house.ordered(), ["play"]);
     house.frees("first", PHONE_1);
     let invite = invites(house.world.taken(PHONE_1)).remove(0);
     house.world.reply(PHONE_1, &invite, 486, "busy");
@@ -421,8 +421,40 @@ fn music_goes_on_over_any_number_of_failed_offers() {
     house.world.advance(Duration::from_secs(10));
     let cancel = house.world.taken(PHONE_2).into_iter().find(|it| it.method() == Method::Cancel);
     assert!(cancel.is_some(), "not answered in time");
-    assert!(house.ordered().iter().all(|order| *order == "announce"), "neither stopped nor begun anew");
+    assert!(house.ordered().is_empty(), "neither stopped nor begun anew");
     assert!(house.heard().is_empty(), "and nothing is said to the caller's side");
+}
+
+#[test]
+fn a_caller_who_hears_music_is_told_to_hold_which_place_it_is_and_how_long_it_will_take() {
+    let schedule = Schedule {
+        first: Duration::from_secs(15),
+        every: Duration::from_secs(30),
+        rounds: vec![vec![Saying::PleaseHold], vec![Saying::Position, Saying::Minutes]],
+    };
+    let mut house = house_with(P2, |settings| settings.park.schedule = Arc::new(schedule));
+    house.waits();
+    assert_eq!(house.heard_statuses(), [100, 200]);
+    house.says("ACK", "");
+    let said = |house: &mut House| -> Vec<Announcement> {
+        let orders = house.orders();
+        let what = |order: &MediaOrder| match order {
+            MediaOrder::Announce { what, .. } => Some(*what),
+            MediaOrder::Open { .. } | MediaOrder::Play { .. } | MediaOrder::Close { .. } => None,
+        };
+        orders.iter().filter_map(what).collect()
+    };
+    house.world.advance(Duration::from_secs(14));
+    assert_eq!(said(&mut house), []);
+    house.world.advance(Duration::from_secs(1));
+    assert_eq!(said(&mut house), [Announcement::PleaseHold]);
+    house.world.advance(Duration::from_secs(30));
+    assert_eq!(said(&mut house), [Announcement::Position(1)], "how long is not known yet");
+    let takes = house.takes("first", PHONE_1);
+    assert_eq!(takes.0.method(), Method::Invite);
+    house.moves(200, OFFER);
+    house.world.advance(Duration::from_secs(300));
+    assert_eq!(said(&mut house), [], "nothing is said to those who talk");
 }
 
 #[test]
