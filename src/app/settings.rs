@@ -118,8 +118,20 @@ fn park_settings(config: &Config) -> ParkSettings {
 
 /// Where music may go: not to ourselves, unless all of it happens on one machine (N51).
 fn media_targets(config: &Config) -> TargetRules {
-    let own: Vec<_> = config.sip.listen.iter().map(|listen| listen.address.ip()).collect();
-    TargetRules { loopback: own.iter().any(IpAddr::is_loopback), own }
+    let loopback = config.sip.listen.iter().any(|listen| listen.address.ip().is_loopback());
+    let managed = [Some(config.http.listen), config.metrics.listen].into_iter().flatten();
+    TargetRules { own: own_addresses(config).chain(managed.map(|address| address.ip())).collect(), loopback }
+}
+
+/// Where SIP and media reach us, those that callers are told for media first.
+fn own_addresses(config: &Config) -> impl Iterator<Item = IpAddr> {
+    let advertised = match &config.sip.advertise.host {
+        Host::Ip(address) => Some(*address),
+        Host::Name(_) => None,
+    };
+    let listening = config.sip.listen.iter().map(|listen| listen.address.ip());
+    let own_names = config.sip.own_names.iter().filter_map(|name| name.address().map(|own| own.ip()));
+    config.media.addresses.iter().copied().chain(listening).chain(advertised).chain(own_names)
 }
 
 fn parked_as(mode: ParkMode) -> crate::park::ParkMode {
@@ -186,14 +198,7 @@ pub(super) fn no_media_address(config: &Config) -> Option<String> {
 
 /// The configured address of the family, or one of SIP's that means one host.
 fn told_address(config: &Config, ipv6: bool) -> Option<IpAddr> {
-    let advertised = match &config.sip.advertise.host {
-        Host::Ip(address) => Some(*address),
-        Host::Name(_) => None,
-    };
-    let listening = config.sip.listen.iter().map(|listen| listen.address.ip());
-    let own_names = config.sip.own_names.iter().filter_map(|name| name.address().map(|own| own.ip()));
-    let known = config.media.addresses.iter().copied().chain(listening).chain(advertised).chain(own_names);
-    known.into_iter().find(|address| address.is_ipv6() == ipv6 && !address.is_unspecified())
+    own_addresses(config).find(|address| address.is_ipv6() == ipv6 && !address.is_unspecified())
 }
 
 fn digest_settings(config: &Config, host: &str) -> DigestSettings {
@@ -423,6 +428,26 @@ mod tests {
 
     fn config(text: &str) -> Config {
         Config::parse(text, Path::new("/etc/toritsugi")).expect("sound")
+    }
+
+    #[test]
+    fn n51_no_music_goes_to_an_address_of_ours_whatever_it_is_for() {
+        let rules = media_targets(&config(
+            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"192.0.2.30\"\nown_names = [\"192.0.2.31\"]\n\
+             [media]\naddress = [\"198.51.100.7\"]\n[http]\nlisten = \"192.0.2.32:8080\"\n\
+             [metrics]\nlisten = \"192.0.2.33:9090\"",
+        ));
+        for (target, may) in [
+            ("192.0.2.30:4000", false),
+            ("192.0.2.31:4000", false),
+            ("192.0.2.32:4000", false),
+            ("192.0.2.33:4000", false),
+            ("198.51.100.7:4000", false),
+            ("127.0.0.1:4000", false),
+            ("203.0.113.9:4000", true),
+        ] {
+            assert_eq!(rules.allow(target.parse().expect("an address")), may, "{target}");
+        }
     }
 
     #[test]
