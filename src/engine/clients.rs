@@ -10,7 +10,7 @@ use super::context::BranchState;
 use super::input::{Datagram, Output, SendToken};
 use super::tables::{BranchRef, Client, ClientKey, ClientMachine, Destination, RunningTimers};
 use super::timers::Alarm;
-use crate::message::{Message, Method, ack_for, cancel_for};
+use crate::message::{Header, Message, Method, Via, ack_for, cancel_for};
 use crate::proxy::{Branch, Target};
 use crate::transaction::{
     Action, Actions, InviteClient, NonInviteClient, StatusClass, Timer, invite_client, non_invite_client,
@@ -78,6 +78,11 @@ impl Engine {
             self.counters.stray_responses += 1;
             return;
         };
+        // The Via below ours says where the response goes next; what cannot be read is no response to anybody.
+        if message.values(Header::Via).nth(1).is_some_and(|below| Via::parse(below.bytes).is_err()) {
+            self.counters.malformed += 1;
+            return;
+        }
         let Some(status) = message.status() else { return };
         let Some(class) = StatusClass::of(status) else { return };
         let Some(entry) = self.tables.clients.get(client) else { return };

@@ -90,6 +90,22 @@ fn r5_a_response_that_matches_nothing_is_dropped() {
 }
 
 #[test]
+fn r5_a_response_with_a_broken_via_below_ours_goes_nowhere() {
+    let mut world = World::new();
+    world.invite_unknown("one");
+    let invite = world.one(PHONE_1);
+    world.taken(CARRIER);
+    let ringing =
+        String::from_utf8(crate::message::response(&invite, 180, None, Some("x"), &[]).to_vec()).unwrap();
+    let (ours, below) = ringing.split_at(ringing.rfind("SIP/2.0/UDP").unwrap());
+    world.receive(PHONE_1, format!("{ours}{}", below.replacen("SIP/2.0/UDP", "SIP/2.0", 1)));
+    assert!(world.statuses().is_empty());
+    assert_eq!(world.engine.counters().malformed, 1);
+    world.receive(PHONE_1, ringing);
+    assert_eq!(world.statuses(), [180]);
+}
+
+#[test]
 fn r7_the_losing_branch_is_cancelled_as_completed_elsewhere() {
     let mut world = World::new();
     world.invite_unknown("one");

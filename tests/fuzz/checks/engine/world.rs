@@ -428,9 +428,10 @@ impl World {
         assert!(gauges.calls <= self.settings.calls + self.emergencies, "{gauges:?}");
         assert!(gauges.offers <= AGENTS, "an agent is offered two calls: {gauges:?}");
         assert!(gauges.offers <= gauges.calls, "{gauges:?}");
-        // One that has been answered upstream may still wait for the name it asked for.
-        let held = gauges.server_transactions + gauges.calls + gauges.names_awaited;
-        assert!(gauges.contexts <= held, "{gauges:?}");
+        // One whose upstream side is over stays for what it has begun: a branch that has not ended, a name that
+        // was asked for. At the end none may be left.
+        let begun = gauges.client_transactions + gauges.names_awaited;
+        assert!(gauges.contexts <= gauges.server_transactions + gauges.calls + begun, "{gauges:?}");
         // Four of a call, three of a transaction, two of a branch; wrap-ups and presence.
         let holders = gauges.calls + gauges.server_transactions + gauges.client_transactions + AGENTS;
         assert!(gauges.timers <= 4 * holders + 8, "more timers than things they are for: {gauges:?}");
