@@ -433,7 +433,8 @@ mod tests {
     #[test]
     fn n51_no_music_goes_to_an_address_of_ours_whatever_it_is_for() {
         let rules = media_targets(&config(
-            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"192.0.2.30\"\nown_names = [\"192.0.2.31\"]\n\
+            "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\nadvertise = \"192.0.2.30\"\n\
+             own_names = [\"192.0.2.31\"]\n\
              [media]\naddress = [\"198.51.100.7\"]\n[http]\nlisten = \"192.0.2.32:8080\"\n\
              [metrics]\nlisten = \"192.0.2.33:9090\"",
         ));

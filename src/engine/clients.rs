@@ -78,7 +78,7 @@ impl Engine {
             self.counters.stray_responses += 1;
             return;
         };
-        // The Via below ours says where the response goes next; what cannot be read is no response to anybody.
+        // The Via below ours says where the response goes next; one that cannot be read leads nowhere.
         if message.values(Header::Via).nth(1).is_some_and(|below| Via::parse(below.bytes).is_err()) {
             self.counters.malformed += 1;
             return;

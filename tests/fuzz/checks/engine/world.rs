@@ -428,8 +428,8 @@ impl World {
         assert!(gauges.calls <= self.settings.calls + self.emergencies, "{gauges:?}");
         assert!(gauges.offers <= AGENTS, "an agent is offered two calls: {gauges:?}");
         assert!(gauges.offers <= gauges.calls, "{gauges:?}");
-        // One whose upstream side is over stays for what it has begun: a branch that has not ended, a name that
-        // was asked for. At the end none may be left.
+        // One whose upstream side is over stays for what it has begun: a branch that has not ended, a name
+        // that was asked for. At the end none may be left.
         let begun = gauges.client_transactions + gauges.names_awaited;
         assert!(gauges.contexts <= gauges.server_transactions + gauges.calls + begun, "{gauges:?}");
         // Four of a call, three of a transaction, two of a branch; wrap-ups and presence.
