@@ -687,16 +687,7 @@ fn best_failure(branches: &[ContextBranch], recursed: &[usize]) -> Option<Failur
             .filter(|(index, branch)| {
                 matches!(branch.aim, Aim::Agent(_)) == agents && !recursed.contains(index)
             })
-            .filter_map(|(_, branch)| match &branch.state {
-                BranchState::Failed(failure) => Some(failure),
-                BranchState::Resolving
-                | BranchState::Trying(_)
-                | BranchState::Proceeding(_)
-                | BranchState::CancelPending(..)
-                | BranchState::Cancelling(_)
-                | BranchState::Disowned(..)
-                | BranchState::Answered => None,
-            })
+            .filter_map(|(_, branch)| branch.state.failure())
             .collect()
     };
     let mut candidates = failures(false);

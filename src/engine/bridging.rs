@@ -9,13 +9,11 @@ use super::anchor::{Bridge, Side, Wanted};
 use super::anchoring::{SDP, allows_update};
 use super::context::{Aim, Grants, Purpose, Upstream};
 use super::forwarding::{Rewrite, StatelessAck};
-use super::names::{AwaitingName, NameKey};
 use super::tables::{BranchRef, CallKey, ServerKey};
 use super::timers::Alarm;
 use crate::dialog::{Dialog, Event, Outgoing, Session, glare_wait};
 use crate::events::EndReason;
 use crate::message::{Header, Message, Method};
-use crate::proxy::NextHop;
 use crate::sdp::{Description, Limits};
 
 /// So often in a row an offer may clash, or media may be moved by both sides in turn.
@@ -233,18 +231,6 @@ impl Engine {
         let Ok(request) = Message::parse(dialog.write(&outgoing), &self.settings.message) else { return };
         let hop = self.hop_of(&dialog.next_uri());
         let server_name = hop.server_name();
-        let ack = StatelessAck::of_ours(request, server_name);
-        match hop {
-            NextHop::Address(target) => self.send_ack_onward(&ack, target),
-            NextHop::Name { protocol, host, port } => {
-                let key = NameKey { host, port, protocol };
-                let known = self.known_name(&key).and_then(|targets| targets.first().copied());
-                match known {
-                    Some(target) => self.send_ack_onward(&ack, target),
-                    None => self.ask_name(key, AwaitingName::Ack(Box::new(ack))),
-                }
-            }
-            NextHop::Unroutable => self.counters.dropped_acks += 1,
-        }
+        self.route_ack(StatelessAck::of_ours(request, server_name), hop);
     }
 }

@@ -36,6 +36,23 @@ pub struct Context {
     pub recursed: Vec<usize>,
 }
 
+impl Context {
+    /// One that has gone nowhere yet, and whose caller has been told nothing.
+    pub const fn new(server: ServerKey, request: Arc<Message>, from: Grants, purpose: Purpose) -> Self {
+        Self {
+            server,
+            request,
+            from,
+            purpose,
+            branches: Vec::new(),
+            upstream: Upstream::Open,
+            cancelled: false,
+            contacts: Vec::new(),
+            recursed: Vec::new(),
+        }
+    }
+}
+
 /// A contact that a 3xx named.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Contact {
@@ -83,6 +100,19 @@ impl Purpose {
         match self {
             Self::Call(_) | Self::InDialog(_) | Self::Relay => false,
             Self::Leg(_) | Self::Own(..) | Self::Carried(..) | Self::Parting => true,
+        }
+    }
+
+    /// The proxied call that the request begins or belongs to.
+    pub const fn proxied_call(self) -> Option<CallKey> {
+        match self {
+            Self::Call(call) | Self::InDialog(Some(call)) => Some(call),
+            Self::InDialog(None)
+            | Self::Relay
+            | Self::Leg(_)
+            | Self::Own(..)
+            | Self::Carried(..)
+            | Self::Parting => None,
         }
     }
 
@@ -157,6 +187,22 @@ pub enum BranchState {
     Answered,
     /// It failed.
     Failed(Failure),
+}
+
+impl BranchState {
+    /// How it failed, when it did.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Resolving
+            | Self::Trying(_)
+            | Self::Proceeding(_)
+            | Self::CancelPending(..)
+            | Self::Cancelling(_)
+            | Self::Disowned(..)
+            | Self::Answered => None,
+        }
+    }
 }
 
 /// The final response of a branch that failed.

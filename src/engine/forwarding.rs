@@ -67,7 +67,14 @@ impl Engine {
     /// Forwards the ACK to a 2xx: a request of its own, without a transaction (RFC 3261 §16, §13.2.2.4).
     pub(super) fn forward_ack(&mut self, peer: usize, request: Message, plan: &RoutePlan, hop: NextHop) {
         let (rewrite, from) = (Rewrite::of(plan), self.grants_of(peer));
-        let ack = StatelessAck { request, rewrite, from, server_name: hop.server_name(), ours: false };
+        self.route_ack(
+            StatelessAck { request, rewrite, from, server_name: hop.server_name(), ours: false },
+            hop,
+        );
+    }
+
+    /// Sends the ACK to that hop, or as soon as its name is known.
+    pub(super) fn route_ack(&mut self, ack: StatelessAck, hop: NextHop) {
         match hop {
             NextHop::Address(target) => self.send_ack_onward(&ack, target),
             NextHop::Name { protocol, host, port } => {

@@ -111,17 +111,7 @@ impl Engine {
         from: Grants,
         purpose: Purpose,
     ) -> ContextKey {
-        self.tables.contexts.insert(Context {
-            server,
-            request: Arc::new(request),
-            from,
-            purpose,
-            branches: Vec::new(),
-            upstream: Upstream::Open,
-            cancelled: false,
-            contacts: Vec::new(),
-            recursed: Vec::new(),
-        })
+        self.tables.contexts.insert(Context::new(server, Arc::new(request), from, purpose))
     }
 
     /// Where the first of these hops reaches us.

@@ -2,7 +2,7 @@
 
 use super::branches::{COMPLETED_ELSEWHERE, NOT_ANSWERED};
 use super::call::{Conversation, Phase, Progress};
-use super::context::{Aim, BranchState, Purpose};
+use super::context::{Aim, Purpose};
 use super::input::Output;
 use super::tables::{BranchRef, CallKey, ContextKey};
 use super::timers::Alarm;
@@ -158,16 +158,7 @@ impl Engine {
 
     /// The response with which a branch failed.
     fn failure_of(&self, branch: BranchRef) -> Option<std::sync::Arc<Message>> {
-        match &self.branch(branch)?.state {
-            BranchState::Failed(failure) => failure.response.clone(),
-            BranchState::Resolving
-            | BranchState::Trying(_)
-            | BranchState::Proceeding(_)
-            | BranchState::CancelPending(..)
-            | BranchState::Cancelling(_)
-            | BranchState::Disowned(..)
-            | BranchState::Answered => None,
-        }
+        self.branch(branch)?.state.failure()?.response.clone()
     }
 
     /// The phone refused, failed or said nothing: it is left alone for a while, whoever uses it, and the next

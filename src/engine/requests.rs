@@ -252,17 +252,8 @@ impl Engine {
         peer: usize,
         purpose: Purpose,
     ) -> ContextKey {
-        let context = self.tables.contexts.insert(Context {
-            server,
-            request,
-            from: self.grants_of(peer),
-            purpose,
-            branches: Vec::new(),
-            upstream: Upstream::Open,
-            cancelled: false,
-            contacts: Vec::new(),
-            recursed: Vec::new(),
-        });
+        let context = Context::new(server, request, self.grants_of(peer), purpose);
+        let context = self.tables.contexts.insert(context);
         self.remember_sender(server, peer, purpose);
         if let Some(entry) = self.tables.servers.get_mut(server) {
             entry.context = Some(context);

@@ -235,15 +235,7 @@ impl Engine {
     /// Notes who proved to send the request of a call, for ACKs that cannot prove anything.
     pub(super) fn remember_sender(&mut self, server: ServerKey, peer: usize, purpose: Purpose) {
         let Some(auth) = self.settings.peers.get(peer).and_then(|peer| peer.auth.as_ref()) else { return };
-        let call = match purpose {
-            Purpose::Call(call) | Purpose::InDialog(Some(call)) => call,
-            Purpose::InDialog(None)
-            | Purpose::Relay
-            | Purpose::Leg(_)
-            | Purpose::Own(..)
-            | Purpose::Carried(..)
-            | Purpose::Parting => return,
-        };
+        let Some(call) = purpose.proxied_call() else { return };
         let Some(source) = self.tables.servers.get(server).map(|entry| entry.flow.remote.ip()) else {
             return;
         };

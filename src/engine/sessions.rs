@@ -16,16 +16,8 @@ impl Engine {
     pub(super) fn learn_session(&mut self, branch: BranchRef, response: &Message) {
         self.learn_hold(branch, response);
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
-        let (call, initial) = match context.purpose {
-            Purpose::Call(call) => (call, true),
-            Purpose::InDialog(Some(call)) => (call, false),
-            Purpose::InDialog(None)
-            | Purpose::Relay
-            | Purpose::Leg(_)
-            | Purpose::Own(..)
-            | Purpose::Carried(..)
-            | Purpose::Parting => return,
-        };
+        let Some(call) = context.purpose.proxied_call() else { return };
+        let initial = matches!(context.purpose, Purpose::Call(_));
         let method = context.request.method();
         if !matches!(method, Method::Invite | Method::Update) || !self.is_conversation(call, response) {
             return;
