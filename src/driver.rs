@@ -225,6 +225,8 @@ impl Driver {
             }
             FromDesk::Announced(offer) => Input::Announced(offer),
             FromDesk::Screens(agent, live) => Input::Screens(agent, live),
+            FromDesk::Stale(agent, cause, offer) => Input::Stale(agent, cause, offer),
+            FromDesk::Fresh(agent) => Input::Fresh(agent),
             FromDesk::Listening(listening) => Input::Listening(listening),
         };
         let now = self.clock.now();

@@ -23,7 +23,9 @@ use crate::desk::{Desk, DeskHandle, DeskSettings, WsState};
 use crate::driver::{EngineHandle, FromDesk};
 use crate::engine::{Answer, ErrorCode, Refusal, Request};
 use crate::events::{CallRecord, EndReason, Trace};
-use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, OfferId, PresenceDocument, Role, SetBy};
+use crate::presence::{
+    AgentId, AgentStatus, CallId, CustomerId, OfferId, PresenceDocument, Role, SetBy, StaleCause,
+};
 use crate::routing::{Agent, Directory};
 use crate::storage::{
     CallFilter, Page, RecordedDecision, RuleVersion, StorageError, StoredSession, User, UserRole,
@@ -48,6 +50,8 @@ pub(crate) struct Edge {
 pub(crate) enum Report {
     Announced(OfferId),
     Screens(AgentId, bool),
+    Stale(AgentId, StaleCause, Option<OfferId>),
+    Fresh(AgentId),
 }
 
 /// Tokens of the users of [`FakeStore`].
@@ -185,6 +189,10 @@ impl FakeEngine {
                 }
                 FromDesk::Announced(offer) => reports.send(Report::Announced(offer)).await.unwrap(),
                 FromDesk::Screens(agent, live) => reports.send(Report::Screens(agent, live)).await.unwrap(),
+                FromDesk::Stale(agent, cause, offer) => {
+                    reports.send(Report::Stale(agent, cause, offer)).await.unwrap();
+                }
+                FromDesk::Fresh(agent) => reports.send(Report::Fresh(agent)).await.unwrap(),
                 FromDesk::Listening(_) => {}
             }
         }
@@ -414,6 +422,7 @@ pub(crate) fn presence_of(agent: &str, status: &AgentStatus, set_by: SetBy) -> P
         next_start: None,
         set_by,
         call: None,
+        overlays: Vec::new(),
     }
 }
 

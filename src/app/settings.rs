@@ -69,6 +69,7 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
         phone_rest: config.routing.phone_rest,
         timer_c: TIMER_C,
         call_limit: config.sip.limits.call_age,
+        stale_limit: config.desk.stale_limit,
         require_screen: config.desk.require_screen,
         calls: config.sip.limits.calls,
         refusals_per_s: config.sip.limits.refusals_per_s,
@@ -112,6 +113,7 @@ fn park_settings(config: &Config) -> ParkSettings {
         places: park.places,
         targets: media_targets(config),
         patience: park.patience,
+        warn_before: park.warn_before,
         schedule: Arc::new(schedule(&config.media)),
     }
 }
@@ -316,6 +318,7 @@ pub(super) fn desk_settings(config: &Config) -> DeskSettings {
         sockets_per_agent: config.desk.sockets_per_agent,
         sockets: config.desk.sockets,
         ping_every: config.desk.heartbeat,
+        render_within: config.desk.render_within,
         commands_per_s: config.desk.commands_per_s,
         hub: HubSettings {
             keep_for: config.desk.replay,

@@ -54,6 +54,11 @@ pub struct Desk {
     pub require_screen: bool,
     /// Time between pings.
     pub heartbeat: Duration,
+    /// From a card to the word that it is painted; then the screen counts as not answering. Zero: it is not
+    /// asked for.
+    pub render_within: Duration,
+    /// How long at most a screen that does not answer keeps offers from its agent; zero: never.
+    pub stale_limit: Duration,
     /// Frames that wait for one socket; above: close 4508.
     pub queue: usize,
     /// Sockets of one agent.
@@ -103,6 +108,8 @@ pub struct Park {
     pub places: usize,
     /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
     pub patience: Duration,
+    /// So long before the end of their time the group is warned of those who wait; zero: never.
+    pub warn_before: Duration,
     /// The status whose time is over is refused with; `None`: the default route has the call.
     pub refuse_at_limit: Option<u16>,
     /// What is played.
@@ -182,6 +189,8 @@ impl Desk {
         let desk = Self {
             require_screen: section.flag("require_screen", default.require_screen),
             heartbeat: section.seconds("heartbeat_s", 1..=300, default.heartbeat),
+            render_within: section.millis("render_within_ms", 0..=10_000, default.render_within),
+            stale_limit: section.seconds("stale_limit_s", 0..=3_600, default.stale_limit),
             queue: section.number("queue", 16..=65_536, default.queue),
             sockets_per_agent: section.number("sockets_per_agent", 1..=64, default.sockets_per_agent),
             sockets: section.number("sockets", 1..=100_000, default.sockets),
@@ -199,6 +208,8 @@ impl Default for Desk {
         Self {
             require_screen: false,
             heartbeat: Duration::from_secs(15),
+            render_within: Duration::from_secs(2),
+            stale_limit: Duration::from_secs(60),
             queue: 256,
             sockets_per_agent: 6,
             sockets: 4_096,
@@ -222,6 +233,7 @@ impl Park {
             answered_limit: section.seconds("answered_limit_s", 1..=86_400, default.answered_limit),
             places: section.number("places", 0..=10_000, default.places),
             patience: section.seconds("patience_s", 1..=170, default.patience),
+            warn_before: section.seconds("warn_before_s", 0..=3_600, default.warn_before),
             refuse_at_limit: section.text("at_limit", default.refuse_at_limit, at_limit),
             music: section.text("music", default.music, music),
         };
@@ -245,6 +257,7 @@ impl Default for Park {
             answered_limit: Duration::from_secs(300),
             places: 200,
             patience: Duration::from_secs(15),
+            warn_before: Duration::from_secs(30),
             refuse_at_limit: None,
             music: Music::BuiltIn,
         }

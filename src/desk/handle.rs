@@ -40,7 +40,13 @@ pub(super) enum ToRoom {
     /// A socket wants to be the lead.
     TakeLead(SocketId),
     /// A client has painted these events.
-    Rendered(Vec<String>),
+    Rendered(SocketId, Vec<String>),
+    /// A client answered a ping.
+    Pong(SocketId),
+    /// Somebody did something on this screen.
+    Acted(SocketId),
+    /// A socket is about to go because it answered no pings.
+    Silent(SocketId),
     /// All presences, as the engine answered.
     Presences(Vec<PresenceDocument>),
     /// This status is wanted when the agent is next idle; `false` answers that they are idle now.
@@ -55,6 +61,8 @@ pub(super) enum ToRoom {
 pub(super) struct Joining {
     pub(super) session: Arc<Session>,
     pub(super) visible: bool,
+    /// It says when a card is painted.
+    pub(super) paints: bool,
     pub(super) resume: Vec<ResumeEntry>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) reply: oneshot::Sender<Result<Joined, Close>>,

@@ -14,6 +14,7 @@ mod replies;
 mod room;
 mod settings;
 mod socket;
+mod watch;
 
 #[doc(hidden)]
 pub use command::judge_text;

@@ -14,10 +14,11 @@ use super::clock::Clock;
 use super::handle::{DeskHandle, Joined, Joining, Lost, SocketId, ToRoom};
 use super::outbox::{Announcement, Close, Item, Outbox};
 use super::settings::DeskSettings;
+use super::watch::{Render, Unseen};
 use crate::api::{Session, rights};
 use crate::driver::{EngineHandle, FromDesk};
 use crate::engine::{Answer, Request};
-use crate::events::wire::{ResumeEntry, StreamEntry, as_replay};
+use crate::events::wire::{ResumeEntry, StreamEntry};
 use crate::events::{Audience, Event, EventBody, Frame, Hub, Position};
 use crate::presence::{AgentId, CallId, PresenceDocument};
 use crate::routing::Directory;
@@ -31,25 +32,25 @@ const TURN: usize = 64;
 const TICK: Duration = Duration::from_millis(200);
 /// Offers whose painting is awaited, at most.
 const RENDERS: usize = 4_096;
-/// From a pop's way into the sockets' queues to a client's word that it is painted.
-const RENDER: &str = "toritsugi_pop_render_seconds";
 
 /// The task's state. Made by [`Desk::new`], consumed by [`Desk::run`].
 pub struct Desk {
-    settings: Arc<DeskSettings>,
-    engine: EngineHandle,
+    pub(super) settings: Arc<DeskSettings>,
+    pub(super) engine: EngineHandle,
     clock: Clock,
-    hub: Hub,
+    pub(super) hub: Hub,
     events: mpsc::Receiver<Event>,
     requests: mpsc::Receiver<ToRoom>,
     directory: watch::Receiver<Arc<Directory>>,
     lost: Arc<Mutex<Lost>>,
     to_self: mpsc::WeakSender<ToRoom>,
-    members: BTreeMap<SocketId, Member>,
+    pub(super) members: BTreeMap<SocketId, Member>,
     by_stream: BTreeMap<Audience, BTreeSet<SocketId>>,
-    leads: BTreeMap<Owner, SocketId>,
+    pub(super) leads: BTreeMap<Owner, SocketId>,
     waiting: Vec<Joining>,
-    renders: BTreeMap<String, Render>,
+    pub(super) renders: BTreeMap<String, Render>,
+    /// Agents whose screens were reported not to answer, and how that was seen.
+    pub(super) stale: BTreeMap<AgentId, Unseen>,
     unreported: BTreeMap<AgentId, bool>,
     next_statuses: BTreeMap<AgentId, Request>,
     next_socket: u64,
@@ -64,26 +65,20 @@ pub struct Desk {
     quiet_since: Option<Instant>,
 }
 
-struct Member {
+pub(super) struct Member {
     session: Arc<Session>,
-    owner: Owner,
+    pub(super) owner: Owner,
     visible: bool,
-    outbox: Arc<Outbox>,
+    pub(super) paints: bool,
+    pub(super) outbox: Arc<Outbox>,
     streams: Vec<Audience>,
 }
 
 /// Whose sockets count together and share a lead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+pub(super) enum Owner {
     Agent(AgentId),
     User(String),
-}
-
-struct Render {
-    owner: Owner,
-    frame: Arc<Frame>,
-    at: Instant,
-    resent: bool,
 }
 
 impl Desk {
@@ -114,6 +109,7 @@ impl Desk {
             leads: BTreeMap::new(),
             waiting: Vec::new(),
             renders: BTreeMap::new(),
+            stale: BTreeMap::new(),
             unreported: BTreeMap::new(),
             next_statuses: BTreeMap::new(),
             next_socket: 0,
@@ -180,7 +176,7 @@ impl Desk {
                 && self.renders.len() < RENDERS
             {
                 let owner = Owner::Agent(agent.clone());
-                let render = Render { owner, frame: Arc::clone(&frame), at: Instant::now(), resent: false };
+                let render = Render::new(owner, Arc::clone(&frame));
                 self.renders.insert(frame.id.clone(), render);
             }
         }
@@ -224,7 +220,10 @@ impl Desk {
             ToRoom::Join(joining) => self.join_or_wait(*joining),
             ToRoom::Leave(socket) => self.leave(socket),
             ToRoom::TakeLead(socket) => self.take_lead(socket),
-            ToRoom::Rendered(ids) => self.rendered(&ids),
+            ToRoom::Rendered(socket, ids) => self.rendered(socket, &ids),
+            ToRoom::Pong(socket) => self.answered_ping(socket),
+            ToRoom::Acted(socket) => self.acted(socket),
+            ToRoom::Silent(socket) => self.fell_silent(socket),
             ToRoom::Presences(documents) => {
                 // What the engine said before the answer is older than who joins now.
                 while let Ok(event) = self.events.try_recv() {
@@ -305,7 +304,7 @@ impl Desk {
     }
 
     fn join(&mut self, joining: Joining) {
-        let Joining { session, visible, resume, outbox, reply } = joining;
+        let Joining { session, visible, paints, resume, outbox, reply } = joining;
         let owner = Owner::of(&session);
         let siblings = self.members.values().filter(|member| member.owner == owner).count();
         if let Some(refusal) = self.refusal(&session, siblings) {
@@ -328,7 +327,8 @@ impl Desk {
         {
             self.report_screens(agent.clone(), true);
         }
-        self.members.insert(socket, Member { session, owner, visible, outbox, streams });
+        self.came_back(&owner);
+        self.members.insert(socket, Member { session, owner, visible, paints, outbox, streams });
         if reply.send(Ok(Joined { socket, streams: entries, lead, texts })).is_err() {
             self.leave(socket);
         }
@@ -407,14 +407,6 @@ impl Desk {
         }
     }
 
-    fn rendered(&mut self, ids: &[String]) {
-        for id in ids {
-            if let Some(render) = self.renders.remove(id) {
-                metrics::histogram!(RENDER).record(render.at.elapsed().as_secs_f64());
-            }
-        }
-    }
-
     fn drain(&mut self, retry_ms: u64) {
         self.drain = Some(retry_ms);
         let now = self.clock.now();
@@ -478,40 +470,12 @@ impl Desk {
             self.report_screens(agent, live);
         }
         self.look_after_renders();
+        self.report_fresh();
         self.fall_asleep();
         self.report_awake();
         metrics::gauge!(metric::SOCKETS).set(count(self.members.len()));
         metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "replay").set(count(self.hub.buffered()));
         metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "events").set(count(self.events.len()));
-    }
-
-    /// An offer that nobody painted is sent again to the agent's other tabs, once, while it is offered.
-    fn look_after_renders(&mut self) {
-        let within = self.settings.render_within;
-        let (hub, settled) = (&self.hub, |render: &Render| render.at.elapsed() > within * 10);
-        self.renders.retain(|_, render| {
-            let shown =
-                render.frame.call.as_ref().is_some_and(|call| hub.calls(&render.frame.stream).contains(call));
-            shown && !settled(render)
-        });
-        let late: Vec<(Owner, Arc<Frame>)> = self
-            .renders
-            .values_mut()
-            .filter(|render| !render.resent && render.at.elapsed() >= within)
-            .map(|render| {
-                render.resent = true;
-                (render.owner.clone(), Arc::clone(&render.frame))
-            })
-            .collect();
-        for (owner, frame) in late {
-            metrics::counter!(metric::POPS, "event" => "render_late").increment(1);
-            let lead = self.leads.get(&owner).copied();
-            for socket in self.sockets_of(&owner).into_iter().filter(|socket| Some(*socket) != lead) {
-                if let Some(member) = self.members.get(&socket) {
-                    member.outbox.push(Item::plain(as_replay(&frame.text)));
-                }
-            }
-        }
     }
 
     fn report_screens(&mut self, agent: AgentId, live: bool) {
@@ -522,7 +486,7 @@ impl Desk {
         }
     }
 
-    fn sockets_of(&self, owner: &Owner) -> Vec<SocketId> {
+    pub(super) fn sockets_of(&self, owner: &Owner) -> Vec<SocketId> {
         self.members.iter().filter(|(_, member)| member.owner == *owner).map(|(socket, _)| *socket).collect()
     }
 

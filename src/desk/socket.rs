@@ -24,6 +24,8 @@ use crate::events::ulid;
 use crate::events::wire::{self, ClientFrame, Hello, SUBPROTOCOL, time_text};
 use crate::telemetry::metric;
 
+/// The feature of clients that say when a card is painted.
+const RENDER_ACK: &str = "render-ack";
 /// Streams a `hello` may ask for.
 const RESUMES: usize = 64;
 /// Events one `ack` may name.
@@ -40,6 +42,9 @@ pub(super) async fn serve(web_socket: WebSocket, state: WsState, session: Option
             let socket = joined.socket;
             let mut socket_task = Socket::new(line, state.clone(), session, socket);
             let close = socket_task.run(joined).await;
+            if matches!(close, End::Ours(Close::HeartBeat)) {
+                state.desk.tell(ToRoom::Silent(socket)).await;
+            }
             state.desk.tell(ToRoom::Leave(socket)).await;
             line = socket_task.line;
             close
@@ -72,11 +77,13 @@ async fn log_in(
         (None, None) => return Err(Close::NotAuthenticated.into()),
     };
     let (reply, joined) = oneshot::channel();
+    let paints = hello.features.iter().any(|feature| feature == RENDER_ACK);
     let mut resume = hello.resume;
     resume.truncate(RESUMES);
     let joining = Joining {
         session: Arc::clone(&session),
         visible: hello.visibility.as_deref() != Some("hidden"),
+        paints,
         resume,
         outbox: Arc::clone(outbox),
         reply,
@@ -169,7 +176,7 @@ impl Socket {
             "streams": joined.streams,
             "lead": joined.lead,
             "limits": {"cmd_per_s": settings.commands_per_s, "queue": settings.queue_frames},
-            "features": ["render-ack", "lead"],
+            "features": [RENDER_ACK, "lead"],
             "protocol": SUBPROTOCOL,
         }))
     }
@@ -195,6 +202,7 @@ impl Socket {
             "command" => self.on_command(frame).await,
             "pong" => {
                 self.unanswered = 0;
+                self.tell_sign(ToRoom::Pong(self.id));
                 Ok(())
             }
             "ping" => self.line.write(vec![wire::pong(frame.data.as_ref())]).await,
@@ -214,7 +222,14 @@ impl Socket {
             Some(Value::String(id)) => vec![id.clone()],
             None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Vec::new(),
         };
-        if !ids.is_empty() && !self.state.desk.tell_now(ToRoom::Rendered(ids)) {
+        if !ids.is_empty() {
+            self.tell_sign(ToRoom::Rendered(self.id, ids));
+        }
+    }
+
+    /// A sign of life; when the room is busy it is lost, and counted.
+    fn tell_sign(&self, sign: ToRoom) {
+        if !self.state.desk.tell_now(sign) {
             metrics::counter!(metric::DROPPED_EVENTS, "queue" => "acks").increment(1);
         }
     }
@@ -319,7 +334,11 @@ async fn carry_out(
     id: &str,
     frame: &ClientFrame,
 ) -> Bytes {
-    let outcome = match command::action(frame, session) {
+    let action = command::action(frame, session);
+    if matches!(action, Ok(Action::Ask(_) | Action::SetNext(..))) {
+        state.desk.tell(ToRoom::Acted(socket)).await;
+    }
+    let outcome = match action {
         Err(refusal) => Err(refusal),
         Ok(_) if session.is_over() => {
             Err(Refusal::of(ErrorCode::Unauthorized, "ログインし直してください", "Log in again"))

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, Resolution, ResolveToken, Settings};
-use crate::presence::{AgentId, OfferId, StoredStatus};
+use crate::presence::{AgentId, OfferId, StaleCause, StoredStatus};
 use crate::routing::Directory;
 use crate::transport::Tls;
 
@@ -23,6 +23,10 @@ pub enum FromDesk {
     Announced(OfferId),
     /// Whether the agent has at least one live, authenticated screen.
     Screens(AgentId, bool),
+    /// The agent's screens do not answer: pings, or the card of this offer.
+    Stale(AgentId, StaleCause, Option<OfferId>),
+    /// A screen of the agent's answers again.
+    Fresh(AgentId),
     /// Whether anybody reads events.
     Listening(bool),
 }

@@ -23,6 +23,7 @@ pub(super) fn publish(counters: &Counters, gauges: &Gauges, samples: Samples) {
     count(metric::RULE_ACTIONS, "action", "forward", counters.forwarded_by_rule);
     count(metric::RULE_ACTIONS, "action", "reject", counters.refused_by_rule);
     count(metric::POPS, "event", "offered", counters.offers);
+    count(metric::POPS, "event", "screen_stale", counters.stale_screens);
     count(metric::LOOKUPS, "outcome", "deadline", counters.lookup_deadlines);
     for (event, total) in [
         ("next_target", counters.next_targets),
@@ -72,6 +73,7 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
         ("gave_up", counters.park_gave_up),
         ("time_over", counters.park_time_over),
         ("full", counters.park_full),
+        ("warned", counters.park_warned),
     ] {
         count(metric::PARKING, "event", event, total);
     }

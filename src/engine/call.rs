@@ -14,7 +14,7 @@ use crate::customer::{CustomerCard, LookupFault};
 use crate::events::{EndReason, PopDocument};
 use crate::identity::Caller;
 use crate::presence::{AgentId, CallId, OfferId};
-use crate::routing::{Alert, Decision, Line, Snapshot};
+use crate::routing::{Alert, Decision, Line, Snapshot, TraceStep};
 
 /// One call, from its INVITE to its record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Call {
     pub offers: Vec<(OfferId, AgentId)>,
     /// Offers whose card was not drawn, as nobody read cards then.
     pub untold: Vec<OfferId>,
+    /// What the trace of the next decision begins with.
+    #[serde(default)]
+    pub asides: Vec<TraceStep>,
     /// Each decision with its trace.
     pub decisions: Vec<Arc<Decision>>,
     /// What the first decision knew.

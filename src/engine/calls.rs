@@ -56,6 +56,7 @@ impl Engine {
             tried: Vec::new(),
             offers: Vec::new(),
             untold: Vec::new(),
+            asides: Vec::new(),
             decisions: Vec::new(),
             facts: None,
             alerted: BTreeSet::new(),

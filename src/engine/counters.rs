@@ -52,6 +52,7 @@ pub struct Counters {
     pub routes_down: u64,
     pub probes_sent: u64,
     pub silent_phones: u64,
+    pub stale_screens: u64,
     pub late_answers: u64,
     pub large_over_tcp: u64,
     pub unmatched_cancels: u64,
@@ -83,6 +84,7 @@ pub struct Counters {
     pub park_gave_up: u64,
     pub park_time_over: u64,
     pub park_full: u64,
+    pub park_warned: u64,
 }
 
 /// How full the tables are.

@@ -56,8 +56,9 @@ impl Engine {
         let per_s = self.settings.record_facts_per_s;
         let kept = entry.decisions.is_empty() && per_s > 0 && self.recorded.allow(self.now.moment, per_s);
         let snapshot = if kept { Snapshot::of(&facts).map(Arc::new) } else { None };
-        let decision = or_wait(&facts, self.may_wait(call), decide(&facts));
+        let mut decision = or_wait(&facts, self.may_wait(call), decide(&facts));
         let entry = self.tables.calls.get_mut(call)?;
+        decision.trace.splice(0..0, entry.asides.drain(..));
         entry.facts = snapshot.or(entry.facts.take());
         Some(decision)
     }

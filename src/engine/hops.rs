@@ -1,5 +1,6 @@
 //! What is known of the health of next hops: plain data with hysteresis (F7).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::tables::ClientKey;
 use super::timers::TimerHandle;
 use crate::clock::Moment;
+use crate::presence::AgentId;
 use crate::proxy::Target;
 
 /// So many failures in a row mark a target down.
@@ -39,6 +41,12 @@ pub(super) struct HopBook {
     pub tick: Option<TimerHandle>,
     /// Rounds so far.
     pub rounds: u64,
+    /// Agents whose phones said nothing, and where they are.
+    #[serde(default)]
+    pub phones: BTreeMap<AgentId, Target>,
+    /// The next time they are asked.
+    #[serde(default)]
+    pub phones_tick: Option<TimerHandle>,
 }
 
 /// The health of one target.

@@ -135,6 +135,9 @@ impl Engine {
     }
 
     pub(super) fn hop_succeeded(&mut self, target: Target) {
+        if !self.hops.phones.is_empty() {
+            self.phone_heard(target);
+        }
         if !self.hops.is_empty() && self.hops.succeeded(target, self.now.moment) {
             tracing::info!(target = %target.remote, "a next hop works again");
         }

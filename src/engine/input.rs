@@ -10,7 +10,7 @@ use super::port::{Answer, Refusal, Request};
 use crate::customer::LookupAnswer;
 use crate::events::{CallRecord, Event};
 use crate::media::{MediaOrder, MediaReport};
-use crate::presence::{AgentId, OfferId, StoredStatus};
+use crate::presence::{AgentId, OfferId, StaleCause, StoredStatus};
 use crate::proxy::Target;
 use crate::routing::Directory;
 use crate::transport::{Flow, Protocol};
@@ -42,6 +42,10 @@ pub enum Input {
     Announced(OfferId),
     /// Whether the agent has a live screen.
     Screens(AgentId, bool),
+    /// The agent's screen does not answer: pings, or the card of this offer.
+    Stale(AgentId, StaleCause, Option<OfferId>),
+    /// A screen of the agent's answers again.
+    Fresh(AgentId),
     /// Somebody asks; the answer leaves as [`Output::Reply`].
     Asked(ReplyToken, Request),
     /// Agents and lines were read again.

@@ -31,6 +31,7 @@ mod legs;
 mod memory;
 mod names;
 mod outcome;
+mod overlays;
 mod overload;
 mod parting;
 mod people;
@@ -225,6 +226,7 @@ impl Engine {
             settings,
         };
         engine.schedule_probes(Duration::ZERO);
+        engine.set_warning();
         engine.shifts_due();
         engine
     }
@@ -240,6 +242,8 @@ impl Engine {
             Input::LookedUp(token, answer) => self.on_looked_up(token, answer),
             Input::Announced(offer) => self.on_announced(&offer),
             Input::Screens(agent, live) => self.on_screens(agent, live),
+            Input::Stale(agent, cause, offer) => self.on_stale(&agent, cause, offer.as_ref()),
+            Input::Fresh(agent) => self.on_fresh(&agent),
             Input::Asked(token, request) => self.on_asked(token, request),
             Input::Directory(directory) => self.on_directory(directory),
             Input::StoredStatus(stored) => self.on_stored_status(&stored),
@@ -253,6 +257,7 @@ impl Engine {
             Input::Listening(listening) => self.on_listening(listening),
         }
         self.serve_waiting();
+        self.tell_overlays();
     }
 
     /// Does everything that is due at `now`.
@@ -261,6 +266,7 @@ impl Engine {
         while let Some((_, alarm)) = self.timers.pop_due(now.moment) {
             self.on_alarm(alarm);
             self.serve_waiting();
+            self.tell_overlays();
         }
     }
 
@@ -344,6 +350,7 @@ impl Engine {
             Alarm::Glare(call, side) => self.glare_over(call, side),
             Alarm::Session(call, side) => self.session_due(call, side),
             Alarm::Announcement(call) => self.announcement_due(call),
+            Alarm::PhonesSilent => self.ask_phones(),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),
@@ -353,6 +360,7 @@ impl Engine {
     fn on_screens(&mut self, agent: AgentId, live: bool) {
         self.agents.screens(&agent, live);
         if live {
+            self.on_fresh(&agent);
             self.show_missed_card(&agent);
             self.screens.insert(agent);
         } else {
@@ -375,6 +383,7 @@ impl Engine {
         };
         self.doorman.uses.forget(now, lasts, is_user);
         self.settings = settings;
+        self.set_warning();
         self.look_at_everybody();
         self.hops.forget();
         self.schedule_probes(Duration::ZERO);

@@ -135,7 +135,8 @@ impl Engine {
             Purpose::Call(call) | Purpose::Leg(call) => {
                 let Some((call, _)) = self.current_offer_of(branch) else { return self.release_held(call) };
                 tracing::debug!(sip.status = status, "an agent's phone refused");
-                self.phone_failed(call);
+                let answered = self.failure_of(branch).is_some();
+                self.phone_failed(call, status, answered);
             }
             // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408
             // end it).
@@ -163,7 +164,7 @@ impl Engine {
 
     /// The phone refused, failed or said nothing: it is left alone for a while, whoever uses it, and the next
     /// agent is asked. The person's status stays.
-    fn phone_failed(&mut self, call: CallKey) {
+    fn phone_failed(&mut self, call: CallKey, status: u16, answered: bool) {
         let Some(offer) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()) else { return };
         let agent = offer.agent.clone();
         let rest_until = self.now.moment + self.settings.phone_rest;
@@ -174,7 +175,9 @@ impl Engine {
             directory.agents.iter().filter(|(id, other)| **id != agent && Some(&other.contact) == contact);
         for (other, _) in sharing {
             self.agents.rest_phone(other, Some(rest_until));
+            self.note_phone(other, status, answered);
         }
+        self.note_phone(&agent, status, answered);
         self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
         self.decide_next(call);
     }

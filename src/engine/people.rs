@@ -486,10 +486,7 @@ impl Engine {
             return;
         }
         self.told_presence.insert(agent.clone(), document.clone());
-        let mut audience = vec![Audience::Agent(agent.clone())];
-        if let Some(entry) = self.directory.agents.get(agent) {
-            audience.extend(entry.groups.iter().cloned().map(Audience::Team));
-        }
+        let audience = self.audience_of(agent);
         self.outputs.push_back(Output::Event(Event {
             at: self.now.wall,
             call: None,

@@ -16,7 +16,7 @@ use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, S
 use crate::identity::{Presentation, Quality, label};
 use crate::presence::{AgentId, AgentState, WhyNot};
 use crate::routing::rules::WhyAssignee;
-use crate::routing::{Action, Agent, OfferReason, assignee_of};
+use crate::routing::{Action, Agent, MayWait, OfferReason, assignee_of};
 
 /// What the agent may do with an offered call.
 const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
@@ -82,10 +82,17 @@ impl Engine {
             contacts: card.map_or_else(Vec::new, |card| card.contacts.clone()),
             open: OpenItems::default(),
             guidance,
-            actions: ACTIONS.iter().map(|action| (*action).to_owned()).collect(),
+            actions: self.actions_of(call),
             transfer: TransferInfo { count: 0, limit: TRANSFER_LIMIT },
             sources: sources_of(&call.customer),
         }
+    }
+
+    /// What the agent may do with the call; waiting only where this caller may.
+    fn actions_of(&self, call: &Call) -> Vec<String> {
+        let key = self.tables.call_by_bits.get(&call.bits).copied();
+        let park = key.is_some_and(|key| self.may_wait(key) == MayWait::Yes);
+        ACTIONS.into_iter().chain(park.then_some("park")).map(str::to_owned).collect()
     }
 
     fn guidance_facts<'a>(
@@ -127,7 +134,7 @@ impl Engine {
     }
 
     /// Who looks after the customer, unless a rule protects them: then they are not named (M077).
-    fn looks_after(&self, call: &Call) -> Option<(AgentId, WhyAssignee)> {
+    pub(super) fn looks_after(&self, call: &Call) -> Option<(AgentId, WhyAssignee)> {
         if Self::extras_of(call).is_some_and(|extras| extras.protected) {
             return None;
         }

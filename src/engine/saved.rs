@@ -89,6 +89,7 @@ impl Engine {
         engine.timers = saved.timers;
         engine.lot = saved.lot;
         engine.lot.index();
+        engine.set_warning();
         engine.lot_alarm = saved.lot_alarm;
         engine.presence_alarm = saved.presence_alarm;
         engine.hops = saved.hops;

@@ -57,6 +57,8 @@ pub struct Settings {
     pub timer_c: Duration,
     /// An answered call without a BYE is given up as lost after this.
     pub call_limit: Duration,
+    /// How long at most a screen that does not answer keeps offers from its agent; zero: never.
+    pub stale_limit: Duration,
     /// Offers need a live screen as well.
     pub require_screen: bool,
     /// Most calls at once; one more is refused with 503.
@@ -113,6 +115,8 @@ pub struct ParkSettings {
     pub targets: crate::sdp::TargetRules,
     /// How long a call that an agent parked waits for somebody to retrieve it before the group is asked.
     pub patience: Duration,
+    /// So long before the end of their time the group is warned of those who wait; zero: never.
+    pub warn_before: Duration,
     /// What is said to those who hear music, and when.
     pub schedule: std::sync::Arc<crate::media::Schedule>,
 }

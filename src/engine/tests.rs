@@ -12,6 +12,7 @@ mod listening;
 mod digest;
 mod lookups;
 mod offers;
+mod overlays;
 mod overload;
 mod parking;
 mod people;

@@ -57,6 +57,8 @@ pub enum Alarm {
     Session(CallKey, Side),
     /// A caller who hears music is to be told something.
     Announcement(CallKey),
+    /// Phones that said nothing are to be asked whether they are back.
+    PhonesSilent,
     /// Something is due for those who wait in the lot.
     Lot,
     /// A lease, a wrap-up or a phone's rest is over.

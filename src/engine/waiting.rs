@@ -15,7 +15,8 @@ use super::dispositions::says;
 use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::clock::Moment;
-use crate::events::{Audience, EventBody, ParkEnd, ParkedInfo, Waited, WithdrawCause};
+use crate::customer::family_name;
+use crate::events::{Audience, EventBody, ParkEnd, ParkedFor, ParkedInfo, Waited, WithdrawCause};
 use crate::message::{Header, response};
 use crate::park::{Arrival, AtLimit, Due, ParkMode, Profile, Wish};
 use crate::presence::{AgentId, Release};
@@ -58,6 +59,12 @@ impl Engine {
             return MayWait::No("callers of this trunk may not wait");
         }
         if self.lot.taken() >= park.places { MayWait::No(FULL) } else { MayWait::Yes }
+    }
+
+    /// The lot learns how long before the end it warns.
+    pub(super) fn set_warning(&mut self) {
+        let before = self.settings.park.warn_before;
+        self.lot.warn_before((!before.is_zero()).then_some(before));
     }
 
     /// Counts a caller whom only the size of the lot sends on.
@@ -112,6 +119,12 @@ impl Engine {
                     self.ring_back(call);
                 }
                 Due::Refresh(ParkMode::EarlyMedia | ParkMode::Answered) => self.refresh_waiting(call),
+                Due::Warning { since, over } => {
+                    self.counters.park_warned += 1;
+                    let waited_s = self.now.moment.since(since).as_secs();
+                    let left_s = over.since(self.now.moment).as_secs();
+                    self.tell_lot(call, EventBody::ParkWarning { waited_s, left_s });
+                }
                 Due::Mode(_) => {
                     self.keep_waiting(call);
                     self.tell_parked(call, None);
@@ -269,13 +282,22 @@ impl Engine {
             mode: waiter.stage.mode.code(),
             since: self.now.wall_at(waiter.since),
             until: self.now.wall_at(waiter.stage.ends),
+            limit: self.now.wall_at(waiter.over_at()),
+            group: entry.line.as_ref().and_then(|line| line.group.clone()),
             position: self.lot.position(call),
             waiting: self.lot.in_line(),
             by,
             caller: super::pop::caller_info(entry),
+            customer: entry.customer.card().map(|card| card.name.clone()),
+            assignee: self.looks_after(entry).map(|(agent, _)| self.parked_for(agent)),
             dialled: self.dialled_info(entry),
         };
         self.tell_lot(call, EventBody::CallParked(Box::new(parked)));
+    }
+
+    fn parked_for(&self, id: AgentId) -> ParkedFor {
+        let name = self.directory.agents.get(&id).map_or(id.as_str(), |agent| agent.name.as_str());
+        ParkedFor { name: family_name(name).to_owned(), id }
     }
 
     fn tell_left(&mut self, call: CallKey, since: Moment, end: ParkEnd, by: Option<&AgentId>) {

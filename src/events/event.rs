@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{CallerInfo, DialledInfo, PopDocument};
-use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument};
+use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument, StaleCause};
 use crate::routing::Alert;
 
 /// One thing that happened, addressed to those who may see it.
@@ -133,6 +133,13 @@ pub enum EventBody {
         /// Seconds in the lot.
         waited_s: u64,
     },
+    /// The caller has nearly waited as long as they may; told once.
+    ParkWarning {
+        /// Seconds in the lot.
+        waited_s: u64,
+        /// Seconds until the limit.
+        left_s: u64,
+    },
     /// Nobody answered within the ring limit of the call (M090).
     RingSla {
         /// Milliseconds since the INVITE arrived.
@@ -154,6 +161,13 @@ pub enum EventBody {
     },
     /// Somebody's presence changed.
     PresenceChanged(PresenceDocument),
+    /// Somebody's screen does not answer; their presence says so until it does.
+    PresenceStale {
+        /// Whose.
+        agent: AgentId,
+        /// How that was seen.
+        cause: StaleCause,
+    },
     /// Wrap-up began.
     WrapupStarted {
         /// When it ends by itself.
@@ -202,6 +216,10 @@ pub struct ParkedInfo {
     pub since: Timestamp,
     /// Until when at most, in this mode.
     pub until: Timestamp,
+    /// Until when at most, in all modes.
+    pub limit: Timestamp,
+    /// The group that answers the line.
+    pub group: Option<String>,
     /// The place in the line, from 1; 0 while the call waits for one person only.
     pub position: usize,
     /// How many wait, in all lines.
@@ -210,8 +228,21 @@ pub struct ParkedInfo {
     pub by: Option<AgentId>,
     /// Who calls.
     pub caller: CallerInfo,
+    /// The customer's name, when one is known.
+    pub customer: Option<String>,
+    /// Who looks after them, unless a rule protects that (M077).
+    pub assignee: Option<ParkedFor>,
     /// What they called.
     pub dialled: DialledInfo,
+}
+
+/// Who looks after a waiting customer.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ParkedFor {
+    /// Their id.
+    pub id: AgentId,
+    /// Their family name.
+    pub name: String,
 }
 
 /// How the time in the lot ended.

@@ -290,7 +290,10 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         EventBody::PopMissed => Role::Missed,
         EventBody::PopClosed => Role::Closed,
         EventBody::PresenceChanged(document) => Role::State(format!("presence:{}", document.agent)),
+        // As with the state: of two only the latest matters; the document beside it says how it is now.
+        EventBody::PresenceStale { agent, .. } => Role::State(format!("stale:{agent}")),
         EventBody::CallAnswered { .. }
+        | EventBody::ParkWarning { .. }
         | EventBody::AlertRaised(_)
         | EventBody::CallEnded { .. }
         | EventBody::CallAbandoned { .. }

@@ -394,6 +394,7 @@ fn presence(status: &str, second: usize) -> PresenceDocument {
         next_start: None,
         set_by: SetBy::Manual,
         call: None,
+        overlays: Vec::new(),
     }
 }
 

@@ -97,6 +97,8 @@ impl View {
             | EventBody::CallAnswered { .. }
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
+            | EventBody::ParkWarning { .. }
+            | EventBody::PresenceStale { .. }
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
             | EventBody::CallHeld
@@ -191,6 +193,8 @@ impl View {
             | EventBody::CallRinging
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
+            | EventBody::ParkWarning { .. }
+            | EventBody::PresenceStale { .. }
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
             | EventBody::CallHeld

@@ -118,6 +118,9 @@ pub struct Hello {
     /// `visible` or `hidden`.
     #[serde(default)]
     pub visibility: Option<String>,
+    /// What it can do beyond the least; `render-ack`: it says when a card is painted, and is held to it.
+    #[serde(default)]
+    pub features: Vec<String>,
     /// Where the client is in each stream.
     #[serde(default)]
     pub resume: Vec<ResumeEntry>,
@@ -205,11 +208,13 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::HoldExceeded { .. } => "hold.exceeded",
         EventBody::CallParked(_) => "call.parked",
         EventBody::CallRetrieved { .. } => "call.retrieved",
+        EventBody::ParkWarning { .. } => "park.warning",
         EventBody::RingSla { .. } => "ring.sla",
         EventBody::AlertRaised(_) => "alert.raised",
         EventBody::MatchChosen { .. } => "match.chosen",
         EventBody::NoticeAcked { .. } => "notice.acked",
         EventBody::PresenceChanged(_) => "presence.changed",
+        EventBody::PresenceStale { .. } => "presence.stale",
         EventBody::WrapupStarted { .. } => "wrapup.started",
         EventBody::WrapupOverdue => "wrapup.overdue",
         EventBody::WrapupDone => "wrapup.done",
@@ -250,6 +255,7 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::CallRetrieved { by, end, waited_s } => {
             json!({"by": by, "outcome": end, "waited_s": waited_s})
         }
+        EventBody::ParkWarning { waited_s, left_s } => json!({"waited_s": waited_s, "left_s": left_s}),
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
         EventBody::AlertRaised(alert) => {
             json!({"kind": alert.kind, "rule": alert.rule, "text": alert.text})
@@ -257,6 +263,7 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::MatchChosen { customer } => json!({"customer": customer}),
         EventBody::NoticeAcked { id, by } => json!({"id": id, "by": by}),
         EventBody::PresenceChanged(document) => to_value(document),
+        EventBody::PresenceStale { agent, cause } => json!({"agent": agent, "cause": cause}),
         EventBody::WrapupStarted { until } => json!({"until": time_text(*until)}),
         EventBody::SystemDegraded { part } | EventBody::SystemRecovered { part } => json!({"part": part}),
     }
@@ -267,6 +274,7 @@ pub fn parked_value(parked: &ParkedInfo) -> Value {
     let mut value = to_value(parked);
     value["since"] = json!(time_text(parked.since));
     value["until"] = json!(time_text(parked.until));
+    value["limit"] = json!(time_text(parked.limit));
     value
 }
 

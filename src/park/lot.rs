@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ use crate::presence::AgentId;
 pub struct Lot<C> {
     waiters: BTreeMap<Ticket, Waiter<C>>,
     next: u64,
+    #[serde(default)]
+    warn_before: Option<Duration>,
     #[serde(skip, default = "Lines::new")]
     lines: Lines<C>,
 }
@@ -61,6 +64,13 @@ pub enum Due {
     Refresh(ParkMode),
     /// The patience for one agent is over: the group may be asked.
     Patience,
+    /// The whole time is nearly over; once for a waiter.
+    Warning {
+        /// Since when they wait.
+        since: Moment,
+        /// When it is over.
+        over: Moment,
+    },
     /// The time in one mode is over, and this is the next.
     Mode(ParkMode),
     /// The whole time is over. The waiter has left the lot.
@@ -74,7 +84,7 @@ pub enum Due {
 
 impl<C> Default for Lot<C> {
     fn default() -> Self {
-        Self { waiters: BTreeMap::new(), next: 0, lines: Lines::new() }
+        Self { waiters: BTreeMap::new(), next: 0, warn_before: None, lines: Lines::new() }
     }
 }
 
@@ -86,6 +96,11 @@ impl<C: Copy + Ord> Lot<C> {
             self.lines.tickets.insert(waiter.call, *ticket);
             self.lines.enter(*ticket, waiter);
         }
+    }
+
+    /// So long before the end of their time somebody is warned of those who come from now on.
+    pub fn warn_before(&mut self, before: Option<Duration>) {
+        self.warn_before = before;
     }
 
     /// Somebody comes to wait, or comes back after an offer that failed: with the place and the time that
@@ -107,7 +122,8 @@ impl<C: Copy + Ord> Lot<C> {
         let Arrival { call, wish, priority, profile } = arrival;
         let refresh = now + REFRESH;
         let place = Place::InLine;
-        let waiter = Waiter { call, wish, priority, since: now, stage, refresh, profile, place };
+        let warn_before = self.warn_before;
+        let waiter = Waiter { call, wish, priority, since: now, stage, refresh, profile, place, warn_before };
         self.lines.tickets.insert(call, ticket);
         self.lines.enter(ticket, &waiter);
         self.waiters.insert(ticket, waiter);
@@ -207,6 +223,11 @@ impl<C: Copy + Ord> Lot<C> {
         if waiter.wish.only_until.is_some_and(|until| until <= now) {
             self.change(ticket, |waiter| waiter.wish.only_until = None);
             return Some((call, Due::Patience));
+        }
+        let over = waiter.over_at();
+        if waiter.warn_at().is_some_and(|warning| warning <= now) {
+            self.change(ticket, |waiter| waiter.warn_before = None);
+            return Some((call, Due::Warning { since, over }));
         }
         self.change(ticket, |waiter| waiter.refresh = now + REFRESH);
         Some((call, Due::Refresh(stage.mode)))

@@ -44,6 +44,29 @@ fn next(lot: &Lot<u32>, name: &str, groups: &[&str]) -> Option<u32> {
 }
 
 #[test]
+fn a_waiter_near_the_end_of_all_modes_is_warned_of_once_also_after_an_offer_that_failed() {
+    let profile = Arc::new(Profile {
+        modes: vec![
+            (ParkMode::Ringing, Duration::from_secs(20)),
+            (ParkMode::EarlyMedia, Duration::from_secs(60)),
+        ],
+        at_limit: AtLimit::DefaultRoute,
+    });
+    let mut lot = Lot::default();
+    lot.warn_before(Some(Duration::from_secs(30)));
+    lot.park(Arrival { profile: Arc::clone(&profile), ..arrival(1, group("front"), 0) }, 9, at(0)).unwrap();
+    assert_eq!(lot.waiter(1).map(Waiter::over_at), Some(at(80)));
+    assert_eq!(lot.poll_due(at(20)), Some((1, Due::Mode(ParkMode::EarlyMedia))));
+    assert_eq!((lot.next_due(), lot.poll_due(at(49))), (Some(at(50)), None));
+    let warning = Due::Warning { since: at(0), over: at(80) };
+    assert_eq!(lot.poll_due(at(50)), Some((1, warning)));
+    lot.offered(1);
+    lot.park(Arrival { profile, ..arrival(1, group("front"), 0) }, 9, at(55)).unwrap();
+    let rest: Vec<Due> = std::iter::from_fn(|| lot.poll_due(at(80))).map(|(_, due)| due).collect();
+    assert_eq!(rest, [Due::Over { at_limit: AtLimit::DefaultRoute, since: at(0) }]);
+}
+
+#[test]
 fn who_came_first_is_next_and_only_to_those_who_answer_for_the_group() {
     let lot = lot([(1, arrival(1, group("sales"), 0)), (2, arrival(2, group("front"), 0))]);
     assert_eq!(next(&lot, "a1", &["front", "sales"]), Some(1));

@@ -82,6 +82,9 @@ pub struct Waiter<C> {
     pub profile: Arc<Profile>,
     /// In line, or being offered.
     pub place: Place,
+    /// So long before the end of all its time somebody is to be warned; absent once they were.
+    #[serde(default)]
+    pub warn_before: Option<Duration>,
 }
 
 /// The order of a line: when the caller came, head starts taken off, in microseconds.
@@ -101,9 +104,23 @@ impl<C> Waiter<C> {
         self.rank().saturating_sub(i64::try_from(ASSIGNED_HEAD_START.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// The end of the time in all modes that are still to come.
+    pub fn over_at(&self) -> Moment {
+        let later = self.profile.modes.iter().filter(|(mode, _)| *mode > self.stage.mode);
+        self.stage.ends + later.map(|(_, limit)| *limit).sum::<Duration>()
+    }
+
+    /// When somebody is to be warned that the time is nearly over. Where all of it is short, half of it is.
+    pub(super) fn warn_at(&self) -> Option<Moment> {
+        let (over, whole) = (self.over_at(), self.profile.longest());
+        let before = self.warn_before?.min(whole / 2);
+        Some(self.since + over.since(self.since).saturating_sub(before))
+    }
+
     /// When something of this waiter is due; never while being offered.
     pub(super) fn deadline(&self) -> Option<Moment> {
         let earliest = self.stage.ends.min(self.refresh);
+        let earliest = self.warn_at().map_or(earliest, |warning| earliest.min(warning));
         let earliest = self.wish.only_until.map_or(earliest, |patience| earliest.min(patience));
         matches!(self.place, Place::InLine).then_some(earliest)
     }

@@ -19,13 +19,16 @@ use crate::routing::Directory;
 /// Everybody of the directory with status and state: plain data, ordered by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentBook {
-    people: BTreeMap<AgentId, Person>,
+    pub(super) people: BTreeMap<AgentId, Person>,
     /// What runs out next, kept beside the people so that nobody is searched for it.
     deadlines: BTreeSet<(Moment, AgentId)>,
     require_screen: bool,
     /// Who came to be offerable since [`AgentBook::take_freed`] was last asked.
     #[serde(default)]
     freed: BTreeSet<AgentId>,
+    /// Whose overlays changed since [`AgentBook::take_overlaid`] was last asked.
+    #[serde(default)]
+    pub(super) overlaid: BTreeSet<AgentId>,
 }
 
 /// The person cannot be leased now.
@@ -253,8 +256,8 @@ impl AgentBook {
         .unwrap_or(false)
     }
 
-    /// Ends the leases, wrap-ups and rests whose time has come. Names, in order of id, those whose *state*
-    /// changed: a phone whose rest is over makes no difference to be seen.
+    /// Ends the leases, wrap-ups, rests and overlays whose time has come. Names, in order of id, those whose
+    /// *state* changed; for the overlays there is [`AgentBook::take_overlaid`].
     pub fn expire(&mut self, now: Now) -> Vec<AgentId> {
         let mut due = BTreeSet::new();
         while let Some((at, agent)) = self.deadlines.first()
@@ -275,7 +278,10 @@ impl AgentBook {
     /// Leaves the phone of the agent alone until then, whoever it refused; `None` ends the rest. The person's
     /// status and place in the line stay.
     pub fn rest_phone(&mut self, agent: &AgentId, until: Option<Moment>) {
-        self.change(agent, |person| person.rest_until = until);
+        self.change(agent, |person| {
+            person.rest_until = until;
+            person.phone_down = person.phone_down.filter(|_| until.is_some());
+        });
     }
 
     /// A screen of the agent's came alive, or the last one is gone.
@@ -339,13 +345,17 @@ impl AgentBook {
     }
 
     /// Changes one person and keeps the deadlines true; forgets who is leaving and held by nothing.
-    fn change<T>(&mut self, agent: &AgentId, make: impl FnOnce(&mut Person) -> T) -> Option<T> {
+    pub(super) fn change<T>(&mut self, agent: &AgentId, make: impl FnOnce(&mut Person) -> T) -> Option<T> {
         let person = self.people.get_mut(agent)?;
         for at in person.deadlines() {
             self.deadlines.remove(&(at, agent.clone()));
         }
         let was_free = person.offerable(self.require_screen).is_ok();
+        let before = person.has_overlays();
         let made = make(person);
+        if person.has_overlays() != before {
+            self.overlaid.insert(agent.clone());
+        }
         if !was_free && person.offerable(self.require_screen).is_ok() {
             self.freed.insert(agent.clone());
         }
@@ -391,6 +401,8 @@ impl Person {
     /// Whether the state changed.
     fn expire(&mut self, at: Moment) -> bool {
         self.rest_until = self.rest_until.filter(|until| *until > at);
+        self.phone_down = self.phone_down.filter(|_| self.rest_until.is_some());
+        self.stale = self.stale.filter(|stale| stale.until > at);
         match &self.state {
             State::Reserved(lease) | State::Ringing(lease) if lease.expires <= at => {
                 self.state = State::Idle;

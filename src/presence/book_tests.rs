@@ -369,8 +369,61 @@ fn a_book_read_back_is_the_book_that_was_written() {
     }
 }
 
+#[test]
+fn an_overlay_blocks_offers_and_leaves_status_and_state_alone() {
+    let mut book = book(&["a"]);
+    let a = agent("a");
+    let before = book.document(&a, now(1)).unwrap();
+    book.stale(&a, at(61), now(1));
+    assert_eq!(book.offerable(&a), Err(WhyNot::ClientStale));
+    let stale = book.document(&a, now(1)).unwrap();
+    let overlay = OverlaySince { kind: Overlay::ClientStale, since: now(1).wall };
+    assert_eq!(stale, PresenceDocument { overlays: vec![overlay], ..before.clone() });
+    assert_eq!(book.take_overlaid(), Some(a.clone()));
+    book.fresh(&a);
+    assert_eq!((book.offerable(&a), book.document(&a, now(2)).unwrap()), (Ok(()), before));
+    assert_eq!((book.take_overlaid(), book.take_overlaid()), (Some(a.clone()), None));
+    assert_eq!(book.take_freed(), Some(a), "whoever waits is offered at once");
+}
+
+#[test]
+fn a_screen_that_never_answers_again_blocks_its_agent_no_longer_than_the_limit() {
+    let mut book = book(&["a"]);
+    let a = agent("a");
+    book.stale(&a, at(61), now(1));
+    book.stale(&a, at(90), now(30));
+    assert_eq!(book.document(&a, now(30)).unwrap().overlays[0].since, now(1).wall, "stale since the first");
+    assert_eq!(book.expire(now(89)), []);
+    assert_eq!(book.offerable(&a), Err(WhyNot::ClientStale));
+    assert_eq!(book.expire(now(90)), [], "no state changed");
+    assert_eq!((book.offerable(&a), book.next_expiry()), (Ok(()), None));
+}
+
+#[test]
+fn a_phone_that_is_out_of_service_is_named_and_one_that_refused_only_rests() {
+    let a = agent("a");
+    for (down, why) in [(Some(now(1).wall), WhyNot::PhoneDown), (None, WhyNot::PhoneResting)] {
+        let mut book = in_state("ringing");
+        book.phone_down(&a, down);
+        assert!(book.release(&a, &offer("o1"), Release::PhoneFailed { rest_until: at(31) }, now(1)));
+        assert_eq!(book.offerable(&a), Err(why));
+        let overlays = book.document(&a, now(1)).unwrap().overlays;
+        assert_eq!(overlays.iter().map(|it| it.kind).next(), down.map(|_| Overlay::PhoneDown));
+        let mut answers = book.clone();
+        answers.rest_phone(&a, None);
+        book.expire(now(31));
+        for book in [book, answers] {
+            assert_eq!(book.offerable(&a), Ok(()));
+            assert!(book.document(&a, now(31)).unwrap().overlays.is_empty());
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
+    Stale(u8, u8),
+    Fresh(u8),
+    PhoneDown(u8, Option<u8>),
     Reserve(u8, u8, u8),
     Ringing(u8, u8),
     Answered(u8, u8),
@@ -386,6 +439,9 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (who, token) = (0_u8..3, 0_u8..8);
     let step = prop_oneof![
+        (who.clone(), 1_u8..30).prop_map(|(a, s)| Step::Stale(a, s)),
+        who.clone().prop_map(Step::Fresh),
+        (who.clone(), proptest::option::of(1_u8..30)).prop_map(|(a, s)| Step::PhoneDown(a, s)),
         (who.clone(), token.clone(), 1_u8..30).prop_map(|(a, o, s)| Step::Reserve(a, o, s)),
         (who.clone(), token.clone()).prop_map(|(a, o)| Step::Ringing(a, o)),
         (who.clone(), token.clone()).prop_map(|(a, o)| Step::Answered(a, o)),
@@ -411,6 +467,22 @@ fn check(steps: Vec<Step>) {
         let token = |index: u8| offer(&format!("o{index}"));
         let the_call = |index: u8| call(&format!("c{index}"));
         match step {
+            // Overlays never change what was chosen or what is observed; they only block offers.
+            Step::Stale(..) | Step::Fresh(_) | Step::PhoneDown(..) => {
+                let seen = |book: &AgentBook| -> Vec<_> {
+                    let ids = ["a0", "a1", "a2"].map(agent);
+                    ids.iter().map(|id| (book.stored(id), book.state(id), book.idle_since(id))).collect()
+                };
+                let (before, was_free) = (seen(&book), book.clone());
+                lay_over(&mut book, &step, seconds);
+                assert_eq!(seen(&book), before);
+                for id in ["a0", "a1", "a2"].map(agent) {
+                    let blocked = !book.document(&id, time).is_none_or(|it| it.overlays.is_empty());
+                    assert!(!blocked || book.offerable(&id).is_err(), "{id} is blocked and free");
+                    let same = was_free.document(&id, time) == book.document(&id, time);
+                    assert!(!same || was_free.offerable(&id).is_ok() == book.offerable(&id).is_ok());
+                }
+            }
             Step::Reserve(a, o, s) => {
                 let expires = at(seconds + u64::from(s));
                 if book.reserve(&who(a), &the_call(o), &token(o), expires).is_ok() {
@@ -480,7 +552,21 @@ fn check(steps: Vec<Step>) {
     }
     book.expire(now(seconds + 100));
     assert_eq!(book.next_expiry(), None);
-    assert!(book.documents(now(seconds)).iter().all(|document| document.state == "idle"));
+    let free = |it: &PresenceDocument| it.state == "idle" && it.overlays.is_empty();
+    assert!(book.documents(now(seconds)).iter().all(free));
+}
+
+fn lay_over(book: &mut AgentBook, step: &Step, seconds: u64) {
+    let who = |index: u8| agent(&format!("a{index}"));
+    match step {
+        Step::Stale(a, s) => book.stale(&who(*a), at(seconds + u64::from(*s)), now(seconds)),
+        Step::Fresh(a) => book.fresh(&who(*a)),
+        Step::PhoneDown(a, rest) => {
+            book.phone_down(&who(*a), rest.map(|_| now(seconds).wall));
+            book.rest_phone(&who(*a), rest.map(|rest| at(seconds + u64::from(rest))));
+        }
+        _ => unreachable!("only overlays"),
+    }
 }
 
 proptest! {

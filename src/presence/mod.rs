@@ -3,6 +3,7 @@
 mod book;
 mod holiday;
 mod ids;
+mod overlay;
 mod person;
 mod shift;
 mod status;
@@ -14,6 +15,7 @@ mod book_tests;
 pub use book::{AgentBook, NotFree, Release, StatusRefusal};
 pub use holiday::{HolidayFault, Holidays};
 pub use ids::{AgentId, CallId, CustomerId, OfferId};
+pub use overlay::{Overlay, OverlaySince, StaleCause};
 pub use person::WhyNot;
 pub use shift::{Calendar, Hours, Part, Plan, Standing};
 pub use status::{

@@ -25,8 +25,12 @@ pub enum WhyNot {
     OnCall,
     /// Finishing a call's record.
     WrapUp,
-    /// Their phone refused or failed a moment ago.
+    /// Their phone refused a moment ago.
     PhoneResting,
+    /// Their phone is out of service: it said nothing, or whoever serves it cannot reach it.
+    PhoneDown,
+    /// Their screen did not confirm a card, or stopped answering pings.
+    ClientStale,
     /// `[desk] require_screen` is set and no screen of theirs is live.
     NoScreen,
     /// Not free; more was not recorded.
@@ -44,6 +48,8 @@ impl WhyNot {
             Self::OnCall => "on_call",
             Self::WrapUp => "wrap_up",
             Self::PhoneResting => "phone_resting",
+            Self::PhoneDown => "phone_down",
+            Self::ClientStale => "client_stale",
             Self::NoScreen => "no_screen",
             Self::NotFree => "not_free",
         }
@@ -60,6 +66,8 @@ impl fmt::Display for WhyNot {
             | Self::OnCall
             | Self::WrapUp
             | Self::PhoneResting
+            | Self::PhoneDown
+            | Self::ClientStale
             | Self::NoScreen
             | Self::NotFree => formatter.write_str(self.code()),
         }
@@ -76,10 +84,23 @@ pub(super) struct Person {
     pub(super) idle_since: Moment,
     /// Until when their phone is left alone.
     pub(super) rest_until: Option<Moment>,
+    /// Since when their phone is out of service; it rests at least as long.
+    #[serde(default)]
+    pub(super) phone_down: Option<Timestamp>,
+    /// Their screen does not answer.
+    #[serde(default)]
+    pub(super) stale: Option<Stale>,
     /// Whether a screen of theirs is live.
     pub(super) live: bool,
     /// No longer in the directory; forgotten as soon as nothing holds them.
     pub(super) leaving: bool,
+}
+
+/// A screen that does not answer: since when, and until when at most that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stale {
+    pub(super) since: Timestamp,
+    pub(super) until: Moment,
 }
 
 /// [`AgentState`] with what the book must know beside it.
@@ -115,6 +136,8 @@ impl Person {
             state: State::Idle,
             idle_since,
             rest_until: None,
+            phone_down: None,
+            stale: None,
             live: false,
             leaving: false,
         }
@@ -136,7 +159,10 @@ impl Person {
             AgentStatus::Away(absence) => return Err(WhyNot::Away(absence.reason.clone())),
         }
         if self.rest_until.is_some() {
-            return Err(WhyNot::PhoneResting);
+            return Err(if self.phone_down.is_some() { WhyNot::PhoneDown } else { WhyNot::PhoneResting });
+        }
+        if self.stale.is_some() {
+            return Err(WhyNot::ClientStale);
         }
         if require_screen && !self.live {
             return Err(WhyNot::NoScreen);
@@ -172,7 +198,7 @@ impl Person {
             State::Reserved(lease) | State::Ringing(lease) => Some(lease.expires),
             State::WrapUp { ends, .. } => Some(*ends),
         };
-        [state, self.rest_until].into_iter().flatten()
+        [state, self.rest_until, self.stale.map(|stale| stale.until)].into_iter().flatten()
     }
 
     pub(super) fn state(&self) -> AgentState {
@@ -209,6 +235,7 @@ impl Person {
             next_start,
             set_by: self.set_by,
             call: call.cloned(),
+            overlays: self.overlays(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, CallId, OfferId};
+use super::{AgentId, CallId, OfferId, OverlaySince};
 
 /// What a person is in the call centre.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,4 +129,7 @@ pub struct PresenceDocument {
     /// The call the state speaks of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub call: Option<CallId>,
+    /// What keeps offers from them for now, whatever they chose.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub overlays: Vec<OverlaySince>,
 }

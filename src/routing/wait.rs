@@ -67,6 +67,8 @@ const fn is_busy(why: &WhyNot) -> bool {
     match why {
         WhyNot::Offered | WhyNot::OnCall | WhyNot::WrapUp => true,
         WhyNot::PhoneResting
+        | WhyNot::PhoneDown
+        | WhyNot::ClientStale
         | WhyNot::NoSuchAgent
         | WhyNot::Offline
         | WhyNot::Away(_)

@@ -154,6 +154,7 @@ pub fn patient_settings(random: &mut Random, swarm: &Swarm) -> Settings {
         phone_rest: seconds(1),
         timer_c: seconds(181),
         call_limit: seconds(300),
+        stale_limit: Duration::from_secs(60),
         require_screen: false,
         ..settings(random, swarm)
     }

@@ -35,7 +35,8 @@ pub struct LotJudge {
 impl LotJudge {
     pub fn on_event(&mut self, now: u64, event: &Event) {
         if let EventBody::PresenceChanged(document) = &event.body {
-            if document.status == "available" && document.state == "idle" {
+            let clear = document.overlays.is_empty();
+            if document.status == "available" && document.state == "idle" && clear {
                 self.free.entry(document.agent.clone()).or_insert(now);
             } else {
                 self.free.remove(&document.agent);

@@ -131,6 +131,8 @@ impl People {
             | EventBody::HoldExceeded { .. }
             | EventBody::CallParked(_)
             | EventBody::CallRetrieved { .. }
+            | EventBody::ParkWarning { .. }
+            | EventBody::PresenceStale { .. }
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }

@@ -6,9 +6,10 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Client, SOON, event, offered, pop};
-use crate::api::testing::{AGENT, Edge, OTHER};
+use crate::api::testing::{AGENT, Edge, OTHER, Report};
 use crate::desk::DeskSettings;
 use crate::events::EventBody;
+use crate::presence::{AgentId, StaleCause};
 use crate::storage::UserRole;
 
 #[tokio::test]
@@ -120,6 +121,36 @@ async fn two_missed_pongs_are_4410_and_an_answering_client_stays() {
         assert!(ping["data"]["server_time"].is_string());
         answering.say("pong", ping["data"].clone()).await;
     }
+}
+
+#[tokio::test]
+async fn an_agent_whose_only_screen_misses_two_pongs_is_reported_and_comes_back_with_a_hello() {
+    let settings = DeskSettings {
+        ping_every: Duration::from_millis(60),
+        pong_within: Duration::from_millis(30),
+        ..DeskSettings::default()
+    };
+    let mut edge = Edge::with(settings).await;
+    let mut silent = Client::agent(&edge).await;
+    assert_eq!(silent.close_code().await, 4410);
+    let agent = || AgentId::new("a102");
+    let (mut back, _, _) = Client::join(&edge, AGENT, json!({})).await;
+    let mut said = Vec::new();
+    while said.len() < 5 {
+        said.push(edge.reports.recv().await.unwrap());
+    }
+    assert_eq!(
+        said,
+        [
+            Report::Screens(agent(), true),
+            Report::Stale(agent(), StaleCause::HeartBeat, None),
+            Report::Screens(agent(), false),
+            Report::Screens(agent(), true),
+            Report::Fresh(agent()),
+        ]
+    );
+    let ping = back.until("ping").await;
+    back.say("pong", ping["data"].clone()).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::{Client, SOON, audience, event, offered};
 use crate::api::testing::{AGENT, Edge, OTHER, Report, SUPERVISOR, directory, presence_of};
 use crate::desk::DeskSettings;
 use crate::events::{Audience, EventBody, WithdrawCause};
-use crate::presence::{AgentId, AgentStatus, OfferId, SetBy};
+use crate::presence::{AgentId, AgentStatus, OfferId, SetBy, StaleCause};
 
 #[tokio::test]
 async fn an_offer_arrives_and_is_reported_once_it_has_been_written() {
@@ -169,6 +169,62 @@ async fn an_offer_that_nobody_painted_is_sent_again_to_the_other_tab() {
     let (second, third, again) = (other.event().await, other.event().await, other.event().await);
     assert_eq!(second["id"], painted["id"]);
     assert_eq!(third["id"], again["id"], "the third is sent again, and the second was not before it");
+}
+
+#[tokio::test]
+async fn who_promised_to_paint_and_did_not_is_reported_with_the_offer_and_a_late_word_ends_it() {
+    let settings = DeskSettings { render_within: Duration::from_millis(50), ..DeskSettings::default() };
+    let mut edge = Edge::with(settings).await;
+    let (mut client, _, _) = Client::join(&edge, AGENT, json!({"features": ["render-ack"]})).await;
+    assert_eq!(report(&mut edge).await, Report::Screens(AgentId::new("a102"), true));
+    edge.desk.publish(offered("a102", "o-1"));
+    let pop = client.event().await;
+    assert_eq!(report(&mut edge).await, Report::Announced(OfferId::new("o-1")));
+    let stale = Report::Stale(AgentId::new("a102"), StaleCause::Render, Some(OfferId::new("o-1")));
+    assert_eq!(report(&mut edge).await, stale);
+    // The offer is over; the word that it was painted still shows that the screen works.
+    edge.desk.publish(event("a102", EventBody::PopWithdrawn { cause: WithdrawCause::Rerouted }));
+    assert_eq!(client.event().await["type"], "pop.withdrawn");
+    client.send(json!({"v": 1, "kind": "ack", "replies_to": ["01JDSOMETHINGELSE"], "data": {}})).await;
+    client.send(json!({"v": 1, "kind": "ack", "replies_to": [pop["id"]], "data": {}})).await;
+    assert_eq!(report(&mut edge).await, Report::Fresh(AgentId::new("a102")));
+}
+
+#[tokio::test]
+async fn a_key_on_the_card_says_as_much_as_an_acknowledgement_and_a_second_tab_ends_it_too() {
+    let settings = DeskSettings { render_within: Duration::from_millis(50), ..DeskSettings::default() };
+    let mut edge = Edge::with(settings).await;
+    let (mut client, _, _) = Client::join(&edge, AGENT, json!({"features": ["render-ack"]})).await;
+    report(&mut edge).await;
+    edge.desk.publish(offered("a102", "o-1"));
+    client.event().await;
+    client.about_call("pop.claim", "01JD", json!({})).await;
+    edge.desk.publish(event("a102", EventBody::PopClosed));
+    edge.desk.publish(offered("a102", "o-2"));
+    let reports = [report(&mut edge).await, report(&mut edge).await, report(&mut edge).await];
+    let stale = Report::Stale(AgentId::new("a102"), StaleCause::Render, Some(OfferId::new("o-2")));
+    let announced = |offer: &str| Report::Announced(OfferId::new(offer));
+    assert_eq!(reports, [announced("o-1"), announced("o-2"), stale], "nothing of the first");
+    let (_second, _, _) = Client::join(&edge, AGENT, json!({})).await;
+    assert_eq!(report(&mut edge).await, Report::Fresh(AgentId::new("a102")));
+}
+
+#[tokio::test]
+async fn who_promised_nothing_is_not_reported() {
+    let settings = DeskSettings { render_within: Duration::from_millis(50), ..DeskSettings::default() };
+    let mut edge = Edge::with(settings).await;
+    let (mut plain, _, _) = Client::join(&edge, AGENT, json!({})).await;
+    let (_promised, _, _) = Client::join(&edge, OTHER, json!({"features": ["render-ack"]})).await;
+    report(&mut edge).await;
+    report(&mut edge).await;
+    edge.desk.publish(offered("a102", "o-1"));
+    assert_eq!(plain.event().await["type"], "pop.offered");
+    assert_eq!(report(&mut edge).await, Report::Announced(OfferId::new("o-1")));
+    // The other's card comes later, so that the first had its time.
+    edge.desk.publish(offered("a117", "o-2"));
+    assert_eq!(report(&mut edge).await, Report::Announced(OfferId::new("o-2")));
+    let stale = Report::Stale(AgentId::new("a117"), StaleCause::Render, Some(OfferId::new("o-2")));
+    assert_eq!(report(&mut edge).await, stale);
 }
 
 #[tokio::test]

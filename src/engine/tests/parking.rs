@@ -65,6 +65,49 @@ fn bye(world: &mut World, ok: &Message, phone: &str) {
     world.taken(CARRIER);
 }
 
+#[test]
+fn the_group_is_warned_once_of_a_caller_who_has_nearly_waited_too_long() {
+    let (mut world, _, _) = busy_with(|settings| settings.park.warn_before = Duration::from_secs(30));
+    world.invite_unknown("third");
+    assert_eq!(world.happened(), ["call.parked ringing"]);
+    world.advance(Duration::from_secs(59));
+    assert!(!world.happened().iter().any(|event| event.starts_with("park.warning")));
+    world.advance(Duration::from_secs(1));
+    let warning = world.events.iter().find(|event| matches!(event.body, EventBody::ParkWarning { .. }));
+    let audience = warning.expect("a warning").audience.clone();
+    assert!(audience.contains(&Audience::Team("front".to_owned())), "{audience:?}");
+    assert!(audience.contains(&Audience::Agent(AgentId::new("a1"))), "{audience:?}");
+    assert_eq!(world.happened(), ["park.warning 60 30"]);
+    world.advance(Duration::from_secs(30));
+    assert!(!world.happened().iter().any(|event| event.starts_with("park.warning")));
+}
+
+#[test]
+fn a_waiting_caller_is_shown_with_name_assignee_group_and_limit() {
+    let (mut world, _, _) = busy();
+    world.invite("third");
+    world.answer_lookup(Ok(vec![card("cu-1", Some("a1"))]));
+    let parked = world.events.iter().find_map(|event| match &event.body {
+        EventBody::CallParked(parked) => Some(parked.clone()),
+        _ => None,
+    });
+    let parked = parked.expect("the caller waits");
+    assert_eq!(parked.customer.as_deref(), Some("山田 花子"));
+    assert_eq!(parked.assignee.map(|it| (it.id, it.name)), Some((AgentId::new("a1"), "高橋".to_owned())));
+    assert_eq!(parked.group.as_deref(), Some("front"));
+    assert_eq!(parked.limit.duration_since(parked.since).as_secs(), 90);
+}
+
+#[test]
+fn the_card_offers_to_park_only_where_the_caller_may_wait() {
+    let mut world = World::with(parking, |_| {});
+    world.invite_unknown("one");
+    assert!(world.last_pop().actions.contains(&"park".to_owned()));
+    let mut world = World::new();
+    world.invite_unknown("one");
+    assert!(!world.last_pop().actions.contains(&"park".to_owned()));
+}
+
 fn ask_retrieve(world: &mut World, agent: &str, call: &CallId) -> Result<Answer, ErrorCode> {
     let request = Request::RetrieveCall { agent: AgentId::new(agent), call: call.clone() };
     world.ask(request).map_err(|refusal| refusal.code)

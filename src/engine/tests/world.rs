@@ -414,6 +414,8 @@ fn name_of(body: &EventBody) -> String {
             let by = by.as_ref().map_or("nobody", AgentId::as_str);
             format!("call.retrieved {by} {end:?} {waited_s}")
         }
+        EventBody::ParkWarning { waited_s, left_s } => format!("park.warning {waited_s} {left_s}"),
+        EventBody::PresenceStale { agent, cause } => format!("presence.stale {agent} {}", cause.code()),
         EventBody::RingSla { waited_ms } => format!("ring.sla {waited_ms}"),
         EventBody::AlertRaised(alert) => format!("alert.raised {} {}", alert.kind, alert.rule),
         EventBody::MatchChosen { customer } => format!("match.chosen {customer}"),
@@ -473,6 +475,7 @@ pub(super) fn plain_settings() -> Settings {
         phone_rest: Duration::from_secs(30),
         timer_c: Duration::from_secs(181),
         call_limit: Duration::from_secs(4 * 3600),
+        stale_limit: Duration::from_secs(60),
         require_screen: false,
         calls: 1000,
         refusals_per_s: 2,

@@ -304,7 +304,13 @@ fn standing_of(standing: Option<&Result<(), WhyNot>>) -> AssigneeIs {
         Some(Err(WhyNot::Offered | WhyNot::OnCall | WhyNot::WrapUp)) => AssigneeIs::Busy,
         Some(Err(WhyNot::Away(_))) => AssigneeIs::Away,
         Some(Err(WhyNot::Offline)) => AssigneeIs::Offline,
-        Some(Err(WhyNot::PhoneResting | WhyNot::NoScreen | WhyNot::NotFree)) => AssigneeIs::Unreachable,
+        Some(Err(
+            WhyNot::PhoneResting
+            | WhyNot::PhoneDown
+            | WhyNot::ClientStale
+            | WhyNot::NoScreen
+            | WhyNot::NotFree,
+        )) => AssigneeIs::Unreachable,
     }
 }
 
@@ -312,9 +318,13 @@ fn reason_of(standing: Option<Result<(), WhyNot>>) -> Option<AbsenceReason> {
     match standing?.err()? {
         WhyNot::Away(reason) => Some(reason),
         WhyNot::Offered | WhyNot::OnCall | WhyNot::WrapUp => Some(AbsenceReason::OtherCase),
-        WhyNot::NoSuchAgent | WhyNot::Offline | WhyNot::PhoneResting | WhyNot::NoScreen | WhyNot::NotFree => {
-            None
-        }
+        WhyNot::NoSuchAgent
+        | WhyNot::Offline
+        | WhyNot::PhoneResting
+        | WhyNot::PhoneDown
+        | WhyNot::ClientStale
+        | WhyNot::NoScreen
+        | WhyNot::NotFree => None,
     }
 }
 

@@ -72,6 +72,9 @@ export function PopCard(props: PopCardProps) {
   );
 }
 
+/** The server waits two seconds for the word that a card is painted. */
+const RENDER_AT_LAST_MS = 1_000;
+
 /**
  * Tells the server that the card has been painted: after the frame that shows it, not when it was received.
  */
@@ -80,13 +83,19 @@ function useRenderAck(desk: DeskClient, pop: Pop): void {
   useEffect(() => {
     if (id === undefined) return undefined;
     // A tab in the background paints nothing, but its card is laid out and rings; the ack says "hidden".
+    // Not by a timer: those of such a tab come late, and the server waits two seconds at most.
     if (document.visibilityState === 'hidden') {
-      const timer = setTimeout(() => desk.rendered(id), 0);
-      return () => clearTimeout(timer);
+      desk.rendered(id);
+      return undefined;
     }
     let frame = requestAnimationFrame(() => {
       frame = requestAnimationFrame(() => desk.rendered(id));
     });
-    return () => cancelAnimationFrame(frame);
+    // A tab that goes into the background just now has no more frames to wait for.
+    const timer = setTimeout(() => desk.rendered(id), RENDER_AT_LAST_MS);
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
   }, [desk, id]);
 }
