@@ -11,6 +11,7 @@ export class MockDesk {
   sockets = [];
   buffer = [];
   pops = new Map();
+  parked = new Map();
   presence = {
     agent: 'a102',
     status: 'available',
@@ -102,6 +103,30 @@ export class MockDesk {
     return call;
   }
 
+  /** A caller waits since so many seconds. */
+  park(parked, { call = `c-${randomUUID().slice(0, 8)}`, waitedS = 0, limitS = 380 } = {}) {
+    const since = Date.now() - waitedS * 1000;
+    const data = {
+      mode: 'ringing',
+      position: this.parked.size + 1,
+      waiting: this.parked.size + 1,
+      group: 'front',
+      by: null,
+      ...parked,
+      since: new Date(since).toISOString(),
+      until: new Date(since + limitS * 1000).toISOString(),
+      limit: new Date(since + limitS * 1000).toISOString(),
+    };
+    this.parked.set(call, data);
+    this.emit('call.parked', { call, data });
+    return call;
+  }
+
+  unpark(call, outcome = 'retrieved') {
+    this.parked.delete(call);
+    this.emit('call.retrieved', { call, data: { by: null, outcome, waited_s: 0 } });
+  }
+
   update(type, call, members) {
     const pop = this.pops.get(call);
     pop.rev += 1;
@@ -138,7 +163,7 @@ export class MockDesk {
     return {
       presence: this.presence,
       pops: [...this.pops.values()],
-      parked: [],
+      parked: [...this.parked].map(([call, parked]) => ({ call, ...parked })),
       callbacks: [],
       approvals: [],
       unread: { notices: [], handovers: [], briefing: [] },
@@ -156,6 +181,7 @@ export class MockDesk {
   /** Carries the command out; gives the error of the reply, or nothing. */
   run(socket, { type, call, data }) {
     const pop = call ? this.pops.get(call) : undefined;
+    if (type === 'call.retrieve') return this.retrieve(call);
     if (call && !pop) return { code: 'gone', retry: false };
     if (type === 'lead.take') return this.lead(socket);
     if (type === 'presence.set') {
@@ -172,6 +198,7 @@ export class MockDesk {
         this.emit('notice.acked', { call, rev: pop.rev, data: { id: data.id, by: this.agent } }) && undefined
       );
     if (type === 'pop.take') return this.take(pop);
+    if (type === 'call.park') return this.parkOffered(pop);
     if (type === 'pop.decline') return this.close(pop, 'pop.withdrawn', { cause: 'declined' });
     if (type === 'pop.choose') return this.choose(pop, data.customer);
     if (type === 'wrapup.finish') return this.close(pop, 'pop.closed', {});
@@ -184,6 +211,23 @@ export class MockDesk {
     this.emit('pop.taken', { call: pop.call, rev: pop.rev, data: { by: this.agent } });
     this.emit('call.answered', { call: pop.call, rev: pop.rev, data: { by: this.agent } });
     if (this.talkMs !== null) setTimeout(() => this.endCall(pop.call), this.talkMs).unref();
+  }
+
+  parkOffered(pop) {
+    this.close(pop, 'pop.withdrawn', { cause: 'rerouted' });
+    const { caller, dialled, match } = pop.data;
+    const customer = match.customer?.name ?? null;
+    this.park({ caller, dialled, customer, by: this.agent, position: 0 }, { call: pop.call });
+  }
+
+  retrieve(call) {
+    if (!this.parked.has(call)) {
+      return { code: 'gone', ja: 'この着信は終了しました', en: 'This call is no longer offered', retry: false };
+    }
+    const { caller, dialled } = this.parked.get(call);
+    this.unpark(call);
+    this.offer({ caller, dialled, actions: ['take', 'decline'] }, { call });
+    return undefined;
   }
 
   close(pop, type, data) {

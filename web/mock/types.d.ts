@@ -19,6 +19,9 @@ export interface MockDesk {
   seq: number;
   offer(card: object, options?: { call?: string; expiresMs?: number }): string;
   emit(type: string, extra?: object): MockFrame;
+  parked: Map<string, Record<string, unknown>>;
+  park(parked: object, options?: { call?: string; waitedS?: number; limitS?: number }): string;
+  unpark(call: string, outcome?: string): void;
   update(type: string, call: string, members: object): void;
   withdraw(call: string, cause?: string): void;
   endCall(call: string, wrapUpMs?: number): void;

@@ -75,6 +75,11 @@ export class DeskClient {
     this.post({ type: 'command', id: newUlid(), command, data });
   }
 
+  /** A command about a call that is nobody's card yet, and so has no revision. */
+  callCommand(command: string, call: string): void {
+    this.post({ type: 'command', id: newUlid(), command, call, data: { tab: this.tab } });
+  }
+
   private received(message: FromHub): void {
     if (message.type === 'signed_out') {
       this.view = { state: INITIAL, sounds: false };

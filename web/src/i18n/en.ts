@@ -77,6 +77,34 @@ export const en: Strings = {
       on_call: 'On a call',
       wrap_up: 'Wrap-up',
     },
+    overlay: {
+      client_stale: 'Screen not responding',
+      phone_down: 'Phone unreachable',
+    },
+    overlayHint: {
+      client_stale: 'Your screen did not respond, so calls go to others',
+      phone_down: 'Your phone cannot be reached, so calls go to others',
+    },
+  },
+  lot: {
+    title: 'Waiting callers',
+    waiting: 'Waiting {{n}} (longest {{time}})',
+    none: 'Waiting 0',
+    place: 'no. {{n}}',
+    personal: 'personal',
+    assignee: 'Assignee {{name}}',
+    noAssignee: 'No assignee',
+    waited: 'Waited',
+    warning: 'Limit soon, {{time}} left',
+    announce: 'Nearly at the waiting limit. {{who}}',
+    retrieve: 'Retrieve',
+    retrieveOf: 'Retrieve: {{who}}',
+    notFree: 'You can retrieve while you are available and idle',
+    mode: {
+      ringing: 'ringing',
+      'early-media': 'music (unanswered)',
+      answered: 'music (answered)',
+    },
   },
   call: {
     ringing: 'Ringing',
@@ -310,7 +338,7 @@ export const en: Strings = {
       decline: 'Choose a reason to decline',
       choose: 'Choose a customer',
       presence: 'Change presence',
-      park: 'Park',
+      park: 'Park (without a call: to the waiting callers)',
     },
   },
   error: {

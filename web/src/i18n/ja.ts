@@ -76,6 +76,34 @@ export const ja = {
       on_call: '通話中',
       wrap_up: '後処理',
     },
+    overlay: {
+      client_stale: '画面未応答',
+      phone_down: '電話機 不通',
+    },
+    overlayHint: {
+      client_stale: '画面の応答がないため、着信は他の人に回ります',
+      phone_down: '電話機につながらないため、着信は他の人に回ります',
+    },
+  },
+  lot: {
+    title: '待っているお客様',
+    waiting: '待ち {{n}}(最長 {{time}})',
+    none: '待ち 0',
+    place: '{{n}}番目',
+    personal: '個別',
+    assignee: '担当 {{name}}',
+    noAssignee: '担当なし',
+    waited: '待ち時間',
+    warning: 'まもなく上限 残り{{time}}',
+    announce: 'まもなく待ち時間の上限です。{{who}}',
+    retrieve: '取り出す',
+    retrieveOf: '取り出す: {{who}}',
+    notFree: '受付可で待機中のときに取り出せます',
+    mode: {
+      ringing: '呼出音',
+      'early-media': '音楽(応答前)',
+      answered: '音楽(応答済)',
+    },
   },
   call: {
     ringing: '着信中',
@@ -309,7 +337,7 @@ export const ja = {
       decline: '辞退の理由を選ぶ',
       choose: '該当者を選ぶ',
       presence: '在席状況を変更',
-      park: 'パーク',
+      park: 'パーク(着信がないときは待っているお客様へ移動)',
     },
   },
   error: {

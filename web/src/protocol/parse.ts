@@ -102,7 +102,7 @@ const PRESENTATIONS: readonly Presentation[] = [
   'error',
 ];
 
-function parseCaller(value: unknown): Caller {
+export function parseCaller(value: unknown): Caller {
   const wire = asObject(value);
   const presentation = PRESENTATIONS.find((known) => known === wire.presentation) ?? 'error';
   // A restricted caller has no number on this page even if a server ever sent one by mistake.

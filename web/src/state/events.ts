@@ -2,6 +2,7 @@ import type { EventFrame } from '../protocol/frames';
 import { parseCustomer } from '../protocol/parse';
 import { asText, asTextOrNull, asTime } from '../protocol/value';
 import { LIMITS, type Pop, type State } from './model';
+import { callParked, callRetrieved, parkWarned } from './parked';
 import { popEnded, popMissed, popOffered, popReplaced } from './pops';
 import { parsePresence, person } from './presence';
 import { applySnapshot } from './snapshot';
@@ -19,6 +20,9 @@ const HANDLERS: Record<string, Handler> = {
   'lead.changed': (state, frame) => ({ ...state, lead: frame.data.lead === true }),
   'config.changed': (state, frame) => ({ ...state, configHash: asTextOrNull(frame.data.config_hash) }),
   'presence.changed': presenceChanged,
+  'call.parked': callParked,
+  'call.retrieved': callRetrieved,
+  'park.warning': parkWarned,
   'system.degraded': (state, frame) => systemPart(state, asText(frame.data.part), true),
   'system.recovered': (state, frame) => systemPart(state, asText(frame.data.part), false),
 

@@ -21,6 +21,8 @@ export interface State {
   colleagues: Record<string, Presence>;
   /** Live cards by call id. */
   pops: Record<string, Pop>;
+  /** Callers who wait in the lot, by call id, as far as our streams tell. */
+  parked: Record<string, Parked>;
   /** Calls that ended here, newest last: a late replay must not open them again. */
   ended: Ended[];
   missed: Missed[];
@@ -60,6 +62,35 @@ export interface Presence {
   since: string | null;
   /** What the system sees: `idle reserved ringing on_call wrap_up`. */
   state: string;
+  /** What keeps calls from them for now, whatever they chose: `client_stale`, `phone_down`. */
+  overlays: Overlay[];
+}
+
+export interface Overlay {
+  kind: string;
+  since: string | null;
+}
+
+/** A caller who waits. */
+export interface Parked {
+  call: string;
+  /** `ringing`, `early-media`, `answered`. */
+  mode: string;
+  /** Server clock, ms. */
+  since: number;
+  /** Server clock, ms: when the time to wait is over. */
+  limit: number | null;
+  group: string | null;
+  /** Waits for the whole group, and not for one person. */
+  inLine: boolean;
+  caller: Caller;
+  customer: string | null;
+  assignee: { id: string; name: string } | null;
+  clientName: string;
+  /** The server warned that the time is nearly over. */
+  warned: boolean;
+  /** The streams that told of it. */
+  streams: string[];
 }
 
 export type PopPhase = 'offered' | 'claimed' | 'taken' | 'wrapup';
@@ -134,6 +165,7 @@ export const LIMITS = {
   pending: 32,
   colleagues: 500,
   degraded: 8,
+  parked: 500,
 } as const;
 
 /** How long a command may stay unanswered before the person is told, in milliseconds. */
@@ -150,6 +182,7 @@ export const INITIAL: State = {
   presence: null,
   colleagues: {},
   pops: {},
+  parked: {},
   ended: [],
   missed: [],
   configHash: null,

@@ -1,4 +1,4 @@
-import { type Json, asObject, asText, asTextOrNull } from '../protocol/value';
+import { type Json, asList, asObject, asText, asTextOrNull } from '../protocol/value';
 import type { Presence } from './model';
 
 /** The presence document, the same in events, in the snapshot and in REST. */
@@ -12,6 +12,9 @@ export function parsePresence(wire: Json): Presence {
     setBy: person(wire.set_by),
     since: asTextOrNull(wire.since),
     state: asText(wire.state) || 'idle',
+    overlays: asList(wire.overlays)
+      .map(asObject)
+      .map((overlay) => ({ kind: asText(overlay.kind), since: asTextOrNull(overlay.since) })),
   };
 }
 

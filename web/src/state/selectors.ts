@@ -1,5 +1,5 @@
 import type { Lang, Notice } from '../protocol/payload';
-import { LIMITS, type Pop, type State } from './model';
+import { LIMITS, type Parked, type Pop, type State } from './model';
 
 /** Order of urgency: the call that rings, then the one being spoken, then the one being written up. */
 const ORDER = { offered: 0, claimed: 0, taken: 1, wrapup: 2 } as const;
@@ -71,6 +71,36 @@ export function hasComplaint(pop: Pop): boolean {
 /** The language to speak: the agent's choice for this call, else the customer's, else Japanese. */
 export function scriptLanguage(pop: Pop, chosen: Lang | undefined): Lang {
   return chosen ?? pop.data.match.customer?.language ?? 'ja';
+}
+
+/** Callers who wait, the longest first; not those whose card is on this screen. */
+export function parkedInOrder(state: State): Parked[] {
+  return Object.values(state.parked)
+    .filter((parked) => state.pops[parked.call] === undefined)
+    .sort((a, b) => a.since - b.since || a.call.localeCompare(b.call));
+}
+
+/** The place in the line of the group, from 1; null for who waits for one person. */
+export function placeOf(parked: Parked, inOrder: readonly Parked[]): number | null {
+  if (!parked.inLine) return null;
+  return inOrder.filter((other) => other.inLine && other.group === parked.group).indexOf(parked) + 1;
+}
+
+/** Milliseconds of waiting, by the server's clock. */
+export function waited(state: State, parked: Parked, now: number): number {
+  return Math.max(0, now + state.clockSkewMs - parked.since);
+}
+
+/** Milliseconds until the time to wait is over. */
+export function waitLeft(state: State, parked: Parked, now: number): number | null {
+  return parked.limit === null ? null : Math.max(0, parked.limit - now - state.clockSkewMs);
+}
+
+/** Whether the server would offer us a call now: available, and nothing else to do. */
+export function canRetrieve(state: State): boolean {
+  const { presence } = state;
+  const available = presence?.status === 'available' && presence.state === 'idle';
+  return available && presence.overlays.length === 0 && state.link.phase === 'open';
 }
 
 /** Seconds the page has not been up to date; 0 while it is. */

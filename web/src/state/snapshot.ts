@@ -2,6 +2,7 @@ import type { EventFrame } from '../protocol/frames';
 import { parsePop } from '../protocol/parse';
 import { asList, asNumber, asObject, asText, asTextOrNull, asTime } from '../protocol/value';
 import { LIMITS, type Pop, type PopPhase, type State } from './model';
+import { parkedFromSnapshot } from './parked';
 import { freshPop } from './pops';
 import { parsePresence } from './presence';
 
@@ -18,15 +19,16 @@ export function applySnapshot(state: State, frame: EventFrame): State {
   }
   const presence = frame.data.presence ? parsePresence(asObject(frame.data.presence)) : state.presence;
   const degraded = asList(frame.data.degraded).map(asText).slice(0, LIMITS.degraded);
-  return { ...state, pops, presence, configHash: asTextOrNull(frame.data.config_hash), degraded };
+  const parked = parkedFromSnapshot(state.parked, frame);
+  return { ...state, pops, parked, presence, configHash: asTextOrNull(frame.data.config_hash), degraded };
 }
 
 function sharedSnapshot(state: State, frame: EventFrame): State {
   const known = asList(frame.data.presences).map((item) => parsePresence(asObject(item)));
   const others = known.filter((item) => item.agent !== '').slice(0, LIMITS.colleagues);
-  if (others.length === 0) return state;
+  const parked = parkedFromSnapshot(state.parked, frame);
   const colleagues = Object.fromEntries(others.map((item) => [item.agent, item]));
-  return { ...state, colleagues: { ...state.colleagues, ...colleagues } };
+  return { ...state, parked, colleagues: { ...state.colleagues, ...colleagues } };
 }
 
 const PHASES: readonly PopPhase[] = ['offered', 'claimed', 'taken', 'wrapup'];

@@ -17,6 +17,7 @@ import { Announcer } from './Announcer';
 import { Help } from './Help';
 import { Idle, type WayBack } from './Idle';
 import { LinkBanner } from './LinkBanner';
+import { focusOnLot } from './Lot';
 import { Messages } from './Messages';
 import { TopBar } from './TopBar';
 import { useNow, useView } from './hooks';
@@ -66,6 +67,7 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
 
   useKeys({
     F1: () => setHelp((open) => !open),
+    ...(first === undefined ? { F8: focusOnLot } : {}),
     ...(back === 'key' && first === undefined ? { Enter: backToWork } : {}),
     ...(first === undefined ? {} : popKeys(first, act, ack, choose)),
   });
@@ -112,6 +114,8 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
           ended={recentlyEnded(state, now)}
           back={back}
           onBack={backToWork}
+          mayRetrieve={session.agent !== null}
+          onRetrieve={(call) => desk.callCommand('call.retrieve', call)}
         />
       </main>
       <Messages state={state} onDismiss={(id) => desk.dismiss(id)} />

@@ -4,7 +4,8 @@ import type { AgentRow } from '../api/client';
 import { named } from '../i18n';
 import type { Caller } from '../protocol/payload';
 import type { Ended, Missed, Presence, State } from '../state/model';
-import { clock, dateTime, daysAway, timeOf, when } from '../text/time';
+import { clock, dateTime, daysAway, duration, timeOf, when } from '../text/time';
+import { Lot } from './Lot';
 import { Outside } from './Outside';
 import { useLang } from './hooks';
 import { useAgents, useColleagueName } from './people';
@@ -20,10 +21,13 @@ interface Props {
   ended: Ended | null;
   back: WayBack;
   onBack: () => void;
+  /** The person has a desk: who has none sees who waits, and takes nobody. */
+  mayRetrieve: boolean;
+  onRetrieve: (call: string) => void;
 }
 
 /** What is there when nothing rings, and below the card what was missed meanwhile. */
-export function Idle({ state, now, busy, ended, back, onBack }: Props) {
+export function Idle({ state, now, busy, ended, back, onBack, mayRetrieve, onRetrieve }: Props) {
   const { t } = useTranslation();
   const ready = state.presence?.status === 'available';
   return (
@@ -37,6 +41,11 @@ export function Idle({ state, now, busy, ended, back, onBack }: Props) {
             </p>
           )}
           {state.presence?.reason === 'rona' && <p className="rona">{t('presence.rona')}</p>}
+          {state.presence?.overlays.map((overlay) => (
+            <p key={overlay.kind} className="rona" role="status">
+              {named(t, 'presence.overlayHint', overlay.kind)}
+            </p>
+          ))}
           {back === null ? (
             <p>{t('idle.hint')}</p>
           ) : (
@@ -48,6 +57,7 @@ export function Idle({ state, now, busy, ended, back, onBack }: Props) {
           )}
         </div>
       )}
+      <Lot state={state} now={now} mayRetrieve={mayRetrieve} onRetrieve={onRetrieve} />
       {(!busy || state.missed.length > 0) && <MissedList missed={state.missed} now={now} />}
       {!busy && <Team colleagues={state.colleagues} me={state.agent} now={now} />}
     </section>
@@ -129,10 +139,24 @@ function Colleague({ agent, presence, now }: { agent: AgentRow; presence: Presen
     <li data-tone={tone}>
       <span aria-hidden="true" className="dot" />
       <Outside text={colleague(agent.name)} limit={24} />
+      <Overlays presence={presence} now={now} />
       <span className="quiet">
         {busy ?? reason ?? named(t, 'presence.reason', presence.reason ?? '')}
         {until !== null && ` ${t('presence.untilShort', { time: when(until, lang, now) })}`}
       </span>
     </li>
   );
+}
+
+/** What keeps calls from them, in words, and for how long already. */
+function Overlays({ presence, now }: { presence: Presence; now: number }) {
+  const { t } = useTranslation();
+  return presence.overlays.map((overlay) => {
+    const since = timeOf(overlay.since);
+    return (
+      <span key={overlay.kind} className="chip overlay" data-tone="danger">
+        ⚠ {named(t, 'presence.overlay', overlay.kind)} {since !== null && duration(now - since)}
+      </span>
+    );
+  });
 }

@@ -58,6 +58,11 @@ export function PresenceMenu({ desk, session, state, now, opened, onOpened }: Pr
           {presence !== null && presence.state !== 'idle' && (
             <span className="presence-state">{named(t, 'presence.state', presence.state)}</span>
           )}
+          {presence?.overlays.map((overlay) => (
+            <span key={overlay.kind} className="chip overlay" data-tone="danger">
+              {named(t, 'presence.overlay', overlay.kind)}
+            </span>
+          ))}
           <span aria-hidden="true" className="more-mark">
             ▾
           </span>

@@ -5,6 +5,8 @@ import type { Session } from '../api/client';
 import type { DeskClient } from '../hub/client';
 import type { Ringer } from '../sound/ringer';
 import type { Pop, State } from '../state/model';
+import { parkedInOrder, waited } from '../state/selectors';
+import { duration } from '../text/time';
 import { DemoPanel } from './DemoPanel';
 import { LanguageSwitch } from './LanguageSwitch';
 import { Outside } from './Outside';
@@ -54,6 +56,7 @@ export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props
           <Outside text={t('bar.line', { client })} limit={60} />
         </span>
       )}
+      <Waiting state={state} now={rest.now} />
       <span className="bar-space" />
       <DemoPanel csrf={session.csrf} busy={pop !== undefined} />
       {state.degraded.length > 0 && (
@@ -74,6 +77,21 @@ export function TopBar({ session, state, pop, onHelp, onLogOut, ...rest }: Props
         {t('bar.logout')}
       </Button>
     </header>
+  );
+}
+
+/** How many wait and how long the first of them has: one line for agents and supervisors alike. */
+function Waiting({ state, now }: { state: State; now: number }) {
+  const { t } = useTranslation();
+  const parked = parkedInOrder(state);
+  const [first] = parked;
+  if (first === undefined) return <span className="bar-item bar-quiet">{t('lot.none')}</span>;
+  const time = duration(waited(state, first, now));
+  const tone = parked.some((one) => one.warned) ? 'danger' : 'warn';
+  return (
+    <span className="chip" data-tone={tone} data-testid="waiting">
+      {t('lot.waiting', { n: parked.length, time })}
+    </span>
   );
 }
 

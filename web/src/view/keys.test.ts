@@ -48,7 +48,9 @@ describe('actions', () => {
 
   it('follow the course of the call', () => {
     const allowed = withData({ actions: ['take', 'assist', 'park', 'decline'] });
-    expect(actionsFor({ ...allowed, phase: 'taken' }).map((action) => action.key)).toEqual(['F6', 'F8']);
+    expect(actionsFor(allowed).map((action) => action.key)).toEqual(['Enter', 'F6', 'F8', 'F3']);
+    // A call that was answered is parked on the phone.
+    expect(actionsFor({ ...allowed, phase: 'taken' }).map((action) => action.key)).toEqual(['F6']);
     expect(actionsFor({ ...allowed, phase: 'wrapup' }).map((action) => action.key)).toEqual(['F4']);
   });
 

@@ -22,7 +22,7 @@ interface Known {
 const KNOWN: readonly Known[] = [
   { name: 'take', key: 'Enter', phases: ['offered', 'claimed'], permission: 'take' },
   { name: 'assist', key: 'F6', phases: ['offered', 'claimed', 'taken'], permission: 'assist' },
-  { name: 'park', key: 'F8', phases: ['taken'], permission: 'park' },
+  { name: 'park', key: 'F8', phases: ['offered', 'claimed'], permission: 'park' },
   { name: 'decline', key: 'F3', phases: ['offered', 'claimed'], permission: 'decline' },
   { name: 'finish', key: 'F4', phases: ['wrapup'], permission: null },
 ];
