@@ -55,6 +55,15 @@ impl Frame {
     }
 }
 
+/// What a screen does of what it promised.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// It says when a card is painted.
+    pub paints: bool,
+    /// It answers pings.
+    pub pongs: bool,
+}
+
 /// The open screen. Frames go into the log it was given; several screens may share one.
 pub struct Desk {
     agent: String,
@@ -67,10 +76,21 @@ pub struct Desk {
 impl Desk {
     /// Connects, says hello and returns when `sync.done` has come.
     pub fn open(http: SocketAddr, token: &str, agent: &str, log: &Arc<Log<Frame>>) -> Self {
+        Self::open_with(http, token, agent, log, Manners { paints: true, pongs: true })
+    }
+
+    /// The same with other manners.
+    pub fn open_with(
+        http: SocketAddr,
+        token: &str,
+        agent: &str,
+        log: &Arc<Log<Frame>>,
+        manners: Manners,
+    ) -> Self {
         let mut socket = connect(http, token);
         let hello = json!({ "v": 1, "kind": "hello", "data": {
             "client": "e2e/1", "tab": format!("t-{agent}"), "language": "ja", "visibility": "visible",
-            "resume": [], "features": [] } });
+            "resume": [], "features": ["render-ack"] } });
         socket.send(Message::text(hello.to_string())).expect("a fresh socket takes a frame");
         socket.get_ref().set_read_timeout(TICK).expect("the time-out is not zero");
         let outbox = Arc::new(Mutex::new(Vec::new()));
@@ -78,6 +98,7 @@ impl Desk {
         let reader = Reader {
             socket,
             agent: agent.to_owned(),
+            manners,
             log: Arc::clone(log),
             outbox: Arc::clone(&outbox),
             stopping: Arc::clone(&stopping),
@@ -144,6 +165,7 @@ fn connect(http: SocketAddr, token: &str) -> WebSocket<StampedStream> {
 struct Reader {
     socket: WebSocket<StampedStream>,
     agent: String,
+    manners: Manners,
     log: Arc<Log<Frame>>,
     outbox: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
@@ -174,10 +196,13 @@ impl Reader {
         let json: Value =
             serde_json::from_str(text).unwrap_or_else(|error| panic!("not JSON: {error}: {text}"));
         if json["kind"] == "ping" {
+            if !self.manners.pongs {
+                return;
+            }
             self.send(&json!({ "v": 1, "kind": "pong", "data": json["data"] }).to_string());
             return;
         }
-        if json["ack"] == "render" {
+        if json["ack"] == "render" && self.manners.paints {
             let ack = json!({ "v": 1, "kind": "ack", "replies_to": [json["id"]], "data": {
                 "stream": json["stream"], "seq": json["seq"], "rendered_at": json["at"] } });
             self.send(&ack.to_string());

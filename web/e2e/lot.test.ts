@@ -91,6 +91,18 @@ test('who is not free cannot take anybody, and is told why; the words of a refus
   await expect(desk.locator('.messages')).toContainText('この着信は終了しました');
 });
 
+test('a page that was late for its card says that it paints again', async ({ desk, mock }) => {
+  const call = mock.desk.offer(known());
+  const painted = () => mock.desk.acks.filter((ack) => ack.replies_to.length > 0);
+  await expect.poll(() => painted().length).toBe(1);
+  mock.desk.withdraw(call, 'rerouted');
+  await expect(desk.getByTestId('pop')).toHaveCount(0);
+  const since = new Date().toISOString();
+  mock.desk.setPresence({ overlays: [{ kind: 'client_stale', since }] });
+  await expect.poll(() => painted().length).toBeGreaterThan(1);
+  expect(painted().at(-1)?.replies_to).toEqual(painted()[0]?.replies_to);
+});
+
 test('in English the lot is in English', async ({ desk, mock }) => {
   mock.desk.park(YAMADA, { waitedS: 5 });
   mock.desk.park(NOBODY);
@@ -114,6 +126,7 @@ test('a screen that does not answer and a phone that is down are said in words, 
   await expect(desk.locator('.presence')).toContainText('電話機 不通');
   mock.desk.setPresence({ overlays: [] });
   await expect(desk.locator('.presence .overlay')).toHaveCount(0);
+  await expect(desk.getByRole('heading', { name: '着信をお待ちください' })).toBeVisible();
   mock.desk.emit('presence.changed', {
     data: { agent: 'a055', status: 'available', state: 'idle', overlays: [{ kind: 'client_stale', since }] },
   });

@@ -181,7 +181,11 @@ export class Hub {
   }
 
   private rendered(id: string, visibility: string): void {
-    const ack = Object.values(this.state.pops).find((pop) => pop.renderAck?.id === id)?.renderAck;
+    const shown = Object.values(this.state.pops).find((pop) => pop.renderAck?.id === id)?.renderAck;
+    const { presence, lastRender } = this.state;
+    const stale = presence?.overlays.some((overlay) => overlay.kind === 'client_stale') ?? false;
+    // The card may be gone; its late word ends `client_stale`.
+    const ack = shown ?? (stale && lastRender?.id === id ? lastRender : undefined);
     if (!ack) return;
     const at = new Date(this.host.now() + this.state.clockSkewMs).toISOString();
     if (this.link.send(renderAckFrame(ack, at, visibility))) this.dispatch({ type: 'rendered', id });

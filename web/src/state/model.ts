@@ -21,6 +21,8 @@ export interface State {
   colleagues: Record<string, Presence>;
   /** Live cards by call id. */
   pops: Record<string, Pop>;
+  /** Names the last card, painted or not: with it a screen that was late says that it works. */
+  lastRender: RenderAck | null;
   /** Callers who wait in the lot, by call id, as far as our streams tell. */
   parked: Record<string, Parked>;
   /** Calls that ended here, newest last: a late replay must not open them again. */
@@ -182,6 +184,7 @@ export const INITIAL: State = {
   presence: null,
   colleagues: {},
   pops: {},
+  lastRender: null,
   parked: {},
   ended: [],
   missed: [],

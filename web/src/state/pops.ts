@@ -20,7 +20,8 @@ export function popOffered(state: State, frame: EventFrame, now: number): State 
   const renderAck = frame.ack === 'render' ? { id: frame.id, stream: frame.stream, seq: frame.seq } : null;
   const at = asTime(frame.at) ?? now + state.clockSkewMs;
   const pop: Pop = { ...freshPop(frame.call, rev, parsePop(frame.data)), at, expires, renderAck };
-  return { ...state, pops: { ...state.pops, [pop.call]: pop } };
+  const lastRender = renderAck ?? state.lastRender;
+  return { ...state, lastRender, pops: { ...state.pops, [pop.call]: pop } };
 }
 
 /** A card as it is when first shown. */

@@ -25,6 +25,7 @@ import { focusOf, useKeys } from './keys';
 import { PopCard } from './pop/PopCard';
 import { type ActionName, actionsFor, sendAction } from './pop/action_list';
 import { focusOnPop } from './settings';
+import { usePainted } from './use_painted';
 import { useRing } from './use_ring';
 
 interface Props {
@@ -48,6 +49,9 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
   const ringing = anyRings(state, now);
   useRing(ringer, sounds && ringing);
   useFocusOnNewPop(first);
+  // A screen that was late for its card says so as soon as it paints again.
+  const stale = state.presence?.overlays.some((overlay) => overlay.kind === 'client_stale') ?? false;
+  usePainted(desk, stale ? state.lastRender?.id : undefined);
 
   useEffect(() => {
     document.title = ringing ? `● ${t('call.title')} – ${t('app')}` : t('app');

@@ -29,7 +29,8 @@ interface Props {
 /** What is there when nothing rings, and below the card what was missed meanwhile. */
 export function Idle({ state, now, busy, ended, back, onBack, mayRetrieve, onRetrieve }: Props) {
   const { t } = useTranslation();
-  const ready = state.presence?.status === 'available';
+  const blocked = (state.presence?.overlays.length ?? 0) > 0;
+  const ready = state.presence?.status === 'available' && !blocked;
   return (
     <section className="idle" data-busy={busy}>
       {!busy && (
@@ -47,7 +48,7 @@ export function Idle({ state, now, busy, ended, back, onBack, mayRetrieve, onRet
             </p>
           ))}
           {back === null ? (
-            <p>{t('idle.hint')}</p>
+            !blocked && <p>{t('idle.hint')}</p>
           ) : (
             <p>
               <Button variant={back === 'key' ? 'filled' : 'default'} onClick={onBack}>
@@ -133,7 +134,8 @@ function Colleague({ agent, presence, now }: { agent: AgentRow; presence: Presen
   const ready = presence.status === 'available';
   const until = timeOf(presence.until);
   const busy = presence.state === 'idle' ? null : named(t, 'presence.state', presence.state);
-  const tone = ready && busy === null ? 'ready' : presence.status === 'offline' ? 'off' : 'away';
+  const blocked = presence.overlays.length > 0;
+  const tone = ready && busy === null && !blocked ? 'ready' : presence.status === 'offline' ? 'off' : 'away';
   const reason = presence.reason === null ? named(t, 'presence', presence.status) : null;
   return (
     <li data-tone={tone}>

@@ -1,4 +1,3 @@
-import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { DeskClient } from '../../hub/client';
 import type { Lang } from '../../protocol/payload';
@@ -13,6 +12,7 @@ import { OpenPanel, nothingOpen } from './OpenPanel';
 import { SayPanel } from './SayPanel';
 import { Several } from './Several';
 import { Who } from './Who';
+import { usePainted } from '../use_painted';
 import type { ActionName } from './action_list';
 
 export interface PopCardProps {
@@ -35,7 +35,7 @@ export interface PopCardProps {
 export function PopCard(props: PopCardProps) {
   const { desk, state, pop, now, me } = props;
   const { t } = useTranslation();
-  useRenderAck(desk, pop);
+  usePainted(desk, pop.renderAck?.id);
   const choosing = needsChoice(pop);
   const script = scriptLanguage(pop, props.script);
   return (
@@ -70,32 +70,4 @@ export function PopCard(props: PopCardProps) {
       />
     </article>
   );
-}
-
-/** The server waits two seconds for the word that a card is painted. */
-const RENDER_AT_LAST_MS = 1_000;
-
-/**
- * Tells the server that the card has been painted: after the frame that shows it, not when it was received.
- */
-function useRenderAck(desk: DeskClient, pop: Pop): void {
-  const id = pop.renderAck?.id;
-  useEffect(() => {
-    if (id === undefined) return undefined;
-    // A tab in the background paints nothing, but its card is laid out and rings; the ack says "hidden".
-    // Not by a timer: those of such a tab come late, and the server waits two seconds at most.
-    if (document.visibilityState === 'hidden') {
-      desk.rendered(id);
-      return undefined;
-    }
-    let frame = requestAnimationFrame(() => {
-      frame = requestAnimationFrame(() => desk.rendered(id));
-    });
-    // A tab that goes into the background just now has no more frames to wait for.
-    const timer = setTimeout(() => desk.rendered(id), RENDER_AT_LAST_MS);
-    return () => {
-      cancelAnimationFrame(frame);
-      clearTimeout(timer);
-    };
-  }, [desk, id]);
 }
