@@ -256,6 +256,12 @@ impl Engine {
             Input::Media(report) => self.on_media(&report),
             Input::Listening(listening) => self.on_listening(listening),
         }
+        self.follow_up();
+    }
+
+    /// What each input may leave behind: overlays to tell of, and people to be given to those who wait.
+    fn follow_up(&mut self) {
+        self.tell_overlays();
         self.serve_waiting();
         self.tell_overlays();
     }
@@ -265,8 +271,7 @@ impl Engine {
         self.now = now;
         while let Some((_, alarm)) = self.timers.pop_due(now.moment) {
             self.on_alarm(alarm);
-            self.serve_waiting();
-            self.tell_overlays();
+            self.follow_up();
         }
     }
 

@@ -99,6 +99,8 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         // Below three minutes only here; above Timer B, so that a branch that is given up had its time.
         timer_c: seconds(random.pick(&[181, 181, 40])),
         call_limit: seconds(random.pick(&[120, 300])),
+        // Drawn from nothing, so that other runs stay as they were.
+        stale_limit: seconds(60),
         require_screen: random.chance(10),
         calls: if swarm.crowded { 3 } else { 1000 },
         refusals_per_s: 200,

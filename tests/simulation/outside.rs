@@ -9,7 +9,7 @@ use std::time::Duration;
 use toritsugi::engine::{Answer, Datagram, LookupToken, Output, Refusal, Request, Resolution};
 use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
 use toritsugi::media::{MediaFault, MediaOrder, MediaReport};
-use toritsugi::presence::{CustomerId, OfferId};
+use toritsugi::presence::{AgentId, CustomerId, OfferId};
 use toritsugi::proxy::Target;
 use toritsugi::transport::Protocol;
 
@@ -153,6 +153,7 @@ impl World {
                 self.offers.push((call.clone(), *announce, agent.clone()));
                 if *announce {
                     self.announce(offer.clone());
+                    self.freeze(&agent, offer);
                 }
                 self.key(Request::ClaimPop { agent: agent.clone(), call: call.clone(), rev }, 4_000);
                 self.key(Request::TakePop { agent: agent.clone(), call: call.clone(), rev }, 4_000);
@@ -195,6 +196,21 @@ impl World {
         if self.random.chance(self.swarm.agent_keys / 2) {
             let after = self.random.ms(0, within_ms);
             self.later(after, Happening::Ask(request));
+        }
+    }
+
+    /// Some screens do not paint their card, or stop answering pings, and most come back.
+    fn freeze(&mut self, agent: &AgentId, offer: &OfferId) {
+        let Some(random) = &mut self.frozen else { return };
+        if !random.chance(30) {
+            return;
+        }
+        let after = random.ms(200, 3_000);
+        let back = random.chance(70).then(|| random.ms(0, 70_000));
+        let offer = random.chance(80).then(|| offer.clone());
+        self.later(after, Happening::Stale(agent.clone(), offer));
+        if let Some(back) = back {
+            self.later(after + back, Happening::Fresh(agent.clone()));
         }
     }
 

@@ -37,6 +37,8 @@ pub struct People {
     doing: BTreeMap<AgentId, Doing>,
     /// Calls that an agent's phone answered after the offer had ended.
     late: BTreeSet<(CallId, AgentId)>,
+    /// Agents with a screen that does not answer, or a phone out of service.
+    overlaid: BTreeSet<AgentId>,
     pub records: BTreeMap<String, CallRecord>,
     pub faults: Vec<(&'static str, CallId, String)>,
     /// Microseconds an offer may last.
@@ -45,6 +47,13 @@ pub struct People {
 
 impl People {
     pub fn on_event(&mut self, now: u64, event: &Event) {
+        if let EventBody::PresenceChanged(document) = &event.body {
+            if document.overlays.is_empty() {
+                self.overlaid.remove(&document.agent);
+            } else {
+                self.overlaid.insert(document.agent.clone());
+            }
+        }
         let Some(call) = event.call.clone() else { return };
         let agent = event.audience.iter().find_map(|audience| match audience {
             Audience::Agent(agent) => Some(agent.clone()),
@@ -160,6 +169,9 @@ impl People {
 
     fn offered(&mut self, key: &(CallId, AgentId)) {
         let (call, agent) = key;
+        if self.overlaid.contains(agent) {
+            self.faults.push(("I6", call.clone(), format!("{agent} is offered it under an overlay")));
+        }
         let open = self
             .cards
             .iter()

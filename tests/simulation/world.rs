@@ -14,7 +14,7 @@ use toritsugi::engine::{
 };
 use toritsugi::media::MediaReport;
 use toritsugi::message::Message;
-use toritsugi::presence::{AgentId, CallId, OfferId, StoredStatus};
+use toritsugi::presence::{AgentId, CallId, OfferId, StaleCause, StoredStatus};
 use toritsugi::transport::{Flow, FlowId, Protocol};
 
 use super::house;
@@ -57,6 +57,10 @@ pub(super) enum Happening {
     Resolved(ResolveToken, Resolution),
     Ask(Request),
     Screen(usize, bool),
+    /// The agent's screen does not answer: pings, or the card of the offer.
+    Stale(AgentId, Option<OfferId>),
+    /// And answers again.
+    Fresh(AgentId),
     Directory(Option<usize>),
     Stored(StoredStatus),
     Reload,
@@ -103,6 +107,9 @@ pub struct World {
     pub(super) offers: Vec<(CallId, bool, AgentId)>,
     /// When the last octets of each stream arrive, by party and direction.
     streams: BTreeMap<(usize, bool), u64>,
+    /// What screens do that freeze, in runs where some do; with chance of its own, so that the other runs stay
+    /// as they were.
+    pub(super) frozen: Option<Random>,
 }
 
 /// Runs one seed to its end; the ladder is drawn only when the trace is kept.
@@ -110,6 +117,13 @@ pub fn run(seed: u64, day: Day, trace: bool) -> Report {
     let mut world = World::new(seed, day, trace);
     world.go();
     world.finish()
+}
+
+/// In a quarter of the runs, but not on the days when every call must have one pop.
+fn frozen_screens(seed: u64, day: Day) -> Option<Random> {
+    let mut random = Random::new(seed ^ 0x5c4e_e115);
+    let some = matches!(day, Day::Swarm | Day::Music) && random.chance(25);
+    some.then_some(random)
 }
 
 impl World {
@@ -152,6 +166,7 @@ impl World {
             ids: BTreeMap::new(),
             offers: Vec::new(),
             streams: BTreeMap::new(),
+            frozen: frozen_screens(seed, day),
         };
         world.judge.lot.rest = world.rest_of_phones();
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -295,6 +310,12 @@ impl World {
                 self.input(Input::Asked(ReplyToken(self.asked), request));
             }
             Happening::Screen(agent, live) => self.input(Input::Screens(house::agent_id(agent), live)),
+            Happening::Stale(agent, offer) => {
+                self.trace.note(self.now, || format!("@sim the screen of {agent} freezes"));
+                let cause = if offer.is_some() { StaleCause::Render } else { StaleCause::HeartBeat };
+                self.input(Input::Stale(agent, cause, offer));
+            }
+            Happening::Fresh(agent) => self.input(Input::Fresh(agent)),
             Happening::Directory(without) => {
                 self.trace.note(self.now, || format!("@sim directory without {without:?}"));
                 let directory = house::directory(without, self.swarm.tcp > 0);
