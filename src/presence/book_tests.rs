@@ -565,7 +565,16 @@ fn lay_over(book: &mut AgentBook, step: &Step, seconds: u64) {
             book.phone_down(&who(*a), rest.map(|_| now(seconds).wall));
             book.rest_phone(&who(*a), rest.map(|rest| at(seconds + u64::from(rest))));
         }
-        _ => unreachable!("only overlays"),
+        Step::Reserve(..)
+        | Step::Ringing(..)
+        | Step::Answered(..)
+        | Step::Release(..)
+        | Step::OnCall(..)
+        | Step::CallEnded(..)
+        | Step::FinishWrapUp(..)
+        | Step::Status(..)
+        | Step::Directory(_)
+        | Step::Wait(_) => {}
     }
 }
 

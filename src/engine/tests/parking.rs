@@ -87,9 +87,9 @@ fn a_waiting_caller_is_shown_with_name_assignee_group_and_limit() {
     let (mut world, _, _) = busy();
     world.invite("third");
     world.answer_lookup(Ok(vec![card("cu-1", Some("a1"))]));
-    let parked = world.events.iter().find_map(|event| match &event.body {
-        EventBody::CallParked(parked) => Some(parked.clone()),
-        _ => None,
+    let parked = world.events.iter().find_map(|event| {
+        let EventBody::CallParked(parked) = &event.body else { return None };
+        Some(parked.clone())
     });
     let parked = parked.expect("the caller waits");
     assert_eq!(parked.customer.as_deref(), Some("山田 花子"));
