@@ -1,5 +1,5 @@
-//! Screens that do not answer, with the real server: the call goes on, the trace says why, and the screen that
-//! answers again ends it.
+//! Screens that do not answer, with the real server: the call goes on, the trace says why, and the screen
+//! that answers again ends it.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Whether screens answer: cards that are to be painted, pings that are to be answered, and what the engine is
-//! told when they are not.
+//! Whether screens answer: cards that are to be painted, pings that are to be answered, and what the engine
+//! is told when they are not.
 
 use std::sync::Arc;
 use std::time::Instant;

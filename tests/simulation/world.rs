@@ -107,8 +107,8 @@ pub struct World {
     pub(super) offers: Vec<(CallId, bool, AgentId)>,
     /// When the last octets of each stream arrive, by party and direction.
     streams: BTreeMap<(usize, bool), u64>,
-    /// What screens do that freeze, in runs where some do; with chance of its own, so that the other runs stay
-    /// as they were.
+    /// What screens do that freeze, in runs where some do; with chance of its own, so that the other runs
+    /// stay as they were.
     pub(super) frozen: Option<Random>,
 }
 
