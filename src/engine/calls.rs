@@ -41,7 +41,7 @@ impl Engine {
             self.note_refused(Refused::Invalid(482), source.ip());
             return self.respond_status(server, 482, &[]);
         }
-        let bits = self.random_bits();
+        let bits = super::ids::call_bits(self.now.wall, self.random_bits());
         let call = self.tables.calls.insert(Call {
             id: super::ids::call_id(bits),
             bits,

@@ -1,8 +1,17 @@
-//! Ids of calls and offers: random bits in base 32, minted from the randomness the engine was given.
+//! Ids of calls and offers in base 32, minted from the randomness the engine was given.
+
+use jiff::Timestamp;
 
 use crate::presence::{CallId, OfferId};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Random bits for a call that began then: the first 48 are the milliseconds since 1970, so that ids are in the
+/// order of calls and their records are written side by side; 80 nobody can guess.
+pub fn call_bits(began: Timestamp, random: u128) -> u128 {
+    let milliseconds = u128::try_from(began.as_millisecond()).unwrap_or(0);
+    milliseconds << 80 | random >> 48
+}
 
 /// The call id of these bits: `c-` and 26 letters.
 pub fn call_id(bits: u128) -> CallId {
@@ -51,6 +60,14 @@ mod tests {
         for bits in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
             assert_eq!(bits_of(&call_id(bits)), Some(bits));
         }
+    }
+
+    #[test]
+    fn a_later_call_has_a_greater_id() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let earlier = call_id(call_bits(at("2026-11-22T05:12:00.123Z"), u128::MAX));
+        let later = call_id(call_bits(at("2026-11-22T05:12:00.124Z"), 0));
+        assert!(earlier < later, "{earlier} {later}");
     }
 
     #[test]

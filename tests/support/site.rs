@@ -34,6 +34,11 @@ pub struct Site {
 /// Callers for whom nobody is free go to the PBX at once, instead of waiting for the two agents there are.
 pub const NOBODY_WAITS: &str = "[park]\nmodes = []\n\n";
 
+/// What is tested: the program of this build, or another one, an installed one for example.
+fn binary() -> std::ffi::OsString {
+    std::env::var_os("TORITSUGI_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_toritsugi").into())
+}
+
 impl Site {
     /// A configuration in the contract's words; `more` is added at its end (further tables), and `routing`
     /// into `[routing]`.
@@ -92,7 +97,7 @@ impl Site {
 
     /// Runs a subcommand with `--config`, with `input` on its standard input.
     pub fn command(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_toritsugi"))
+        let mut child = Command::new(binary())
             .args(arguments)
             .arg("--config")
             .arg(self.config())
@@ -171,7 +176,7 @@ impl Site {
 
     /// Starts the server and waits until that path answers 200.
     pub fn serve_until(&mut self, healthy: &str) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_toritsugi"));
+        let mut command = Command::new(binary());
         command.arg("serve").arg("--config").arg(self.config()).env("NO_COLOR", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut server = Process::start("toritsugi", &mut command, self.folder());
