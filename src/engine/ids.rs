@@ -6,8 +6,8 @@ use crate::presence::{CallId, OfferId};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Random bits for a call that began then: the first 48 are the milliseconds since 1970, so that ids are in the
-/// order of calls and their records are written side by side; 80 nobody can guess.
+/// Random bits for a call that began then: the first 48 are the milliseconds since 1970, so that ids are in
+/// the order of calls and their records are written side by side; 80 nobody can guess.
 pub fn call_bits(began: Timestamp, random: u128) -> u128 {
     let milliseconds = u128::try_from(began.as_millisecond()).unwrap_or(0);
     milliseconds << 80 | random >> 48
