@@ -23,5 +23,6 @@ mod rules;
 mod saved;
 mod shifts;
 mod strangers;
+mod transfers;
 mod validation;
 mod world;

@@ -98,6 +98,10 @@ impl View {
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::TransferStarted(_)
+            | EventBody::TransferDone(_)
+            | EventBody::TransferFailed(_)
+            | EventBody::TransferRefused(_)
             | EventBody::AlertRaised(_)
             | EventBody::CallHeld
             | EventBody::CallResumed { .. }
@@ -192,6 +196,10 @@ impl View {
             | EventBody::CallEnded { .. }
             | EventBody::CallAbandoned { .. }
             | EventBody::RingSla { .. }
+            | EventBody::TransferStarted(_)
+            | EventBody::TransferDone(_)
+            | EventBody::TransferFailed(_)
+            | EventBody::TransferRefused(_)
             | EventBody::AlertRaised(_)
             | EventBody::CallHeld
             | EventBody::CallResumed { .. }
