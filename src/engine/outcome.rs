@@ -1,7 +1,9 @@
 //! What responses, timers and the caller mean for a call and its agent.
 
+use std::time::Duration;
+
 use super::branches::{COMPLETED_ELSEWHERE, NOT_ANSWERED};
-use super::call::{Conversation, Phase, Progress};
+use super::call::{Conversation, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::input::Output;
 use super::tables::{BranchRef, CallKey, ContextKey};
@@ -123,21 +125,7 @@ impl Engine {
         let end = if abandoned { ParkEnd::GaveUp } else { ParkEnd::Retrieved };
         self.leave_lot(call, end, agent.as_ref());
         if let Some(offer) = answering {
-            if let Some(handle) = offer.timer {
-                self.timers.cancel(handle);
-            }
-            self.tables.call_by_offer.remove(&offer.id);
-            self.counters.accepted += 1;
-            Samples::note(&mut self.samples.answer, waited);
-            // The lease is a net and not the truth: whoever talks is on call, also when it is gone.
-            if !self.agents.answered(&offer.agent, &offer.id) {
-                self.interrupt(&offer.agent, &id);
-            }
-            if !offer.taken_by_key {
-                let rev = self.next_rev(call);
-                let taken = EventBody::PopTaken { by: offer.agent.clone() };
-                self.tell_agent_rev(call, &offer.agent, rev, None, taken);
-            }
+            self.offer_taken(call, &offer, &id, waited);
         } else if let Some(agent) = &agent {
             self.interrupt(agent, &id);
         }
@@ -148,6 +136,25 @@ impl Engine {
             }
         }
         self.passed_on(call);
+    }
+
+    /// The offer was answered by the agent's phone.
+    fn offer_taken(&mut self, call: CallKey, offer: &Offer, id: &CallId, waited: Duration) {
+        if let Some(handle) = offer.timer {
+            self.timers.cancel(handle);
+        }
+        self.tables.call_by_offer.remove(&offer.id);
+        self.counters.accepted += 1;
+        Samples::note(&mut self.samples.answer, waited);
+        // The lease is a net and not the truth: whoever talks is on call, also when it is gone.
+        if !self.agents.answered(&offer.agent, &offer.id) {
+            self.interrupt(&offer.agent, id);
+        }
+        if !offer.taken_by_key {
+            let rev = self.next_rev(call);
+            let taken = EventBody::PopTaken { by: offer.agent.clone() };
+            self.tell_agent_rev(call, &offer.agent, rev, None, taken);
+        }
     }
 
     /// The agent has a call that was not being offered to them any more: their wrap-up is over, and what was

@@ -24,5 +24,6 @@ mod saved;
 mod shifts;
 mod strangers;
 mod transfers;
+mod transfers_walk;
 mod validation;
 mod world;

@@ -131,6 +131,10 @@ impl People {
             | EventBody::HoldExceeded { .. }
             | EventBody::CallParked(_)
             | EventBody::CallRetrieved { .. }
+            | EventBody::TransferStarted(_)
+            | EventBody::TransferDone(_)
+            | EventBody::TransferFailed(_)
+            | EventBody::TransferRefused(_)
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }
