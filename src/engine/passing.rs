@@ -206,11 +206,13 @@ impl Engine {
         self.settings.transfer.limit + call.passed.as_ref().map_or(0, |passed| passed.granted)
     }
 
-    /// Whether the call may be passed on now. One that is under way counts.
+    /// Whether the call may be passed on now. One that is under way counts. The limit is for callers of the
+    /// house's lines: whatever else goes through here, an emergency call above all, is not ours to hinder.
     pub(super) fn may_pass_on(&self, call: CallKey) -> bool {
         self.tables.calls.get(call).is_some_and(|entry| {
             let begun = u32::from(entry.transfer().is_some());
-            entry.sender().is_none() && entry.transfer_count() + begun < self.transfer_limit(entry)
+            let free = entry.line.is_none() || entry.emergency;
+            entry.sender().is_none() && (free || entry.transfer_count() + begun < self.transfer_limit(entry))
         })
     }
 

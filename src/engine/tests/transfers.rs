@@ -453,3 +453,28 @@ fn m095_events_of_a_transfer_reach_sender_receiver_and_supervisors() {
     let names: Vec<String> = told.audience.iter().map(|audience| format!("{audience:?}")).collect();
     assert_eq!(names.len(), 3, "{names:?}");
 }
+
+#[test]
+fn m095_calls_to_no_line_of_the_house_are_passed_on_as_often_as_their_ends_like() {
+    let mut world = World::with(
+        |settings| {
+            settings.peers[0].transfers = true;
+            settings.peers[1].transfers = true;
+        },
+        |_| {},
+    );
+    world.receive(CARRIER, super::world::invite_text("one", CALLER, super::world::ELSEWHERE));
+    let invite = world.one(super::world::PBX);
+    world.reply(super::world::PBX, &invite, 200, "pbx");
+    let ok = world.taken(CARRIER).pop().unwrap();
+    for cseq in [11, 12, 13] {
+        let refer = swapped(&within_dialog("REFER", cseq, &ok))
+            .replace("sip:phone@192.0.2.20:5060", "sip:caller@192.0.2.10")
+            .replace("192.0.2.31:5060", super::world::PBX);
+        world.receive(super::world::PBX, with(&refer, "Refer-To: <sip:x@pbx.example>\r\n"));
+        let refer = world.one(CARRIER);
+        assert_eq!(refer.method(), Method::Refer);
+        world.reply(CARRIER, &refer, 603, "caller");
+        assert_eq!(world.taken(super::world::PBX).pop().and_then(|it| it.status()), Some(603));
+    }
+}
