@@ -296,6 +296,7 @@ impl Driver {
                     }
                 }
                 Output::StoreStatus { stored, user } => self.outlets.write(Write::Status { stored, user }),
+                Output::Audit(audit) => self.outlets.write(Write::Audit(audit)),
                 Output::Record(record) => self.outlets.write(Write::Record(record)),
                 Output::NoticeAcknowledged { call, notice, agent, at } => {
                     self.outlets.write(Write::NoticeAcknowledged { call, notice, agent, at });

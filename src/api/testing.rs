@@ -217,7 +217,9 @@ impl FakeEngine {
             | Request::ChooseCustomer { rev, .. } => Ok(Answer::Done { rev: Some(rev + 1) }),
             Request::AcknowledgeNotice { .. }
             | Request::RetrieveCall { .. }
+            | Request::GrantTransfer { .. }
             | Request::FinishWrapUp { .. } => Ok(Answer::Done { rev: None }),
+            Request::TransferCall { rev, .. } => Ok(Answer::Passing { rev: Some(rev + 1), means: "server" }),
             Request::Presences => Ok(Answer::Presences(
                 directory()
                     .agents
@@ -445,6 +447,8 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         status: None,
         talk_s: 0,
         parked: None,
+        transfer_count: 0,
+        handled_by: Vec::new(),
         traces: vec![Trace::Read(
             serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
         )],

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use crate::cli::Failure;
 use crate::config::{self, CalledNumberSource, Config, Host, ParkMode, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
-use crate::engine::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
+use crate::engine::{
+    Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings, TransferSettings,
+};
 use crate::events::HubSettings;
 use crate::guidance::Templates;
 use crate::identity::{CalledSource, TrunkContext};
@@ -88,6 +90,11 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
         },
         park: park_settings(config),
         hold: HoldSettings { warning: config.routing.hold_warning, limit: config.routing.hold_limit },
+        transfer: TransferSettings {
+            limit: config.routing.transfer_limit,
+            within: config.routing.transfer_within,
+            comes_back: config.routing.transfer_return,
+        },
     })
 }
 

@@ -10,10 +10,11 @@ use tokio_util::task::TaskTracker;
 use super::customers::Customers;
 use crate::customer::{CustomerCard, LookupFault};
 use crate::driver::{FromWorld, LookupJob, Write};
+use crate::engine::Audit;
 use crate::events::CallRecord;
 use crate::presence::{AgentId, StoredStatus};
 use crate::routing::Directory;
-use crate::storage::{Storage, StorageError, StoredPresence};
+use crate::storage::{AuditRow, Storage, StorageError, StoredPresence};
 use crate::telemetry::{Health, metric};
 
 /// How often the directory is compared with the database's version.
@@ -167,6 +168,11 @@ fn records_in_front(waiting: &VecDeque<Write>) -> usize {
 async fn keep(storage: &Storage, job: &Write) -> Result<(), StorageError> {
     match job {
         Write::Status { stored, user } => storage.save_presence(&stored_presence(stored), user).await,
+        Write::Audit(audit) => {
+            let Audit { user, action, subject, detail, at } = Audit::clone(audit);
+            let action = action.to_owned();
+            storage.audit(&AuditRow { at, user, action, subject, detail }).await
+        }
         Write::Record(record) => storage.save_call(record).await,
         Write::NoticeAcknowledged { call, notice, agent, at } => {
             storage.save_notice_acknowledgement(call, notice, agent, *at).await

@@ -45,6 +45,12 @@ pub struct Routing {
     pub hold_warning: Duration,
     /// A caller on hold for so long makes a `hold.exceeded`.
     pub hold_limit: Duration,
+    /// Handler changes that a call may have.
+    pub transfer_limit: u32,
+    /// How long a transfer may be without an outcome.
+    pub transfer_within: Duration,
+    /// How long a call whose sender has hung up waits for the INVITE to the receiver.
+    pub transfer_return: Duration,
 }
 
 /// `[desk]`.
@@ -159,6 +165,9 @@ impl Routing {
             record_facts_per_s: section.number("record_facts_per_s", 0..=10_000, default.record_facts_per_s),
             hold_warning: section.seconds("hold_warning_s", 1..=600, default.hold_warning),
             hold_limit: section.seconds("hold_limit_s", 1..=3600, default.hold_limit),
+            transfer_limit: section.number("transfer_limit", 0..=20, default.transfer_limit),
+            transfer_within: section.seconds("transfer_within_s", 5..=600, default.transfer_within),
+            transfer_return: section.seconds("transfer_return_s", 1..=60, default.transfer_return),
         };
         section.refuse_unknown_keys();
         routing
@@ -179,6 +188,9 @@ impl Default for Routing {
             record_facts_per_s: 5,
             hold_warning: Duration::from_secs(15),
             hold_limit: Duration::from_secs(20),
+            transfer_limit: 1,
+            transfer_within: Duration::from_secs(60),
+            transfer_return: Duration::from_secs(5),
         }
     }
 }

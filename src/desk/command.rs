@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 use super::limits::FRAME_BYTES;
 use super::line;
 use crate::api::{Session, read_status, rights};
-use crate::engine::{Answer, ErrorCode, Refusal, Request};
+use crate::engine::{Answer, ErrorCode, Refusal, Request, TransferWish};
 use crate::events::wire::{self, ClientFrame, to_value};
 use crate::presence::{AgentId, CallId, CustomerId};
 use crate::storage::UserRole;
 
 /// The longest command id, decline reason or other short text.
 const SHORT: usize = 128;
+
+/// The longest note for the receiver of a call.
+const NOTE: usize = 2000;
 
 /// What a command leads to.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +65,11 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
             let (agent, call) = about_waiting(frame, session)?;
             Ok(Action::Ask(Request::RetrieveCall { agent, call }))
         }
+        "call.transfer" => {
+            let (agent, call, rev) = about_call(frame, session)?;
+            Ok(Action::Ask(Request::TransferCall { agent, call, rev, wish: transfer_wish(frame)? }))
+        }
+        "approval.grant" => grant(frame, session),
         "pop.choose" => {
             let (agent, call, rev) = about_call(frame, session)?;
             let customer = CustomerId::new(required(frame, "customer")?);
@@ -102,6 +110,7 @@ pub fn judge_text(text: &str, role: UserRole, agent: Option<AgentId>) -> Option<
 pub(super) fn answer_data(answer: &Answer) -> Value {
     match answer {
         Answer::Done { rev: Some(rev) } => json!({"rev": rev}),
+        Answer::Passing { rev, means } => json!({"rev": rev, "means": means}),
         Answer::Done { rev: None } | Answer::Presences(_) | Answer::Calls(_) => json!({}),
         Answer::Presence(document) => json!({"presence": to_value(document)}),
     }
@@ -110,6 +119,41 @@ pub(super) fn answer_data(answer: &Answer) -> Value {
 /// A malformed command.
 pub(super) fn validation(ja: &str, en: &str) -> Refusal {
     Refusal::of(ErrorCode::Validation, ja, en)
+}
+
+/// To whom a call is passed on, and how.
+fn transfer_wish(frame: &ClientFrame) -> Result<TransferWish, Refusal> {
+    let to = required(frame, "to")?.to_owned();
+    let consult = match short(frame, "mode")? {
+        None | Some("blind") => false,
+        Some("consult") => true,
+        Some(_) => return Err(validation("mode は consult か blind です", "mode is consult or blind")),
+    };
+    let note = match frame.data.as_ref().and_then(|data| data.get("note")) {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.chars().count() <= NOTE => {
+            let clean = |letter: &char| !letter.is_control() || *letter == '\n';
+            Some(text.chars().filter(clean).collect()).filter(|note: &String| !note.is_empty())
+        }
+        Some(_) => {
+            let en = format!("note is a text of at most {NOTE} characters");
+            return Err(validation(&format!("note は{NOTE}文字までです"), &en));
+        }
+    };
+    Ok(TransferWish { to, consult, note })
+}
+
+/// What a supervisor allows: so far, one more transfer of a call.
+fn grant(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {
+    if !rights::sees_all(session.role) {
+        return Err(rights::forbidden());
+    }
+    let call = frame.call.as_deref().filter(|call| (1..=SHORT).contains(&call.len()));
+    let call = CallId::new(call.ok_or_else(|| missing("call"))?);
+    match required(frame, "what")? {
+        "transfer" => Ok(Action::Ask(Request::GrantTransfer { call, user: session.user.clone() })),
+        _unknown => Err(validation("what は transfer です", "what is transfer")),
+    }
 }
 
 fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {

@@ -21,6 +21,8 @@ pub struct Invitation<'a> {
     pub branch: u64,
     /// What we allow.
     pub allow: &'a str,
+    /// Further header lines.
+    pub extra: &'a [(&'a str, Vec<u8>)],
     /// The description that is offered.
     pub body: &'a [u8],
 }
@@ -39,6 +41,9 @@ impl Invitation<'_> {
         put(&[b"\r\nSupported: timer\r\n"]);
         for (name, value) in invite.all_headers().filter(|(name, _)| goes_along(name)) {
             put(&[name, b": ", value, b"\r\n"]);
+        }
+        for (name, value) in self.extra {
+            put(&[name.as_bytes(), b": ", value, b"\r\n"]);
         }
         put(&[b"Content-Type: application/sdp\r\nContent-Length: "]);
         put(&[self.body.len().to_string().as_bytes(), b"\r\n\r\n", self.body]);
@@ -135,6 +140,7 @@ mod tests {
             contact: "<sip:192.0.2.1:5060>",
             branch: 5,
             allow: "INVITE, ACK",
+            extra: &[],
             body: b"v=0\r\n",
         };
         let text = String::from_utf8(ours.of(&invite).to_vec()).unwrap();

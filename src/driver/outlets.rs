@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::desk::DeskHandle;
-use crate::engine::{LookupToken, ResolveToken};
+use crate::engine::{Audit, LookupToken, ResolveToken};
 use crate::events::{CallRecord, Event};
 use crate::media::ports::MediaHandle;
 use crate::presence::{AgentId, CallId, StoredStatus};
@@ -48,6 +48,8 @@ pub enum Write {
         /// Who set it.
         user: String,
     },
+    /// A row of the audit.
+    Audit(Box<Audit>),
     /// The record of a call.
     Record(Arc<CallRecord>),
     /// The acknowledgement of a notice.
@@ -68,7 +70,7 @@ impl Write {
     pub fn as_record(&self) -> Option<&CallRecord> {
         match self {
             Self::Record(record) => Some(record),
-            Self::Status { .. } | Self::NoticeAcknowledged { .. } => None,
+            Self::Audit(_) | Self::Status { .. } | Self::NoticeAcknowledged { .. } => None,
         }
     }
 }

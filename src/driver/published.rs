@@ -91,6 +91,10 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
     }
     count(metric::HOLDS, "event", "held", counters.holds);
     count(metric::HOLDS, "event", "exceeded", counters.holds_exceeded);
+    count(metric::TRANSFERS, "outcome", "begun", counters.transfers_begun);
+    count(metric::TRANSFERS, "outcome", "done", counters.transfers_done);
+    count(metric::TRANSFERS, "outcome", "failed", counters.transfers_failed);
+    count(metric::TRANSFERS, "outcome", "over_limit", counters.transfers_over_limit);
     gauge(metric::PARKED_CALLS, gauges.lot_waiting);
     metrics::gauge!(metric::TABLE_ENTRIES, "table" => "lot").set(wide(gauges.lot_taken));
     metrics::gauge!(metric::TABLE_ENTRIES, "table" => "dialogs").set(wide(gauges.dialogs));

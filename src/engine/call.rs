@@ -81,6 +81,12 @@ pub struct Call {
     /// How the caller waited.
     #[serde(default)]
     pub parked: Option<crate::events::Waited>,
+    /// A keyed hash of the tag of who calls, by which `Replaces` is proved.
+    #[serde(default)]
+    pub caller_tag: u64,
+    /// How it was passed on, once somebody wanted that.
+    #[serde(default)]
+    pub passed: Option<Box<super::passing::Passed>>,
 }
 
 /// Timers of a call.

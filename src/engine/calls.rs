@@ -34,6 +34,9 @@ impl Engine {
             self.settings.peers.get(peer).is_some_and(|peer| peer.trust_identity),
             self.numbering_of(peer),
         );
+        if !emergency && self.continues(peer, server, &message, &caller) {
+            return;
+        }
         let source = self.tables.servers.get(server).map(|entry| entry.flow.remote);
         if let Some(source) = source.filter(|_| !emergency)
             && self.goes_round(source, &message, &caller, &called.national)
@@ -71,6 +74,8 @@ impl Engine {
             timers: CallTimers::default(),
             anchor: None,
             parked: None,
+            caller_tag: self.secret.place_of(message.from_tag().unwrap_or_default()),
+            passed: None,
         });
         self.tables.call_by_bits.insert(bits, call);
         let context = self.open_context(server, message, peer, Purpose::Call(call));
@@ -150,7 +155,7 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
-        if !self.search_goes_on(call) {
+        if self.transfer_ends(call) || !self.search_goes_on(call) {
             return;
         }
         let Some(decision) = self.make_decision(call) else { return };
@@ -342,6 +347,11 @@ impl Engine {
         })
     }
 
+    /// The line that an INVITE calls, when it calls one.
+    pub(super) fn line_of(&self, peer: usize, message: &Message) -> Option<Arc<crate::routing::Line>> {
+        self.directory.lines.get(self.called_number(peer, message).line_key()).cloned()
+    }
+
     fn called_number(&self, peer: usize, message: &Message) -> Canonical {
         let order = self.settings.peers.get(peer).map_or(&[][..], |peer| peer.called_number.as_slice());
         let headers = CalledHeaders {
@@ -367,7 +377,7 @@ fn is_short(uri: Option<&[u8]>) -> bool {
 
 /// RFC 3261 §19.1.1: a Request-URI has no headers; in a contact they would become headers of the phone's
 /// choice (N25).
-fn without_headers(contact: &str) -> &str {
+pub(super) fn without_headers(contact: &str) -> &str {
     let headers = Uri::parse(contact.as_bytes()).ok().and_then(|uri| uri.headers);
     headers.and_then(|headers| contact.get(..contact.len() - headers.len() - 1)).unwrap_or(contact)
 }

@@ -65,6 +65,14 @@ pub struct Counters {
     pub redirects_followed: u64,
     pub redirects_refused: u64,
     pub transfers_refused: u64,
+    /// Transfers of calls that began.
+    pub transfers_begun: u64,
+    /// Those that gave a caller another handler.
+    pub transfers_done: u64,
+    /// Those that came to nothing.
+    pub transfers_failed: u64,
+    /// Those that were one too many (M095).
+    pub transfers_over_limit: u64,
     pub challenged: u64,
     pub auth_granted: u64,
     pub auth_failed: u64,

@@ -165,7 +165,7 @@ fn e164_of(call: &Call) -> Option<&str> {
 }
 
 /// A SIP URI with another user part.
-fn with_user(uri: &[u8], user: &str) -> Option<String> {
+pub(super) fn with_user(uri: &[u8], user: &str) -> Option<String> {
     Uri::parse(uri).ok()?;
     let text = std::str::from_utf8(uri).ok()?;
     let (scheme, rest) = text.split_once(':')?;

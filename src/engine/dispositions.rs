@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// Whether this is where an agent's phone sends from. The far port of a stream says nothing.
-    fn is_agents_phone(&self, flow: Flow) -> bool {
+    pub(super) fn is_agents_phone(&self, flow: Flow) -> bool {
         let (from, port) = (flow.remote.ip().to_canonical(), flow.remote.port());
         let stream = flow.protocol.reliability() == Reliability::Reliable;
         self.directory.agents.values().any(|agent| {

@@ -105,6 +105,8 @@ pub enum Output {
         /// The user's name, for the audit row.
         user: String,
     },
+    /// Keep a row of the audit.
+    Audit(Box<Audit>),
     /// Keep the record of a call that ended.
     Record(Arc<CallRecord>),
     /// Keep the acknowledgement of a notice.
@@ -118,6 +120,21 @@ pub enum Output {
         /// When.
         at: jiff::Timestamp,
     },
+}
+
+/// What somebody did that is to be accounted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The user's name.
+    pub user: String,
+    /// What was done, as `area.verb`.
+    pub action: &'static str,
+    /// To what.
+    pub subject: String,
+    /// The rest, as JSON.
+    pub detail: String,
+    /// When.
+    pub at: jiff::Timestamp,
 }
 
 /// What a name stands for.

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::Engine;
 use super::anchor::{Bridge, Brings, Port, Side};
 use super::anchoring::is_sdp;
-use super::call::Phase;
 use super::requests::ALLOW;
 use super::tables::{CallKey, ServerKey};
 use crate::dialog::{Clash, Event, Session};
@@ -46,6 +45,10 @@ impl Engine {
                 self.respond_status(server, 403, &[]);
             }
             Method::Refer
+                if side == Side::Agent
+                    && self.anchor(call).is_some_and(|anchor| anchor.bridge == Bridge::Talking)
+                    && self.on_anchored_refer(call, server, message) => {}
+            Method::Refer
             | Method::Info
             | Method::Notify
             | Method::Subscribe
@@ -70,7 +73,12 @@ impl Engine {
         let Some(leg) = self.leg_mut(call, side) else { return };
         leg.over = true;
         leg.unacknowledged.take().and_then(|waiting| waiting.timer).map(|handle| self.timers.cancel(handle));
-        let talked = matches!(self.tables.calls.get(call).map(|it| &it.phase), Some(Phase::Answered(_)));
+        if self.hung_up_in_transfer(call, side) {
+            return;
+        }
+        let talked = self.tables.calls.get(call).is_some_and(|entry| {
+            entry.conversation().is_some() || entry.passed.as_ref().is_some_and(|it| it.first.is_some())
+        });
         self.end_anchored(call, if talked { EndReason::Completed } else { EndReason::Abandoned });
     }
 

@@ -10,7 +10,7 @@ use slotmap::Key;
 use super::Engine;
 use super::anchor::{Bridge, Leg, Port, Ringing, Side, Wanted};
 use super::anchoring::allows_update;
-use super::call::{Phase, Progress};
+use super::call::{Call, Phase, Progress};
 use super::context::{Aim, BranchState, Context, Failure, Grants, Purpose, Upstream};
 use super::forwarding::Rewrite;
 use super::requests::ALLOW;
@@ -40,7 +40,13 @@ impl Engine {
         let mut own = OwnDescription::new((bits >> 64) as u64);
         let (name, tag) = super::ids::leg_names(bits);
         let anchor = self.anchor(call)?;
-        let told = anchor.caller.theirs.clone();
+        let mut told = anchor.caller.theirs.clone();
+        let mut extra = Vec::new();
+        if let Some(transfer) = self.tables.calls.get(call).and_then(Call::transfer) {
+            // The sender may have put the caller on hold; the receiver does not.
+            told = not_held(&told);
+            extra.extend(transfer.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        }
         let body = own.carry(&told, &Limits::default())?;
         let context = self.tables.contexts.get(anchor.context)?;
         let from = context.from;
@@ -54,6 +60,7 @@ impl Engine {
             contact: &contact,
             branch,
             allow: &allow,
+            extra: &extra,
             body: &body,
         };
         let request = Message::parse(invitation.of(&context.request), &self.settings.message).ok()?;
@@ -176,6 +183,7 @@ impl Engine {
         leg.owns_call_id = true;
         leg.ack = Some((invite.cseq(), None));
         let tag = leg.dialog.remote_tag().to_vec();
+        self.retire_sender(call);
         self.tables.dialogs.insert(leg.dialog.local_tag().clone(), (call, Side::Agent));
         if let Some(anchor) = self.anchor_mut(call) {
             anchor.agent = Some(leg);
@@ -271,6 +279,9 @@ impl Engine {
 
     /// An anchored caller gets no answer from anybody: a refusal, or, answered already by music, the end.
     pub(super) fn refuse_anchored(&mut self, call: CallKey, status: u16) {
+        if self.tables.calls.get(call).is_some_and(|entry| entry.sender().is_some()) {
+            return self.transfer_failed(call, &status.to_string());
+        }
         let Some((context, answered)) = self.anchor(call).map(|anchor| (anchor.context, anchor.answered))
         else {
             return;
@@ -282,4 +293,16 @@ impl Engine {
             self.answer_upstream(context, status);
         }
     }
+}
+
+/// The description of somebody who is not on hold.
+fn not_held(description: &Bytes) -> Bytes {
+    let mut written = Vec::with_capacity(description.len() + 8);
+    for line in description.split_inclusive(|octet| *octet == b'\n') {
+        match line.trim_ascii_end() {
+            b"a=sendonly" | b"a=recvonly" | b"a=inactive" => written.extend_from_slice(b"a=sendrecv\r\n"),
+            _ => written.extend_from_slice(line),
+        }
+    }
+    written.into()
 }

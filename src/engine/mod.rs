@@ -34,15 +34,18 @@ mod outcome;
 mod overlays;
 mod overload;
 mod parting;
+mod passing;
 mod people;
 mod pop;
 mod port;
 mod records;
 mod refused;
 mod redirects;
+mod referring;
 mod reliable;
 mod requests;
 mod retrieving;
+mod returning;
 mod rounds;
 mod saved;
 mod senders;
@@ -52,6 +55,7 @@ mod settings;
 mod shifts;
 mod tables;
 mod timers;
+mod transferring;
 mod waiting;
 
 #[cfg(test)]
@@ -67,10 +71,15 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use counters::{Counters, Gauges, Samples};
-pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
+pub use input::{
+    Audit, Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken,
+};
 pub use port::{Answer, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
+pub use settings::{
+    Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings, TransferSettings,
+};
+pub use transferring::TransferWish;
 
 use crate::clock::{Moment, Now};
 use crate::message::{Limits, Message};
@@ -349,6 +358,7 @@ impl Engine {
             Alarm::CallLimit(call) => self.call_limit(call),
             Alarm::WrapUpEnd(agent, call) => self.wrap_up_due(&agent, &call),
             Alarm::Hold(call) => self.hold_due(call),
+            Alarm::Transfer(call) => self.transfer_due(call),
             Alarm::Unacknowledged(call, side) => self.unacknowledged(call, side),
             Alarm::Lingering(tag) => self.lingering_due(&tag),
             Alarm::Provisional(call) => self.provisional_due(call),

@@ -1,7 +1,9 @@
 //! What responses, timers and the caller mean for a call and its agent.
 
+use std::time::Duration;
+
 use super::branches::{COMPLETED_ELSEWHERE, NOT_ANSWERED};
-use super::call::{Conversation, Phase, Progress};
+use super::call::{Conversation, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::input::Output;
 use super::tables::{BranchRef, CallKey, ContextKey};
@@ -29,15 +31,46 @@ impl Engine {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
             Purpose::Call(call) => self.on_call_answered(call, branch, status, tag),
-            Purpose::InDialog(Some(call)) if self.ends_conversation(call, &context.request) => {
-                self.end_call(call, EndReason::Completed);
-            }
-            Purpose::InDialog(_)
+            Purpose::InDialog(Some(call)) => self.on_inside_answered(call, branch),
+            Purpose::InDialog(None)
             | Purpose::Relay
             | Purpose::Leg(_)
             | Purpose::Own(..)
             | Purpose::Carried(..)
             | Purpose::Parting => {}
+        }
+    }
+
+    /// A request within a proxied dialog was granted: BYE ends it, REFER may pass the caller on.
+    fn on_inside_answered(&mut self, call: CallKey, branch: BranchRef) {
+        let Some(context) = self.tables.contexts.get(branch.context) else { return };
+        let request = std::sync::Arc::clone(&context.request);
+        match request.method() {
+            Method::Bye => self.on_bye_through(call, &request),
+            Method::Refer => self.refer_accepted(call, branch),
+            Method::Invite
+            | Method::Ack
+            | Method::Cancel
+            | Method::Options
+            | Method::Update
+            | Method::Info
+            | Method::Prack
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Message
+            | Method::Other => {}
+        }
+    }
+
+    /// A dialog of the call is over. While somebody passes the caller on, the call is not.
+    fn on_bye_through(&mut self, call: CallKey, request: &Message) {
+        if self.sender_hung_up(call, [request.from_tag(), request.to_tag()]) {
+            return;
+        }
+        if self.ends_conversation(call, request) {
+            self.end_call(call, EndReason::Completed);
         }
     }
 
@@ -62,6 +95,7 @@ impl Engine {
             Aim::Agent(_) | Aim::DefaultRoute | Aim::Dialog => None,
         };
         let agent = answering.as_ref().map(|offer| offer.agent.clone()).or(late);
+        let agent = agent.or_else(|| self.receiver_of(call));
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let pop = answering.as_ref().and_then(|offer| offer.pop.clone());
         entry.phase = Phase::Answered(Conversation {
@@ -76,31 +110,22 @@ impl Engine {
         // Who cancelled sends BYE at once (RFC 3261 §15); nobody is held by one who does not.
         let after = if abandoned { self.settings.timers.give_up() } else { self.settings.call_limit };
         let limit = self.timers.insert(self.now.moment + after, Alarm::CallLimit(call));
-        entry.timers.limit = Some(limit);
+        if let Some(replaced) = entry.timers.limit.replace(limit) {
+            self.timers.cancel(replaced);
+        }
         let sla = entry.timers.sla.take();
         if let Some(handle) = sla {
             self.timers.cancel(handle);
         }
         self.note_answer(call);
-        self.counters.answered += 1;
+        if self.tables.calls.get(call).is_some_and(|entry| entry.passed.is_none()) {
+            self.counters.answered += 1;
+        }
+        self.show_receiver(call);
         let end = if abandoned { ParkEnd::GaveUp } else { ParkEnd::Retrieved };
         self.leave_lot(call, end, agent.as_ref());
         if let Some(offer) = answering {
-            if let Some(handle) = offer.timer {
-                self.timers.cancel(handle);
-            }
-            self.tables.call_by_offer.remove(&offer.id);
-            self.counters.accepted += 1;
-            Samples::note(&mut self.samples.answer, waited);
-            // The lease is a net and not the truth: whoever talks is on call, also when it is gone.
-            if !self.agents.answered(&offer.agent, &offer.id) {
-                self.interrupt(&offer.agent, &id);
-            }
-            if !offer.taken_by_key {
-                let rev = self.next_rev(call);
-                let taken = EventBody::PopTaken { by: offer.agent.clone() };
-                self.tell_agent_rev(call, &offer.agent, rev, None, taken);
-            }
+            self.offer_taken(call, &offer, &id, waited);
         } else if let Some(agent) = &agent {
             self.interrupt(agent, &id);
         }
@@ -109,6 +134,26 @@ impl Engine {
             if !abandoned {
                 self.tell_all(call, Some(&agent), EventBody::CallAnswered { by: agent.clone() });
             }
+        }
+        self.passed_on(call);
+    }
+
+    /// The offer was answered by the agent's phone.
+    fn offer_taken(&mut self, call: CallKey, offer: &Offer, id: &CallId, waited: Duration) {
+        if let Some(handle) = offer.timer {
+            self.timers.cancel(handle);
+        }
+        self.tables.call_by_offer.remove(&offer.id);
+        self.counters.accepted += 1;
+        Samples::note(&mut self.samples.answer, waited);
+        // The lease is a net and not the truth: whoever talks is on call, also when it is gone.
+        if !self.agents.answered(&offer.agent, &offer.id) {
+            self.interrupt(&offer.agent, id);
+        }
+        if !offer.taken_by_key {
+            let rev = self.next_rev(call);
+            let taken = EventBody::PopTaken { by: offer.agent.clone() };
+            self.tell_agent_rev(call, &offer.agent, rev, None, taken);
         }
     }
 
@@ -140,9 +185,14 @@ impl Engine {
             }
             // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408
             // end it).
-            Purpose::InDialog(Some(call)) if self.ends_conversation(call, &context.request) => {
-                if !matches!(status, 401 | 407 | 491) {
-                    self.end_call(call, EndReason::Completed);
+            Purpose::InDialog(Some(call)) => {
+                let request = std::sync::Arc::clone(&context.request);
+                match (request.method(), status) {
+                    (Method::Bye, status) if !matches!(status, 401 | 407 | 491) => {
+                        self.on_bye_through(call, &request);
+                    }
+                    (Method::Refer, status) => self.refer_failed(call, status),
+                    (_, _) => {}
                 }
             }
             Purpose::Own(call, side) => {
@@ -153,7 +203,7 @@ impl Engine {
                 let response = self.failure_of(branch);
                 self.on_carried_failed(call, side, branch.context, status, response.as_deref());
             }
-            Purpose::InDialog(_) | Purpose::Relay | Purpose::Parting => {}
+            Purpose::InDialog(None) | Purpose::Relay | Purpose::Parting => {}
         }
     }
 
@@ -219,6 +269,9 @@ impl Engine {
         let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
             return;
         };
+        if self.asks_receiver(call, context) {
+            return self.transfer_failed(call, "cancelled");
+        }
         self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
         self.leave_lot(call, ParkEnd::GaveUp, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
@@ -240,6 +293,9 @@ impl Engine {
         let Some(Purpose::Call(call)) = self.tables.contexts.get(context).map(|entry| entry.purpose) else {
             return;
         };
+        if self.asks_receiver(call, context) {
+            return self.transfer_failed(call, &status.to_string());
+        }
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_)) {
             return;
@@ -310,7 +366,6 @@ impl Engine {
             return self.end_abandoned(call, conversation.agent.as_ref());
         }
         let talk_s = self.now.moment.since(conversation.answered).as_secs();
-        let id = entry.id.clone();
         let word = match reason {
             EndReason::Completed => "completed",
             EndReason::Lost => "lost",
@@ -321,28 +376,30 @@ impl Engine {
         let agent = conversation.agent.clone();
         self.tell_all(call, agent.as_ref(), EventBody::CallEnded { reason: word.to_owned(), talk_s });
         if let Some(agent) = agent {
-            let wrap_up = self.settings.wrap_up;
-            let until = self.now.moment + wrap_up;
-            let until_wall = self.now.wall_at(until);
-            let wraps = !wrap_up.is_zero();
-            self.agents.call_ended(
-                &agent,
-                &id,
-                wraps.then_some((until + super::WRAP_UP_MARGIN, until_wall)),
-                self.now,
-            );
-            // Who has another call, or has left the directory, has no time for a record.
-            if matches!(self.agents.state(&agent), Some(AgentState::WrapUp(..))) {
-                self.tell_agent(call, &agent, None, EventBody::WrapupStarted { until: until_wall });
-                self.timers.insert(until, Alarm::WrapUpEnd(agent.clone(), id.clone()));
-                self.wrapping.insert(agent.clone(), call_card(&conversation, call, id.clone()));
-            } else {
-                self.tell_agent(call, &agent, None, EventBody::PopClosed);
-            }
-            self.presence_changed(&agent);
-            self.watch_presence();
+            self.wrap_up_after(call, &agent, &conversation);
         }
         self.finish_call(call, reason);
+    }
+
+    /// The agent has had this conversation: time for its record.
+    pub(super) fn wrap_up_after(&mut self, call: CallKey, agent: &AgentId, conversation: &Conversation) {
+        let Some(id) = self.tables.calls.get(call).map(|entry| entry.id.clone()) else { return };
+        let wrap_up = self.settings.wrap_up;
+        let until = self.now.moment + wrap_up;
+        let until_wall = self.now.wall_at(until);
+        let wraps = !wrap_up.is_zero();
+        let time = wraps.then_some((until + super::WRAP_UP_MARGIN, until_wall));
+        self.agents.call_ended(agent, &id, time, self.now);
+        // Who has another call, or has left the directory, has no time for a record.
+        if matches!(self.agents.state(agent), Some(AgentState::WrapUp(..))) {
+            self.tell_agent(call, agent, None, EventBody::WrapupStarted { until: until_wall });
+            self.timers.insert(until, Alarm::WrapUpEnd(agent.clone(), id.clone()));
+            self.wrapping.insert(agent.clone(), call_card(conversation, call, id));
+        } else {
+            self.tell_agent(call, agent, None, EventBody::PopClosed);
+        }
+        self.presence_changed(agent);
+        self.watch_presence();
     }
 
     /// The end of a call whose caller had cancelled before the answer came: nobody has talked, so there is
@@ -397,6 +454,8 @@ impl Engine {
         }
         let record = std::sync::Arc::new(super::records::record_of(entry, Some((reason, self.now))));
         entry.phase = Phase::Over(reason);
+        self.drop_transfer(call);
+        let Some(entry) = self.tables.calls.get(call) else { return };
         if self.ended.len() >= super::ENDED_KEPT {
             self.ended.pop_front();
         }

@@ -90,6 +90,9 @@ impl Engine {
 
     /// An anchored call is over, whether somebody talks or the caller waits.
     pub(super) fn end_anchored(&mut self, call: CallKey, reason: EndReason) {
+        if self.end_transfer(call) {
+            return self.finish_call(call, reason);
+        }
         match self.tables.calls.get(call).map(|entry| &entry.phase) {
             Some(Phase::Answered(_)) => self.end_call(call, reason),
             Some(Phase::Deciding(_) | Phase::Offered(..) | Phase::DefaultRouted(_)) => {
@@ -134,7 +137,7 @@ impl Engine {
         self.forget_context_when_done(anchor.context);
     }
 
-    fn end_leg(&mut self, leg: Leg) {
+    pub(super) fn end_leg(&mut self, leg: Leg) {
         let Leg { dialog, unacknowledged, .. } = leg;
         let Some(waiting) = unacknowledged.filter(|_| self.tables.lingering.len() < self.settings.calls)
         else {

@@ -56,6 +56,8 @@ impl Engine {
             }
             Request::ParkCall { agent, call, rev } => self.park_call(&agent, &call, rev),
             Request::RetrieveCall { agent, call } => self.retrieve_call(&agent, &call),
+            Request::TransferCall { agent, call, rev, wish } => self.transfer_call(&agent, &call, rev, wish),
+            Request::GrantTransfer { call, user } => self.grant_transfer(&call, user),
             Request::FinishWrapUp { agent, call } => self.finish_wrap_up(&agent, &call),
             Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
             Request::LiveCalls => Ok(Answer::Calls(self.live_records())),
@@ -346,7 +348,12 @@ impl Engine {
     }
 
     /// The call that this agent has: offered, answered or in wrap-up.
-    fn held_by(&self, agent: &AgentId, call: &CallId, rev: Option<u32>) -> Result<CallKey, Refusal> {
+    pub(super) fn held_by(
+        &self,
+        agent: &AgentId,
+        call: &CallId,
+        rev: Option<u32>,
+    ) -> Result<CallKey, Refusal> {
         let key = self.tables.call_by_id(call).ok_or_else(not_found)?;
         let entry = self.tables.calls.get(key).ok_or_else(not_found)?;
         let holder = match &entry.phase {
@@ -355,7 +362,9 @@ impl Engine {
             Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
             Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
         };
-        if holder != Some(agent) {
+        // Who passed it on still writes it up.
+        let writes_up = || self.wrapping.get(agent).is_some_and(|card| card.call == key);
+        if holder != Some(agent) && !writes_up() {
             return Err(not_found());
         }
         match rev {

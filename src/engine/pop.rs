@@ -10,7 +10,7 @@ use crate::customer::{
 };
 use crate::events::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo,
-    MatchLevel, NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, TransferInfo,
+    MatchLevel, NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources,
 };
 use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext, Step};
 use crate::identity::{Presentation, Quality, label};
@@ -20,9 +20,6 @@ use crate::routing::{Action, Agent, MayWait, OfferReason, assignee_of};
 
 /// What the agent may do with an offered call.
 const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
-
-/// How many transfers a call may have (M095).
-const TRANSFER_LIMIT: u32 = 1;
 
 /// Why a card is drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +56,7 @@ impl Engine {
                 rule: rule.to_owned(),
                 ring_limit_s: self.settings.answer_within.as_secs(),
                 others,
-                via: None,
+                via: entry.passed.as_ref().and_then(|passed| passed.via.clone()),
             },
         )
     }
@@ -83,7 +80,7 @@ impl Engine {
             open: OpenItems::default(),
             guidance,
             actions: self.actions_of(call),
-            transfer: TransferInfo { count: 0, limit: TRANSFER_LIMIT },
+            transfer: self.transfer_info(call, agent),
             sources: sources_of(&call.customer),
         }
     }

@@ -1,5 +1,6 @@
 //! What people may ask of the engine, and its answers. Rights are checked by whoever asks (desk, api).
 
+use super::transferring::TransferWish;
 use crate::events::{CallRecord, PopDocument};
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, PresenceDocument, SetBy};
 
@@ -82,6 +83,24 @@ pub enum Request {
         /// The call.
         call: CallId,
     },
+    /// Pass one's call on.
+    TransferCall {
+        /// Who asks.
+        agent: AgentId,
+        /// The call.
+        call: CallId,
+        /// The revision the agent sees.
+        rev: u32,
+        /// To whom and how.
+        wish: TransferWish,
+    },
+    /// Allow one more transfer of a call.
+    GrantTransfer {
+        /// The call.
+        call: CallId,
+        /// The supervisor's name, for the audit row.
+        user: String,
+    },
     /// Wrap-up is finished.
     FinishWrapUp {
         /// Who asks.
@@ -104,6 +123,13 @@ pub enum Answer {
     Done {
         /// The new revision.
         rev: Option<u32>,
+    },
+    /// A transfer has begun.
+    Passing {
+        /// The card's revision.
+        rev: Option<u32>,
+        /// Who carries it out: `server`.
+        means: &'static str,
     },
     /// One presence.
     Presence(PresenceDocument),

@@ -158,6 +158,12 @@ impl Engine {
         if self.refuses_transfer(peer, flow, &message) {
             return self.respond_status(server, 403, &[]);
         }
+        if let Some(call) = call {
+            self.read_progress(call, &message);
+            if !self.passes_on(call, server, &message) {
+                return;
+            }
+        }
         let hop = self.hop_of(plan.next_uri());
         let rewrite = Rewrite::of(&plan);
         let context = self.open_context(server, message, peer, Purpose::InDialog(call));

@@ -85,6 +85,25 @@ pub struct Settings {
     pub park: ParkSettings,
     /// How long a caller may be on hold.
     pub hold: HoldSettings,
+    /// How often and for how long a call may be passed on.
+    pub transfer: TransferSettings,
+}
+
+/// How often and for how long a call may be passed on (M095).
+#[derive(Clone, Copy, Debug)]
+pub struct TransferSettings {
+    /// Handler changes of one call; one more needs a supervisor.
+    pub limit: u32,
+    /// A transfer without an outcome has failed after this.
+    pub within: Duration,
+    /// When the sender has hung up, so long the call waits for the INVITE to the receiver.
+    pub comes_back: Duration,
+}
+
+impl Default for TransferSettings {
+    fn default() -> Self {
+        Self { limit: 1, within: Duration::from_secs(60), comes_back: Duration::from_secs(5) }
+    }
 }
 
 /// How long a caller may be on hold (M091).

@@ -67,6 +67,9 @@ pub struct Tables {
     /// Anchored dialogs by our tag.
     #[serde(skip)]
     pub dialogs: HashMap<Bytes, (CallKey, Side)>,
+    /// Calls that are being passed on, whose receiver has not been asked.
+    #[serde(skip)]
+    pub passing: std::collections::BTreeSet<CallKey>,
     /// Dialogs of calls that are over, whose 2xx has no ACK yet; by our tag.
     #[serde(default)]
     pub lingering: BTreeMap<String, Lingering>,
@@ -81,6 +84,8 @@ impl Tables {
             .iter()
             .filter_map(|(key, call)| call.phase.offer().map(|offer| (offer.id.clone(), key)))
             .collect();
+        let passing = self.calls.iter().filter(|(_, call)| call.transfer().is_some());
+        self.passing = passing.map(|(key, _)| key).collect();
         self.dialogs = self
             .calls
             .iter()

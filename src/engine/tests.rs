@@ -24,5 +24,7 @@ mod rules;
 mod saved;
 mod shifts;
 mod strangers;
+mod transfers;
+mod transfers_walk;
 mod validation;
 mod world;

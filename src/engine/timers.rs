@@ -45,6 +45,8 @@ pub enum Alarm {
     WrapUpEnd(AgentId, CallId),
     /// A caller has been on hold for long (M091).
     Hold(CallKey),
+    /// A transfer has had no outcome (M095).
+    Transfer(CallKey),
     /// Our 2xx to one side of an anchored call has no ACK yet.
     Unacknowledged(CallKey, Side),
     /// The same of a call that is over, by our tag.

@@ -140,6 +140,14 @@ pub enum EventBody {
         /// Seconds until the limit.
         left_s: u64,
     },
+    /// Somebody wants to pass the caller on (M095).
+    TransferStarted(Box<TransferNews>),
+    /// The caller has another handler; the count says how often that happened.
+    TransferDone(Box<TransferNews>),
+    /// The caller stays with who had them; `cause` says why.
+    TransferFailed(Box<TransferNews>),
+    /// One transfer more than a call may have.
+    TransferRefused(Box<TransferNews>),
     /// Nobody answered within the ring limit of the call (M090).
     RingSla {
         /// Milliseconds since the INVITE arrived.
@@ -243,6 +251,28 @@ pub struct ParkedFor {
     pub id: AgentId,
     /// Their family name.
     pub name: String,
+}
+
+/// A transfer, as those see it who may.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TransferNews {
+    /// Who passes the caller on, when an agent does.
+    pub by: Option<AgentId>,
+    /// To which agent, when it is one of ours.
+    pub to: Option<AgentId>,
+    /// To which number or user, as it was asked for.
+    pub target: String,
+    /// `blind`, `attended` or `takeover`.
+    pub mode: &'static str,
+    /// `phone`: the phone and its PBX carry it out; `server`: we do.
+    pub means: &'static str,
+    /// Handler changes so far.
+    pub count: u32,
+    /// How many there may be.
+    pub limit: u32,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// How the time in the lot ended.

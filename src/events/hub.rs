@@ -303,6 +303,10 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         | EventBody::HoldExceeded { .. }
         | EventBody::CallParked(_)
         | EventBody::CallRetrieved { .. }
+        | EventBody::TransferStarted(_)
+        | EventBody::TransferDone(_)
+        | EventBody::TransferFailed(_)
+        | EventBody::TransferRefused(_)
         | EventBody::NoticeAcked { .. }
         | EventBody::WrapupStarted { .. }
         | EventBody::WrapupOverdue

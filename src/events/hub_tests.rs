@@ -431,7 +431,7 @@ fn pop() -> PopDocument {
         open: OpenItems::default(),
         guidance: Guidance::default(),
         actions: vec!["take".into()],
-        transfer: TransferInfo { count: 0, limit: 1 },
+        transfer: TransferInfo { count: 0, limit: 1, note: None },
         sources: Sources { local: "ok".into(), crm: "off".into() },
     }
 }

@@ -10,7 +10,7 @@ mod stream;
 mod view;
 pub mod wire;
 
-pub use event::{Audience, Event, EventBody, ParkEnd, ParkedFor, ParkedInfo, WithdrawCause};
+pub use event::{Audience, Event, EventBody, ParkEnd, ParkedFor, ParkedInfo, TransferNews, WithdrawCause};
 pub use fold::fold;
 pub use hub::{Attached, Hub, HubSettings};
 pub use identifier::ulid;

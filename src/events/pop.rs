@@ -43,7 +43,7 @@ pub struct PopDocument {
 /// Why this agent, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfferInfo {
-    /// `assigned`, `assignee_absent`, `group`, `next_agent`.
+    /// `assigned`, `assignee_absent`, `group`, `next_agent`, `retrieved`, `transferred`.
     pub reason: String,
     /// The rule that chose.
     pub rule: String,
@@ -223,12 +223,15 @@ pub struct OpenItems {
 }
 
 /// How often the call was passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferInfo {
-    /// So far.
+    /// So far; for whom the call is being passed on to, with this time.
     pub count: u32,
     /// At most.
     pub limit: u32,
+    /// What the sender wrote for the receiver (M050).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
 }
 
 /// How complete the card is: `ok`, `pending`, `timeout`, `down`, `off` for each source.

@@ -49,11 +49,22 @@ pub struct CallRecord {
     /// How the caller waited in the parking lot, when they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Waited>,
+    /// How often the caller got another handler (M095).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub transfer_count: u32,
+    /// Everybody who talked with the caller, in order, once there were several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handled_by: Vec<AgentId>,
     /// The decision traces, in order, one for each decision.
     pub traces: Vec<Trace>,
     /// What the first decision knew, for dry runs of other rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Arc<Snapshot>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How a caller waited.

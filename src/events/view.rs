@@ -100,6 +100,10 @@ impl View {
             | EventBody::ParkWarning { .. }
             | EventBody::PresenceStale { .. }
             | EventBody::RingSla { .. }
+            | EventBody::TransferStarted(_)
+            | EventBody::TransferDone(_)
+            | EventBody::TransferFailed(_)
+            | EventBody::TransferRefused(_)
             | EventBody::AlertRaised(_)
             | EventBody::CallHeld
             | EventBody::CallResumed { .. }
@@ -196,6 +200,10 @@ impl View {
             | EventBody::ParkWarning { .. }
             | EventBody::PresenceStale { .. }
             | EventBody::RingSla { .. }
+            | EventBody::TransferStarted(_)
+            | EventBody::TransferDone(_)
+            | EventBody::TransferFailed(_)
+            | EventBody::TransferRefused(_)
             | EventBody::AlertRaised(_)
             | EventBody::CallHeld
             | EventBody::CallResumed { .. }

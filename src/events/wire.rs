@@ -210,6 +210,10 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::CallRetrieved { .. } => "call.retrieved",
         EventBody::ParkWarning { .. } => "park.warning",
         EventBody::RingSla { .. } => "ring.sla",
+        EventBody::TransferStarted(_) => "transfer.started",
+        EventBody::TransferDone(_) => "transfer.done",
+        EventBody::TransferFailed(_) => "transfer.failed",
+        EventBody::TransferRefused(_) => "transfer.refused",
         EventBody::AlertRaised(_) => "alert.raised",
         EventBody::MatchChosen { .. } => "match.chosen",
         EventBody::NoticeAcked { .. } => "notice.acked",
@@ -257,6 +261,10 @@ pub fn event_data(event: &Event) -> Value {
         }
         EventBody::ParkWarning { waited_s, left_s } => json!({"waited_s": waited_s, "left_s": left_s}),
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
+        EventBody::TransferStarted(news)
+        | EventBody::TransferDone(news)
+        | EventBody::TransferFailed(news)
+        | EventBody::TransferRefused(news) => to_value(news),
         EventBody::AlertRaised(alert) => {
             json!({"kind": alert.kind, "rule": alert.rule, "text": alert.text})
         }

@@ -127,6 +127,8 @@ pub enum OfferReason {
     NextAgent,
     /// They asked for it while it waited.
     Retrieved,
+    /// A colleague passed it on to them.
+    Transferred,
 }
 
 impl OfferReason {
@@ -138,6 +140,7 @@ impl OfferReason {
             Self::Group => "group",
             Self::NextAgent => "next_agent",
             Self::Retrieved => "retrieved",
+            Self::Transferred => "transferred",
         }
     }
 }

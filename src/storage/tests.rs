@@ -102,6 +102,8 @@ fn record(id: &str, started: i64) -> CallRecord {
         status: Some(200),
         talk_s: 0,
         parked: None,
+        transfer_count: 0,
+        handled_by: Vec::new(),
         traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
         facts: None,
     }

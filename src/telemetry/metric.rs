@@ -31,6 +31,8 @@ pub const POPS: &str = "toritsugi_pops_total";
 pub const PARKING: &str = "toritsugi_parking_total";
 /// Callers on hold. Label `event`: `held`, `exceeded`.
 pub const HOLDS: &str = "toritsugi_holds_total";
+/// Transfers of calls.
+pub const TRANSFERS: &str = "toritsugi_transfers_total";
 /// Calls that we anchor. Label `event`: `anchored`, `media_refused`, `bridged`, `bridge_failed`, `glare`,
 /// `carried`, `own_request`, `session_over`.
 pub const ANCHORED: &str = "toritsugi_anchored_total";
@@ -118,7 +120,7 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 47] = [
+pub const ALL: [(Kind, &str, &str); 48] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
@@ -133,6 +135,7 @@ pub const ALL: [(Kind, &str, &str); 47] = [
     (Kind::Counter, POPS, "Screen-pops, by event."),
     (Kind::Counter, PARKING, "What happened in the parking lot, by event."),
     (Kind::Counter, HOLDS, "Callers put on hold, and held too long, by event."),
+    (Kind::Counter, TRANSFERS, "Transfers of calls, by outcome."),
     (Kind::Counter, ANCHORED, "What happened to calls that we anchor, by event."),
     (Kind::Counter, MEDIA_PACKETS, "RTP packets of the media ports, by what became of them."),
     (Kind::Counter, MEDIA_EVENTS, "What happened at the media ports, by event."),

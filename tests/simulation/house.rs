@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Notice, NoticeLevel};
-use toritsugi::engine::{DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
+use toritsugi::engine::{
+    DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings, TransferSettings,
+};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
 use toritsugi::message::Limits;
@@ -114,6 +116,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         overload: OverloadSettings::default(),
         park: if swarm.music { musical(random) } else { parking(random) },
         hold: HoldSettings::default(),
+        transfer: TransferSettings::default(),
     }
 }
 

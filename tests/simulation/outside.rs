@@ -47,7 +47,7 @@ impl World {
                 Output::Event(event) => self.event(&event),
                 Output::Reply(_, answer) => self.reply(*answer),
                 Output::Media(order) => self.order(&order),
-                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } => {}
+                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } | Output::Audit(_) => {}
                 Output::Record(record) => {
                     let text = || format!("record {} {:?}", record.sip_call_id, record.end_reason);
                     self.trace.note(self.now, text);

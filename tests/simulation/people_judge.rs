@@ -142,6 +142,10 @@ impl People {
             | EventBody::CallRetrieved { .. }
             | EventBody::ParkWarning { .. }
             | EventBody::PresenceStale { .. }
+            | EventBody::TransferStarted(_)
+            | EventBody::TransferDone(_)
+            | EventBody::TransferFailed(_)
+            | EventBody::TransferRefused(_)
             | EventBody::RingSla { .. }
             | EventBody::AlertRaised(_)
             | EventBody::MatchChosen { .. }

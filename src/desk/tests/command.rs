@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Client, event, pop};
 use crate::api::testing::{ADMIN, AGENT, Edge, SUPERVISOR, presence_of};
 use crate::desk::DeskSettings;
-use crate::engine::{ErrorCode, Refusal, Request};
+use crate::engine::{ErrorCode, Refusal, Request, TransferWish};
 use crate::events::EventBody;
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, SetBy};
 
@@ -53,6 +53,47 @@ async fn every_command_about_a_call_becomes_its_request() {
         },
     ];
     assert_eq!(edge.engine.asked(), expected);
+}
+
+#[tokio::test]
+async fn m095_a_transfer_becomes_its_request_and_the_reply_says_who_carries_it_out() {
+    let edge = Edge::start().await;
+    let mut client = Client::agent(&edge).await;
+    let data = json!({"to": "a117", "mode": "blind", "note": "返品\nの件"});
+    let reply = client.about_call("call.transfer", "1", data).await;
+    assert_eq!(reply["data"], json!({"rev": 3, "means": "server"}));
+    let wish = TransferWish { to: "a117".into(), consult: false, note: Some("返品\nの件".into()) };
+    let (agent, call) = (AgentId::new("a102"), CallId::new("c-1"));
+    assert_eq!(edge.engine.asked(), [Request::TransferCall { agent, call, rev: 2, wish }]);
+    for data in [
+        json!({"mode": "blind"}),
+        json!({"to": "a117", "mode": "maybe"}),
+        json!({"to": "a117", "note": 7}),
+        json!({"to": "a117", "note": "x".repeat(2001)}),
+    ] {
+        let reply = client.about_call("call.transfer", &data.to_string().len().to_string(), data).await;
+        assert_eq!(reply["error"]["code"], "validation");
+    }
+}
+
+#[tokio::test]
+async fn m095_only_supervisors_allow_one_more_transfer() {
+    let edge = Edge::start().await;
+    let mut agent = Client::agent(&edge).await;
+    let reply = agent.about_call("approval.grant", "1", json!({"what": "transfer"})).await;
+    assert_eq!(reply["error"]["code"], "forbidden");
+    assert_eq!(edge.engine.asked(), []);
+    let (mut supervisor, ..) = Client::join(&edge, SUPERVISOR, json!({})).await;
+    let reply = supervisor.about_call("approval.grant", "2", json!({"what": "holiday"})).await;
+    assert_eq!(reply["error"]["code"], "validation");
+    let reply = supervisor.about_call("approval.grant", "3", json!({"what": "transfer"})).await;
+    assert_eq!(reply["ok"], true, "{reply}");
+    let asked = edge.engine.asked();
+    assert!(
+        matches!(&asked[..], [Request::GrantTransfer { call, user }]
+            if call.as_str() == "c-1" && !user.is_empty()),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]

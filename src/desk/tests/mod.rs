@@ -208,7 +208,7 @@ pub(super) fn pop(padding: &str) -> PopDocument {
         open: OpenItems::default(),
         guidance: Guidance::default(),
         actions: vec!["take".into()],
-        transfer: TransferInfo { count: 0, limit: 1 },
+        transfer: TransferInfo { count: 0, limit: 1, note: None },
         sources: Sources { local: "ok".into(), crm: "off".into() },
     }
 }

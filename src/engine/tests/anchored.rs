@@ -11,6 +11,7 @@ use crate::message::{Header, Message, Method, Reply};
 use crate::park::{AtLimit, ParkMode, Profile};
 
 mod bridged;
+mod passing;
 mod races;
 mod walk;
 

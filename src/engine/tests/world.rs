@@ -11,9 +11,9 @@ use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
     Answer, Datagram, DigestSettings, Engine, HoldSettings, Input, LookupToken, Output, OverloadSettings,
-    ParkSettings, Peer, Refusal, ReplyToken, Request, ResolveToken, Saved, Settings,
+    ParkSettings, Peer, Refusal, ReplyToken, Request, ResolveToken, Saved, Settings, TransferSettings,
 };
-use crate::events::{CallRecord, Event, EventBody, PopDocument};
+use crate::events::{CallRecord, Event, EventBody, PopDocument, TransferNews};
 use crate::identity::{CalledSource, TrunkContext};
 use crate::media::MediaOrder;
 use crate::message::{Header, Limits, Message, Method, response};
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub stored: Vec<StoredStatus>,
     /// What the media ports were told, since the last look.
     pub media: Vec<MediaOrder>,
+    /// Rows of the audit.
+    pub audited: Vec<String>,
     /// Host names that were asked for.
     pub names: Vec<String>,
     /// Each `pop.offered` and each INVITE to a phone, in the order they left.
@@ -86,6 +88,7 @@ impl World {
             records: Vec::new(),
             stored: Vec::new(),
             media: Vec::new(),
+            audited: Vec::new(),
             asked_names: Vec::new(),
             order: Vec::new(),
             names: Vec::new(),
@@ -275,6 +278,7 @@ impl World {
                     self.asked_names.push((token, port, protocol));
                     self.names.push(host);
                 }
+                Output::Audit(it) => self.audited.push(format!("{} {} {}", it.user, it.action, it.detail)),
                 Output::Media(order) => self.media.push(order),
                 Output::NoticeAcknowledged { .. } => {}
             }
@@ -416,6 +420,12 @@ fn name_of(body: &EventBody) -> String {
         }
         EventBody::ParkWarning { waited_s, left_s } => format!("park.warning {waited_s} {left_s}"),
         EventBody::PresenceStale { agent, cause } => format!("presence.stale {agent} {}", cause.code()),
+        EventBody::TransferStarted(news) => format!("transfer.started {}", told(news)),
+        EventBody::TransferDone(news) => format!("transfer.done {}", told(news)),
+        EventBody::TransferFailed(news) => {
+            format!("transfer.failed {} {}", told(news), news.cause.as_deref().unwrap_or("-"))
+        }
+        EventBody::TransferRefused(news) => format!("transfer.refused {}", told(news)),
         EventBody::RingSla { waited_ms } => format!("ring.sla {waited_ms}"),
         EventBody::AlertRaised(alert) => format!("alert.raised {} {}", alert.kind, alert.rule),
         EventBody::MatchChosen { customer } => format!("match.chosen {customer}"),
@@ -427,6 +437,13 @@ fn name_of(body: &EventBody) -> String {
         EventBody::SystemDegraded { .. } => "system.degraded".to_owned(),
         EventBody::SystemRecovered { .. } => "system.recovered".to_owned(),
     }
+}
+
+/// Who, to whom, how, and how often.
+fn told(news: &TransferNews) -> String {
+    let by = news.by.as_ref().map_or("nobody", AgentId::as_str);
+    let to = news.to.as_ref().map_or(news.target.as_str(), AgentId::as_str);
+    format!("{by}>{to} {} {} {}/{}", news.mode, news.means, news.count, news.limit)
 }
 
 /// The settings of a plain world, changed.
@@ -489,6 +506,7 @@ pub(super) fn plain_settings() -> Settings {
         overload: OverloadSettings::default(),
         park: ParkSettings::default(),
         hold: HoldSettings::default(),
+        transfer: TransferSettings::default(),
     }
 }
 

@@ -40,6 +40,14 @@ fn allowed(request: &Request, role: UserRole, own: Option<&AgentId>) {
             (Some(agent), vec![call.as_str(), customer.as_str()])
         }
         Request::AcknowledgeNotice { agent, call, notice } => (Some(agent), vec![call.as_str(), notice]),
+        Request::TransferCall { agent, call, wish, .. } => {
+            assert!(wish.note.as_ref().is_none_or(|note| note.chars().count() <= 2000));
+            (Some(agent), vec![call.as_str(), wish.to.as_str()])
+        }
+        Request::GrantTransfer { call, .. } => {
+            assert!(role != UserRole::Agent, "an agent allows a transfer");
+            (None, vec![call.as_str()])
+        }
         Request::Presences | Request::LiveCalls | Request::LiveCall(_) => (own, Vec::new()),
     };
     assert!(agent.is_none() || agent == own, "a command in somebody else's name");

@@ -126,6 +126,7 @@ export const en: Strings = {
       assignee_absent: 'Assignee absent',
       group: 'Group',
       next_agent: 'Next agent',
+      transferred: 'Transferred',
     },
     announce: 'Incoming call. {{who}}. {{line}}',
     announceNotice: 'There is an important notice',

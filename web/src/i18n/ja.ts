@@ -125,6 +125,7 @@ export const ja = {
       assignee_absent: '担当不在',
       group: '窓口で受付',
       next_agent: '次の受け手',
+      transferred: '転送',
     },
     announce: '着信。{{who}}。{{line}}',
     announceNotice: '重要事項があります',

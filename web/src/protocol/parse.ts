@@ -87,7 +87,9 @@ const READERS: { [K in keyof PopData]: (value: unknown) => PopData[K] } = {
   actions: (value) => asList(value).map(asText),
   transfer: (value) => {
     const wire = asObject(value);
-    return { count: asNumber(wire.count, 0), limit: asNumber(wire.limit, 1) };
+    const note = asText(wire.note);
+    const counted = { count: asNumber(wire.count, 0), limit: asNumber(wire.limit, 1) };
+    return note === '' ? counted : { ...counted, note };
   },
   sources: (value) =>
     Object.fromEntries(Object.entries(asObject(value)).map(([name, state]) => [name, asText(state)])),

@@ -125,6 +125,6 @@ export interface PopData {
   open: OpenItems;
   guidance: Guidance;
   actions: string[];
-  transfer: { count: number; limit: number };
+  transfer: { count: number; limit: number; note?: string };
   sources: Record<string, string>;
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::sdp::{Description, Limits};
 
 /// A caller and an agent who talk, after music in this mode; the INVITE that the agent answered.
-fn talking(modes: &[(ParkMode, u64)]) -> (House, Message) {
+pub(super) fn talking(modes: &[(ParkMode, u64)]) -> (House, Message) {
     let mut house = house(modes);
     house.waits();
     house.heard();
@@ -108,10 +108,11 @@ fn d3_info_refer_and_notify_are_carried_and_options_is_ours() {
     assert_eq!(house.heard_statuses(), [469]);
     house.says_with("REFER", "Refer-To: <sip:other@pbx.example>\r\n", "");
     assert_eq!(house.heard_statuses(), [403], "a trunk may not transfer");
-    let refer = "Refer-To: <sip:other@pbx.example>\r\n";
+    // A REFER that wants nobody invited is no transfer.
+    let refer = "Refer-To: <sip:other@pbx.example;method=OPTIONS>\r\n";
     house.world.receive(PHONE_1, from_desk(PHONE_1, "REFER", 1, &invite, (refer, "")));
     let carried = house.heard().pop().unwrap();
-    assert_eq!(carried.header(Header::ReferTo), Some(&b"<sip:other@pbx.example>"[..]));
+    assert_eq!(carried.header(Header::ReferTo), Some(&b"<sip:other@pbx.example;method=OPTIONS>"[..]));
     house.replies(CARRIER, &carried, 202, "");
     assert_eq!(house.world.one(PHONE_1).status(), Some(202));
     let notify = "Event: refer\r\nSubscription-State: active\r\n";

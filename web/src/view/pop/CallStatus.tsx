@@ -25,6 +25,7 @@ export function CallStatus({ state, pop, now }: Props) {
       <div className="quiet">
         {offer.reason !== '' && <span>{named(t, 'call.offerReason', offer.reason)}</span>}
         <span>{t('call.transfer', { n: transfer.count, limit: transfer.limit })}</span>
+        {transfer.note !== undefined && <span data-testid="transfer-note">{transfer.note}</span>}
         {offer.others > 0 && <span>{t('call.others', { n: offer.others })}</span>}
       </div>
     </div>
