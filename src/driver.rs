@@ -239,6 +239,7 @@ impl Driver {
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::CallsBefore(calls) => Input::CallsBefore(calls),
+            FromWorld::CallbacksBefore(callbacks) => Input::CallbacksBefore(callbacks),
             FromWorld::Customers(customers) => {
                 self.customers = customers;
                 return;
@@ -295,6 +296,9 @@ impl Driver {
                 }
                 Output::StoreStatus { stored, user } => self.outlets.write(Write::Status { stored, user }),
                 Output::Record(record) => self.outlets.write(Write::Record(record)),
+                Output::StoreCallback { callback, user } => {
+                    self.outlets.write(Write::Callback { callback, user });
+                }
                 Output::NoticeAcknowledged { call, notice, agent, at } => {
                     self.outlets.write(Write::NoticeAcknowledged { call, notice, agent, at });
                 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::limits::FRAME_BYTES;
 use super::line;
 use crate::api::{Session, read_status, rights};
-use crate::engine::{Answer, ErrorCode, Refusal, Request};
+use crate::callback::{CallbackId, Step};
+use crate::engine::{Answer, CallbackChange, ErrorCode, Refusal, Request};
 use crate::events::wire::{self, ClientFrame, to_value};
 use crate::presence::{AgentId, CallId, CustomerId};
 use crate::storage::UserRole;
@@ -77,6 +78,7 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
             let (agent, call, _rev) = about_call(frame, session)?;
             Ok(Action::Ask(Request::FinishWrapUp { agent, call }))
         }
+        "callback.finish" => finish_callback(frame, session),
         "presence.set" => set_presence(frame, session),
         "lead.take" => Ok(Action::TakeLead),
         "auth.renew" => Ok(Action::Renew),
@@ -102,7 +104,9 @@ pub fn judge_text(text: &str, role: UserRole, agent: Option<AgentId>) -> Option<
 pub(super) fn answer_data(answer: &Answer) -> Value {
     match answer {
         Answer::Done { rev: Some(rev) } => json!({"rev": rev}),
-        Answer::Done { rev: None } | Answer::Presences(_) | Answer::Calls(_) => json!({}),
+        Answer::Done { rev: None } | Answer::Presences(_) | Answer::Calls(_) | Answer::Callbacks(_) => {
+            json!({})
+        }
         Answer::Presence(document) => json!({"presence": to_value(document)}),
     }
 }
@@ -110,6 +114,27 @@ pub(super) fn answer_data(answer: &Answer) -> Value {
 /// A malformed command.
 pub(super) fn validation(ja: &str, en: &str) -> Refusal {
     Refusal::of(ErrorCode::Validation, ja, en)
+}
+
+/// `callback.finish{id, outcome?}`: `done`, `failed` or `cancelled`; supervisors finish anybody's.
+fn finish_callback(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {
+    let id = CallbackId::new(required(frame, "id")?);
+    let step = match short(frame, "outcome")?.unwrap_or("done") {
+        "done" => Step::Finish,
+        "failed" => Step::Fail,
+        "cancelled" => Step::Cancel,
+        _other => {
+            let (ja, en) = ("outcome が正しくありません", "outcome is done, failed or cancelled");
+            return Err(validation(ja, en));
+        }
+    };
+    let of = match (rights::sees_all(session.role), &session.agent) {
+        (true, _) => None,
+        (false, Some(agent)) => Some(agent.clone()),
+        (false, None) => return Err(rights::forbidden()),
+    };
+    let change = CallbackChange::Step(step);
+    Ok(Action::Ask(Request::ChangeCallback { id, change, of, user: session.user.clone() }))
 }
 
 fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {

@@ -72,6 +72,8 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
         ("gave_up", counters.park_gave_up),
         ("time_over", counters.park_time_over),
         ("full", counters.park_full),
+        ("callback_noted", counters.callbacks_noted),
+        ("callback_refused", counters.callbacks_refused),
     ] {
         count(metric::PARKING, "event", event, total);
     }

@@ -1,7 +1,7 @@
 //! The walk of a call: who calls, whom to ask, the offer, the default route.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
@@ -70,6 +70,8 @@ impl Engine {
             timers: CallTimers::default(),
             anchor: None,
             parked: None,
+            patience: BTreeMap::new(),
+            noted: None,
         });
         self.tables.call_by_bits.insert(bits, call);
         let context = self.open_context(server, message, peer, Purpose::Call(call));
@@ -149,7 +151,7 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
-        if !self.search_goes_on(call) {
+        if self.says_goodbye(call) || !self.search_goes_on(call) {
             return;
         }
         let Some(decision) = self.make_decision(call) else { return };
@@ -163,13 +165,12 @@ impl Engine {
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
-            Action::Wait { group, agent } => self.wait(call, Wish { group, agent, only_until: None }, None),
+            Action::Wait { group, agent } => self.wait(call, Wish { group, agent, ..Wish::default() }, None),
+            Action::Park(park) => self.park_by_rule(call, &park, &rule),
+            Action::Callback => self.call_back_by_rule(call),
             Action::Forward { to } => self.forward_by_rule(call, &to),
             Action::Reject { status } => self.refuse_by_rule(call, status),
-            // A rule that parks or asks for a callback does not decide before `ABILITIES` says so.
-            Action::Untouched | Action::DefaultRoute { .. } | Action::Park(_) | Action::Callback => {
-                self.route_default(call);
-            }
+            Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
         }
     }
 

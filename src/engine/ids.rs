@@ -1,5 +1,6 @@
 //! Ids of calls and offers: random bits in base 32, minted from the randomness the engine was given.
 
+use crate::callback::CallbackId;
 use crate::presence::{CallId, OfferId};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -12,6 +13,11 @@ pub fn call_id(bits: u128) -> CallId {
 /// The offer id of these bits: `o-` and 26 letters.
 pub fn offer_id(bits: u128) -> OfferId {
     OfferId::new(base32("o-", bits))
+}
+
+/// The callback id of these bits: `cb-` and 26 letters.
+pub fn callback_id(bits: u128) -> CallbackId {
+    CallbackId::new(base32("cb-", bits))
 }
 
 /// A Call-ID without its host, and a tag, of these bits.

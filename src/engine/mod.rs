@@ -10,6 +10,8 @@ mod announcing;
 mod branches;
 mod bridging;
 mod call;
+mod callbacks;
+mod calling_back;
 mod calls;
 mod carrying;
 mod clients;
@@ -33,6 +35,7 @@ mod names;
 mod outcome;
 mod overload;
 mod parting;
+mod patience;
 mod people;
 mod pop;
 mod port;
@@ -67,9 +70,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 pub use counters::{Counters, Gauges, Samples};
 pub use input::{Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken};
-pub use port::{Answer, ErrorCode, Refusal, Request};
+pub use port::{Answer, CallbackChange, ErrorCode, Refusal, Request};
 pub use saved::Saved;
-pub use settings::{Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
+pub use settings::{
+    Auth, CallbackSettings, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings,
+};
 
 use crate::clock::{Moment, Now};
 use crate::message::{Limits, Message};
@@ -141,6 +146,9 @@ pub struct Engine {
     lot_alarm: Option<(Moment, TimerHandle)>,
     /// How fast the line of each group moves; after a start it is learned anew.
     paces: BTreeMap<String, Pace>,
+    /// Who is to be called back.
+    callbacks: crate::callback::Book,
+    callback_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
@@ -205,6 +213,8 @@ impl Engine {
             lot: Lot::default(),
             lot_alarm: None,
             paces: BTreeMap::new(),
+            callbacks: crate::callback::Book::default(),
+            callback_alarm: None,
             presence_alarm: None,
             shift_alarm: None,
             names: HashMap::new(),
@@ -247,6 +257,7 @@ impl Engine {
             Input::CallsBefore(calls) => {
                 self.memory.remember(calls, self.now.wall, self.settings.callers);
             }
+            Input::CallbacksBefore(callbacks) => self.on_callbacks_before(callbacks),
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
             Input::Media(report) => self.on_media(&report),
@@ -311,6 +322,7 @@ impl Engine {
             callers_known: self.memory.callers(),
             lot_waiting: self.lot.in_line(),
             lot_taken: self.lot.taken(),
+            callbacks_open: self.callbacks.len(),
             dialogs: self.tables.dialogs.len(),
             lingering: self.tables.lingering.len(),
             lag: self.admission.pressure.lag(),
@@ -344,6 +356,8 @@ impl Engine {
             Alarm::Glare(call, side) => self.glare_over(call, side),
             Alarm::Session(call, side) => self.session_due(call, side),
             Alarm::Announcement(call) => self.announcement_due(call),
+            Alarm::Goodbye(call) => self.goodbye(call),
+            Alarm::Callback => self.callbacks_due(),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),

@@ -56,6 +56,11 @@ impl Engine {
             }
             Request::ParkCall { agent, call, rev } => self.park_call(&agent, &call, rev),
             Request::RetrieveCall { agent, call } => self.retrieve_call(&agent, &call),
+            Request::Callbacks(agent) => Ok(self.open_callbacks(agent.as_ref())),
+            Request::Callback(id) => self.open_callback(&id),
+            Request::ChangeCallback { id, change, of, user } => {
+                self.change_callback(&id, change, of.as_ref(), &user)
+            }
             Request::FinishWrapUp { agent, call } => self.finish_wrap_up(&agent, &call),
             Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
             Request::LiveCalls => Ok(Answer::Calls(self.live_records())),

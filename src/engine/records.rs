@@ -51,6 +51,7 @@ pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecor
         status: call.status,
         talk_s,
         parked: call.parked,
+        callback: call.noted.as_ref().map(|noted| noted.id.clone()),
         traces: call.decisions.iter().map(|decision| Trace::Made(Arc::clone(decision))).collect(),
         facts: call.facts.clone(),
     }

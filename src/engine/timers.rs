@@ -57,6 +57,10 @@ pub enum Alarm {
     Session(CallKey, Side),
     /// A caller who hears music is to be told something.
     Announcement(CallKey),
+    /// A caller who will be called back has been told so, or should have been.
+    Goodbye(CallKey),
+    /// The time of a callback that was promised has begun.
+    Callback,
     /// Something is due for those who wait in the lot.
     Lot,
     /// A lease, a wrap-up or a phone's rest is over.

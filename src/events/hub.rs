@@ -301,6 +301,10 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         | EventBody::CallParked(_)
         | EventBody::CallRetrieved { .. }
         | EventBody::NoticeAcked { .. }
+        | EventBody::CallbackCreated(_)
+        | EventBody::CallbackDue(_)
+        | EventBody::CallbackDone(_)
+        | EventBody::CallbackFailed(_)
         | EventBody::WrapupStarted { .. }
         | EventBody::WrapupOverdue
         | EventBody::WrapupDone

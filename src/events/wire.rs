@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::callback::callback_value;
 use super::{Event, EventBody, ParkedInfo, PopDocument};
 use crate::engine::{ErrorCode, Refusal};
 
@@ -205,6 +206,10 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::HoldExceeded { .. } => "hold.exceeded",
         EventBody::CallParked(_) => "call.parked",
         EventBody::CallRetrieved { .. } => "call.retrieved",
+        EventBody::CallbackCreated(_) => "callback.created",
+        EventBody::CallbackDue(_) => "callback.due",
+        EventBody::CallbackDone(_) => "callback.done",
+        EventBody::CallbackFailed(_) => "callback.failed",
         EventBody::RingSla { .. } => "ring.sla",
         EventBody::AlertRaised(_) => "alert.raised",
         EventBody::MatchChosen { .. } => "match.chosen",
@@ -250,6 +255,10 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::CallRetrieved { by, end, waited_s } => {
             json!({"by": by, "outcome": end, "waited_s": waited_s})
         }
+        EventBody::CallbackCreated(callback)
+        | EventBody::CallbackDue(callback)
+        | EventBody::CallbackDone(callback)
+        | EventBody::CallbackFailed(callback) => callback_value(callback, event.at),
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
         EventBody::AlertRaised(alert) => {
             json!({"kind": alert.kind, "rule": alert.rule, "text": alert.text})

@@ -102,6 +102,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         status: Some(200),
         talk_s: 0,
         parked: None,
+        callback: None,
         traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
         facts: None,
     }

@@ -121,7 +121,7 @@ fn parking(random: &mut Random) -> ParkSettings {
     let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
     let modes = if random.chance(67) { vec![(ParkMode::Ringing, limit)] } else { Vec::new() };
     ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit }),
+        profile: Arc::new(Profile { modes, at_limit, ..Profile::default() }),
         places: random.pick(&[2, 100]) as usize,
         patience: Duration::from_secs(random.pick(&[1, 15])),
         ..ParkSettings::default()
@@ -137,7 +137,7 @@ fn musical(random: &mut Random) -> ParkSettings {
     let modes = modes.map(|mode| (*mode, Duration::from_secs(random.between(2, 15)))).collect();
     let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
     ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit }),
+        profile: Arc::new(Profile { modes, at_limit, ..Profile::default() }),
         places: 100,
         patience: Duration::from_secs(random.pick(&[1, 15])),
         ..ParkSettings::default()
@@ -185,6 +185,7 @@ pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
         greeting_en: None,
         group: Some("front".to_owned()),
         assigned_first: true,
+        priority: 0,
     };
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),

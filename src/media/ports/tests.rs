@@ -95,7 +95,9 @@ impl House {
     fn pressed(&mut self) -> Digit {
         match self.report() {
             MediaReport::Pressed { digit, .. } => digit,
-            other @ (MediaReport::Opened { .. } | MediaReport::Refused { .. }) => panic!("{other:?}"),
+            other @ (MediaReport::Opened { .. } | MediaReport::Refused { .. } | MediaReport::Said { .. }) => {
+                panic!("{other:?}")
+            }
         }
     }
 }

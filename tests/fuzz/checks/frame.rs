@@ -40,6 +40,11 @@ fn allowed(request: &Request, role: UserRole, own: Option<&AgentId>) {
             (Some(agent), vec![call.as_str(), customer.as_str()])
         }
         Request::AcknowledgeNotice { agent, call, notice } => (Some(agent), vec![call.as_str(), notice]),
+        Request::ChangeCallback { id, of, .. } => {
+            assert!(of.as_ref() == own || role != UserRole::Agent, "an agent works on another's callback");
+            (None, vec![id.as_str()])
+        }
+        Request::Callbacks(_) | Request::Callback(_) => (own, Vec::new()),
         Request::Presences | Request::LiveCalls | Request::LiveCall(_) => (own, Vec::new()),
     };
     assert!(agent.is_none() || agent == own, "a command in somebody else's name");

@@ -357,7 +357,10 @@ impl World {
                     assert!(record.ended_at.is_some() && record.end_reason.is_some(), "{record:?}");
                     *self.records.entry(record.id.clone()).or_default() += 1;
                 }
-                Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } | Output::Media(_) => {}
+                Output::StoreStatus { .. }
+                | Output::StoreCallback { .. }
+                | Output::NoticeAcknowledged { .. }
+                | Output::Media(_) => {}
             }
         }
     }
