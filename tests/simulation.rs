@@ -11,6 +11,8 @@
 
 #[path = "simulation/arrivals.rs"]
 mod arrivals;
+#[path = "simulation/callback_judge.rs"]
+mod callback_judge;
 #[path = "simulation/callee.rs"]
 mod callee;
 #[path = "simulation/house.rs"]

@@ -116,7 +116,7 @@ pub async fn one(
     params(("id" = String, Path, description = "The callback's id")),
     responses(
         (status = 200, description = "The callback as it now is"),
-        (status = 403, description = "Only the owner or a manager promises a time, only a supervisor assigns"),
+        (status = 403, description = "Only owner and managers promise a time, only supervisors assign"),
         (status = 404, description = "No such callback is open"),
         (status = 409, description = "It cannot go on to that state"),
         (status = 422, description = "The window ends before it begins, or is over")

@@ -21,8 +21,8 @@ pub struct Book {
 pub struct NotKept;
 
 impl Book {
-    /// Takes a callback in, or puts it as it now is in its own place; one that is over is forgotten. Of `most`
-    /// open ones no further one is taken.
+    /// Takes a callback in, or puts it as it now is in its own place; one that is over is forgotten. Of
+    /// `most` open ones no further one is taken.
     ///
     /// # Errors
     /// [`NotKept`].
@@ -115,30 +115,13 @@ impl Book {
 mod tests {
     use super::*;
     use crate::callback::CallbackState;
-    use crate::presence::CallId;
 
     fn callback(id: &str, number: &str, line: &str, source: Source) -> Callback {
-        let at = "2026-11-24T05:00:00Z".parse().unwrap();
         Callback {
-            id: CallbackId::new(id),
-            state: CallbackState::Requested,
             source,
-            call: CallId::new("c-1"),
-            customer: Some(CustomerId::new("cu-1")),
             number: number.to_owned(),
-            shown: number.to_owned(),
-            verified: true,
             line: Some(line.to_owned()),
-            client: None,
-            group: None,
-            person: None,
-            requested_at: at,
-            asked: 1,
-            asked_at: at,
-            window: None,
-            promised_by: None,
-            ended_at: None,
-            ended_by: None,
+            ..Callback::sample(id, None)
         }
     }
 

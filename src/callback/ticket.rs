@@ -143,6 +143,33 @@ impl Callback {
         )
     }
 
+    /// One that was requested, for tests.
+    #[cfg(test)]
+    pub(crate) fn sample(id: &str, person: Option<&str>) -> Self {
+        let at = "2026-11-24T05:00:00Z".parse().unwrap();
+        Self {
+            id: CallbackId::new(id),
+            state: CallbackState::Requested,
+            source: Source::Digit,
+            call: CallId::new("c-1"),
+            customer: Some(CustomerId::new("cu-1")),
+            number: "+819012345678".to_owned(),
+            shown: "090-1234-5678".to_owned(),
+            verified: true,
+            line: Some("0120-123-456".to_owned()),
+            client: None,
+            group: Some("t1".to_owned()),
+            person: person.map(AgentId::new),
+            requested_at: at,
+            asked: 1,
+            asked_at: at,
+            window: None,
+            promised_by: None,
+            ended_at: None,
+            ended_by: None,
+        }
+    }
+
     /// Whether the window is over and nobody has called.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.state.is_open() && self.window.is_some_and(|window| window.end <= now)

@@ -1,6 +1,7 @@
 //! Open callbacks as people work on them: promised, due, tried, done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Engine;
 use super::people::not_found;
@@ -129,7 +130,8 @@ impl Engine {
         let starts = self.callbacks.all().filter(promised).filter_map(|it| Some(it.window?.start));
         let next = starts.min().map(|start| {
             let wait = start.duration_since(self.now.wall);
-            self.now.moment + std::time::Duration::try_from(wait).unwrap_or_default()
+            // Never at once: what is due now is done, and a moment is coarser than a time of day.
+            self.now.moment + Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(1))
         });
         if let Some((at, handle)) = self.callback_alarm.take() {
             if Some(at) == next {

@@ -133,7 +133,8 @@ impl View {
             "presence": self.presences.get(owner).map(to_value),
             "pops": pops,
             "parked": self.parked_values(),
-            "callbacks": self.callback_values(), "approvals": [], "notices": [], "handovers": [], "briefing": null,
+            "callbacks": self.callback_values(),
+            "approvals": [], "notices": [], "handovers": [], "briefing": null,
             "degraded": self.degraded.keys().collect::<Vec<_>>(),
             "config_hash": null,
         })

@@ -73,7 +73,7 @@ pub enum MediaOrder {
         listener: Listener,
     },
     /// Say this once, in place of the music; after what is being said, when something is. That a callback is
-    /// noted is said at once, in place of what else was to be said. [`MediaReport::Said`] tells when it was.
+    /// noted is said at once, in place of what else was to be said; [`MediaReport::Said`] tells when it was.
     Announce {
         /// The stream.
         stream: StreamId,
@@ -111,7 +111,7 @@ pub enum MediaReport {
         /// Which.
         digit: Digit,
     },
-    /// Everything that was to be said has been said.
+    /// That a callback is noted has been said.
     Said {
         /// The stream.
         stream: StreamId,

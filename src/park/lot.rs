@@ -170,8 +170,8 @@ impl<C: Copy + Ord> Lot<C> {
         Some(waiter)
     }
 
-    /// Who comes next to an agent who is free: of those who wait for the agent, for one of the `groups` or for
-    /// one of the `skills`, the first whom the agent `may` have.
+    /// Who comes next to an agent who is free: of those who wait for the agent, for one of the `groups` or
+    /// for one of the `skills`, the first whom the agent `may` have.
     pub fn first_for<'g>(
         &self,
         agent: &AgentId,

@@ -292,7 +292,8 @@ proptest! {
                 Step::Free { agent: index, refuses } => {
                     let (name, groups) = AGENTS[index];
                     let may = |call: u32| call % 5 != refuses;
-                    let first = lot.first_for(&agent(name), groups.iter().copied(), groups.iter().copied(), may);
+                    let names = groups.iter().copied();
+                    let first = lot.first_for(&agent(name), names.clone(), names, may);
                     prop_assert_eq!(first, by_hand(&lot, name, groups, refuses));
                     if let Some(call) = first {
                         lot.offered(call);

@@ -8,6 +8,7 @@ use toritsugi::customer::{CustomerCard, Language, LookupAnswer, LookupFault, Not
 use toritsugi::engine::{DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings};
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
+use toritsugi::media::Digit;
 use toritsugi::message::Limits;
 use toritsugi::park::{AtLimit, ParkMode, Profile};
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
@@ -135,9 +136,11 @@ fn musical(random: &mut Random) -> ParkSettings {
     let to = random.between(1, 3) as usize;
     let modes = all[from.min(2)..].iter().take(to);
     let modes = modes.map(|mode| (*mode, Duration::from_secs(random.between(2, 15)))).collect();
-    let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
+    let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::Callback, AtLimit::Refuse(480)]);
+    let key = random.chance(50).then_some(Digit::Number(1));
+    let early_keys = random.chance(50);
     ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit, ..Profile::default() }),
+        profile: Arc::new(Profile { modes, at_limit, key, early_keys }),
         places: 100,
         patience: Duration::from_secs(random.pick(&[1, 15])),
         ..ParkSettings::default()

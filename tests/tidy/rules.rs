@@ -32,6 +32,7 @@ pub const ROOMS: [&str; 27] = [
     "presence",
     "routing",
     "park",
+    "callback",
     "guidance",
     "media",
     "events",

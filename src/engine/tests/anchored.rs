@@ -12,6 +12,7 @@ use crate::park::{ParkMode, Profile};
 
 mod bridged;
 mod called_back;
+mod by_rule;
 mod races;
 mod walk;
 

@@ -193,7 +193,8 @@ impl Turns {
     }
 
     fn announce(&mut self, id: StreamId, what: Announcement) {
-        let Some(stream) = self.streams.get(&id) else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.confirms |= what == Announcement::CallbackNoted;
         let playing = stream.phase.and_then(|phase| self.phases.get_mut(phase)).zip(stream.listener());
         let Some((phase, listener)) = playing else { return };
         let tune = Arc::clone(self.sounds.prompts.tune(what, listener.language));
@@ -241,7 +242,10 @@ impl Turns {
                 sent.push(id);
             });
             for player in players.take_said() {
-                self.waiting.push_back(MediaReport::Said { stream: StreamId(player.0) });
+                let stream = StreamId(player.0);
+                if self.streams.get_mut(&stream).is_some_and(|open| std::mem::take(&mut open.confirms)) {
+                    self.waiting.push_back(MediaReport::Said { stream });
+                }
             }
             *polls += 1;
             if polls.is_multiple_of(LISTEN_EVERY) {

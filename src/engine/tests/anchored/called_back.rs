@@ -1,5 +1,5 @@
-//! Callers who are called back instead of waiting on (P3): by their key, by a rule, at the limit, and when they
-//! gave up with something open.
+//! Callers who are called back instead of waiting on (P3): by their key, by a rule, at the limit, and when
+//! they gave up with something open.
 
 use super::*;
 use crate::callback::{CallbackId, CallbackState, Source, Step, Window};
@@ -247,7 +247,7 @@ fn at_the_limit_a_caller_with_a_number_is_called_back_and_the_others_go_to_the_p
     assert_eq!(house.world.callbacks.iter().map(|it| it.source).collect::<Vec<_>>(), [Source::Limit]);
     assert_eq!(house.ends(), [Some(EndReason::Callback)]);
     house.calls_from("fourth", WITHHELD);
-    house.world.advance(Duration::from_secs(31));
+    house.world.advance(Duration::from_secs(30));
     assert_eq!(invites(house.world.taken(PBX)).len(), 1);
     assert_eq!(house.world.callbacks.len(), 1);
 
