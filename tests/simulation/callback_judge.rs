@@ -51,4 +51,9 @@ impl CallbackJudge {
             self.faults.push(("P3", record.sip_call_id.clone(), what.to_owned()));
         }
     }
+
+    /// How many callbacks there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
 }

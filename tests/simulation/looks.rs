@@ -187,6 +187,7 @@ impl World {
             }
         };
         let calls = self.parties.iter().filter(|party| party.habits.is_some()).map(told).collect();
-        Report { breaches, swarm: self.swarm, hash: self.hasher.finish(), calls }
+        let called_back = self.judge.callbacks.len();
+        Report { breaches, swarm: self.swarm, hash: self.hasher.finish(), calls, called_back }
     }
 }
