@@ -148,7 +148,8 @@ impl Engine {
             // A SIPS Request-URI asks for a SIPS Record-Route (RFC 3261 §16.6 item 4).
             let (scheme, transport) =
                 if is_sips(request) { ("sips", "") } else { ("sip", protocol.uri_parameter()) };
-            format!("<{scheme}:{host};{transport}lr;{}={cookie}>", DialogCookie::PARAMETER)
+            ["<", scheme, ":", host, ";", transport, "lr;", DialogCookie::PARAMETER, "=", &cookie, ">"]
+                .concat()
         };
         let called = (outgoing.protocol, outgoing.remote.ip());
         let calling = self.tables.servers.get(context.server).map(|server| server.flow);

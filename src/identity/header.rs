@@ -5,43 +5,61 @@ use std::borrow::Cow;
 
 /// A name-addr taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct Address<'a> {
     /// The display name without quotes and escapes, lossily UTF-8; empty when there is none.
-    pub display: String,
+    pub display: Cow<'a, str>,
     /// The scheme, lower-case.
-    pub scheme: String,
+    pub scheme: Cow<'a, str>,
     /// The user part of a sip URI or the number of a tel URI: percent-decoded, without parameters and
     /// password.
-    pub user: String,
+    pub user: Cow<'a, str>,
     /// The parameters of the user part, percent-decoded, with their semicolons; for tel URIs they are in
     /// `rest`.
-    pub user_params: String,
+    pub user_params: Cow<'a, str>,
     /// The host, lower-case, without the port; empty in tel URIs.
-    pub host: String,
+    pub host: Cow<'a, str>,
     /// Parameters and headers of the URI and of the header, verbatim.
-    pub rest: String,
+    pub rest: Cow<'a, str>,
 }
 
-impl Address {
+impl<'a> Address<'a> {
     /// Reads one value. `None` when there is no URI in it.
-    pub fn parse(value: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(value);
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
+        match String::from_utf8_lossy(value) {
+            Cow::Borrowed(text) => Self::read(text),
+            Cow::Owned(text) => Address::read(&text).map(Address::into_owned),
+        }
+    }
+
+    fn into_owned<'b>(self) -> Address<'b> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Address {
+            display: own(self.display),
+            scheme: own(self.scheme),
+            user: own(self.user),
+            user_params: own(self.user_params),
+            host: own(self.host),
+            rest: own(self.rest),
+        }
+    }
+
+    fn read(text: &'a str) -> Option<Self> {
         let text = text.trim();
-        let (display, uri, rest) = match find_unquoted(text, '<') {
+        let (display, uri, rest) = match find_unquoted(text, b'<') {
             Some(open) => {
                 let inside = text.get(open + 1..)?;
                 let close = inside.find('>')?;
                 (display_name(text.get(..open)?), inside.get(..close)?, inside.get(close + 1..)?)
             }
             // Without angle brackets, parameters belong to the header (§20.10); for us that is all one.
-            None => (String::new(), text, ""),
+            None => (Cow::Borrowed(""), text, ""),
         };
         let (scheme, after) = uri.trim().split_once(':')?;
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return None;
         }
-        let scheme = scheme.to_ascii_lowercase();
-        let mut address = Self { display, scheme, rest: rest.to_owned(), ..Self::default() };
+        let scheme = lower_case(scheme);
+        let mut address = Self { display, scheme, rest: Cow::Borrowed(rest), ..Self::default() };
         let is_tel = address.scheme == "tel";
         let (user, host) = match after.rfind('@') {
             Some(at) if !is_tel => (after.get(..at)?, after.get(at + 1..)?),
@@ -55,7 +73,9 @@ impl Address {
         address.host = host_part(host);
         let tail = if is_tel { user } else { host };
         if let Some(start) = tail.find([';', '?']) {
-            address.rest.insert_str(0, tail.get(start..)?);
+            let of_uri = tail.get(start..)?;
+            address.rest =
+                if rest.is_empty() { Cow::Borrowed(of_uri) } else { [of_uri, rest].concat().into() };
         }
         Some(address)
     }
@@ -65,6 +85,10 @@ impl Address {
 pub(super) fn list<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
     let mut values = Vec::new();
     for line in lines {
+        if memchr::memchr(b',', line).is_none() {
+            values.push(*line);
+            continue;
+        }
         let mut start = 0;
         let mut state = Scan::default();
         for (index, byte) in line.iter().enumerate() {
@@ -105,23 +129,27 @@ impl Scan {
     }
 }
 
-fn find_unquoted(text: &str, wanted: char) -> Option<usize> {
+/// Where that ASCII octet stands first outside quotes.
+fn find_unquoted(text: &str, wanted: u8) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
-    for (index, character) in text.char_indices() {
-        match character {
+    for (index, octet) in text.bytes().enumerate() {
+        match octet {
             _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            c if c == wanted && !quoted => return Some(index),
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            octet if octet == wanted && !quoted => return Some(index),
             _ => {}
         }
     }
     None
 }
 
-fn display_name(text: &str) -> String {
+fn display_name(text: &str) -> Cow<'_, str> {
     let text = text.trim();
-    let Some(quoted) = text.strip_prefix('"') else { return text.to_owned() };
+    let Some(quoted) = text.strip_prefix('"') else { return Cow::Borrowed(text) };
+    if let Some(end) = quoted.find(['"', '\\']).filter(|end| quoted.as_bytes()[*end] == b'"') {
+        return Cow::Borrowed(&quoted[..end]);
+    }
     let mut name = String::new();
     let mut characters = quoted.chars();
     while let Some(character) = characters.next() {
@@ -131,29 +159,46 @@ fn display_name(text: &str) -> String {
             _ => name.push(character),
         }
     }
-    name
+    Cow::Owned(name)
+}
+
+fn lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A part of a text that is borrowed as long as the whole is.
+fn part<'a>(whole: Cow<'a, str>, of: impl Fn(&str) -> &str) -> Cow<'a, str> {
+    match whole {
+        Cow::Owned(whole) => Cow::Owned(of(&whole).to_owned()),
+        Cow::Borrowed(whole) => {
+            let found = of(whole);
+            let start = found.as_ptr().addr() - whole.as_ptr().addr();
+            Cow::Borrowed(&whole[start..start + found.len()])
+        }
+    }
 }
 
 /// Percent-decodes first and cuts afterwards, so that an encoded `;` hides no parameter.
-fn user_part(raw: &str) -> String {
-    let decoded = percent_decode(raw);
-    let end = decoded.find([';', ':', '?']).unwrap_or(decoded.len());
-    decoded.get(..end).unwrap_or_default().trim().to_owned()
+fn user_part(raw: &str) -> Cow<'_, str> {
+    part(percent_decode(raw), |decoded| decoded.split([';', ':', '?']).next().unwrap_or(decoded).trim())
 }
 
-fn user_params(raw: &str) -> String {
-    let decoded = percent_decode(raw);
-    decoded.find(';').and_then(|start| decoded.get(start..)).unwrap_or_default().to_owned()
+fn user_params(raw: &str) -> Cow<'_, str> {
+    part(percent_decode(raw), |decoded| &decoded[decoded.find(';').unwrap_or(decoded.len())..])
 }
 
-fn host_part(raw: &str) -> String {
+fn host_part(raw: &str) -> Cow<'_, str> {
     let end = raw.find([';', '?', '>']).unwrap_or(raw.len());
     let host = raw.get(..end).unwrap_or_default().trim();
     let without_port = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    without_port.to_ascii_lowercase()
+    lower_case(without_port)
 }
 
 /// Decodes `%XX`; a malformed escape stays as it is.
@@ -187,7 +232,7 @@ mod tests {
             Address::parse(b"\"Yamada \\\"H\\\"\" <sip:03%2D1234;npdi:pw@Example.com:5060;user=phone>;tag=1")
                 .expect("has a URI");
         assert_eq!(address.display, "Yamada \"H\"");
-        assert_eq!((address.user.as_str(), address.host.as_str()), ("03-1234", "example.com"));
+        assert_eq!((&*address.user, &*address.host), ("03-1234", "example.com"));
         assert_eq!(address.rest, ";user=phone;tag=1");
     }
 

@@ -141,7 +141,7 @@ fn as_library(national: &str) -> Option<PhoneNumber> {
 /// Hyphens after `first` and `second` digits.
 fn cut(digits: &str, first: usize, second: usize) -> String {
     match (digits.get(..first), digits.get(first..second), digits.get(second..)) {
-        (Some(a), Some(b), Some(c)) => format!("{a}-{b}-{c}"),
+        (Some(a), Some(b), Some(c)) => [a, "-", b, "-", c].concat(),
         (Some(_) | None, Some(_) | None, Some(_) | None) => digits.to_owned(),
     }
 }

@@ -151,10 +151,10 @@ fn plainly_international(raw: &str) -> Option<Cleaned> {
 
 /// A Japanese number from its significant digits (without the trunk zero).
 fn domestic(significant: &str, quality: Quality) -> Option<Canonical> {
-    let national = format!("0{significant}");
+    let national = ["0", significant].concat();
     let kind = japan::kind(&national)?;
     Some(Canonical {
-        key: Some(format!("+{}{significant}", japan::CALLING_CODE)),
+        key: Some(["+", japan::CALLING_CODE, significant].concat()),
         national: japan::group(&national, kind),
         kind,
         extension: None,

@@ -67,11 +67,11 @@ pub fn read_caller(headers: &CallerHeaders<'_>, trust: bool, context: &TrunkCont
     let asserted = if trust { asserted(&headers.p_asserted_identity) } else { Vec::new() };
     // Several identities: the tel one first (RFC 3325 §9.1 allows one sip and one tel).
     let preferred = asserted.iter().find(|address| address.scheme == "tel").or(asserted.first());
-    let sources: Vec<&Address> = preferred.into_iter().chain(&from).chain(&asserted).collect();
+    let sources: Vec<&Address<'_>> = preferred.into_iter().chain(&from).chain(&asserted).collect();
     if asks_for_privacy(&headers.privacy) || sources.iter().any(|address| is_anonymous(address)) {
         return restricted(why_restricted(from.as_ref(), &asserted));
     }
-    let verified = |address: &Address| trust.then(|| verstat(address)).flatten();
+    let verified = |address: &Address<'_>| trust.then(|| verstat(address)).flatten();
     let by_peer = preferred.and_then(|address| {
         number_of(address, context).map(|number| (number, verified(address) != Some(Verstat::Failed)))
     });
@@ -130,15 +130,17 @@ enum Verstat {
 }
 
 /// The `verstat` parameter of the number or of its URI. Only a trusted peer's is ever asked for (I5).
-fn verstat(address: &Address) -> Option<Verstat> {
+fn verstat(address: &Address<'_>) -> Option<Verstat> {
     let params = address.user_params.split(';').chain(address.rest.split(';'));
-    let value = params.filter_map(|param| param.split_once('=')).find_map(|(name, value)| {
-        name.trim().eq_ignore_ascii_case("verstat").then_some(value.trim().to_ascii_lowercase())
-    })?;
-    match value.as_str() {
-        "tn-validation-passed" => Some(Verstat::Passed),
-        "tn-validation-failed" => Some(Verstat::Failed),
-        _ => None,
+    let value = params
+        .filter_map(|param| param.split_once('='))
+        .find_map(|(name, value)| name.trim().eq_ignore_ascii_case("verstat").then_some(value.trim()))?;
+    if value.eq_ignore_ascii_case("tn-validation-passed") {
+        Some(Verstat::Passed)
+    } else if value.eq_ignore_ascii_case("tn-validation-failed") {
+        Some(Verstat::Failed)
+    } else {
+        None
     }
 }
 
@@ -146,7 +148,7 @@ fn restricted(presentation: Presentation) -> Caller {
     Caller { presentation, display_name: None, asserted: false, diverted_by: None }
 }
 
-fn asserted(lines: &[&[u8]]) -> Vec<Address> {
+fn asserted<'a>(lines: &[&'a [u8]]) -> Vec<Address<'a>> {
     list(lines).into_iter().take(MAX_VALUES).filter_map(Address::parse).collect()
 }
 
@@ -158,14 +160,14 @@ fn asks_for_privacy(lines: &[&[u8]]) -> bool {
     })
 }
 
-fn is_anonymous(address: &Address) -> bool {
-    let user = address.user.to_ascii_lowercase();
-    matches!(user.as_str(), "anonymous" | "unavailable") || address.host == "anonymous.invalid"
+fn is_anonymous(address: &Address<'_>) -> bool {
+    let hides = |word: &&str| address.user.eq_ignore_ascii_case(word);
+    ["anonymous", "unavailable"].iter().any(hides) || address.host == "anonymous.invalid"
 }
 
 /// The state a restricted caller's network gave in the display name: 3GPP TS 24.008 §10.5.4.30 in words. From
 /// comes first, then the asserted identities: carriers differ.
-fn why_restricted(from: Option<&Address>, asserted: &[Address]) -> Presentation {
+fn why_restricted(from: Option<&Address<'_>>, asserted: &[Address<'_>]) -> Presentation {
     from.into_iter()
         .chain(asserted)
         .find_map(|address| cause_in_words(&address.display))
@@ -187,7 +189,7 @@ fn cause_in_words(display: &str) -> Option<Presentation> {
 
 /// Nothing was hidden and yet there is no number: a From nobody can read is an error; a host alone, or the
 /// `Unknown` of a gateway, is a number the network could not deliver.
-fn why_no_number(from: Option<&Address>) -> Presentation {
+fn why_no_number(from: Option<&Address<'_>>) -> Presentation {
     match from {
         None => Presentation::Error,
         Some(address) if address.user.len() > MAX_USER_OCTETS => Presentation::Error,
@@ -196,7 +198,7 @@ fn why_no_number(from: Option<&Address>) -> Presentation {
 }
 
 /// The number of an address, or the user part of somebody inside who has none (`sip:sato@pbx`).
-fn number_of(address: &Address, context: &TrunkContext) -> Option<Number> {
+fn number_of(address: &Address<'_>, context: &TrunkContext) -> Option<Number> {
     if address.user.is_empty() || address.user.len() > MAX_USER_OCTETS {
         return None;
     }
@@ -209,7 +211,7 @@ fn number_of(address: &Address, context: &TrunkContext) -> Option<Number> {
 }
 
 /// The library never sees a user part: `canon` hands on digits only.
-fn canon_user(address: &Address, context: &TrunkContext) -> Canonical {
+fn canon_user(address: &Address<'_>, context: &TrunkContext) -> Canonical {
     if address.user.len() > MAX_USER_OCTETS {
         return canon("", context);
     }
@@ -225,6 +227,10 @@ fn canon_user(address: &Address, context: &TrunkContext) -> Canonical {
 /// Control characters and line separators go, the rest stays verbatim, directional marks included: names
 /// travel as they are and the screen isolates them.
 fn display_name(display: &str) -> Option<String> {
+    if display.len() <= MAX_DISPLAY_CHARS && display.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        let name = display.trim();
+        return (!name.is_empty()).then(|| name.to_owned());
+    }
     let name: String =
         display.chars().filter(|c| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')).collect();
     let name: String = name.trim().chars().take(MAX_DISPLAY_CHARS).collect();
@@ -242,7 +248,7 @@ fn diverting(headers: &CallerHeaders<'_>, context: &TrunkContext) -> Option<Stri
         let private = address.rest.to_ascii_lowercase().contains("privacy=full");
         return if private { None } else { shown(&address, context) };
     }
-    let entries: Vec<Address> =
+    let entries: Vec<Address<'_>> =
         list(&headers.history_info).into_iter().take(MAX_VALUES).filter_map(Address::parse).collect();
     let marked = entries.iter().rposition(|entry| is_diverted(&entry.rest))?;
     let by_reason = entries.get(marked).is_some_and(|entry| carries_reason(&entry.rest));
@@ -271,7 +277,7 @@ fn carries_reason(rest: &str) -> bool {
     rest.to_ascii_lowercase().contains("reason=")
 }
 
-fn shown(address: &Address, context: &TrunkContext) -> Option<String> {
+fn shown(address: &Address<'_>, context: &TrunkContext) -> Option<String> {
     if address.user.is_empty() || is_anonymous(address) {
         return None;
     }

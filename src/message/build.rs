@@ -10,7 +10,7 @@ use super::header::Header;
 use super::index::{Line, Values};
 use super::name_addr::NameAddr;
 use super::phrase::reason_phrase;
-use super::text::{Span, trim};
+use super::text::{Span, put_address, put_decimal, trim};
 use super::via::ViaParts;
 use super::view::Message;
 
@@ -40,8 +40,9 @@ impl Reply<'_> {
     fn write(&self, bytes: &[u8], lines: &[Line], via: Option<&ViaParts>) -> Bytes {
         let body = self.body.map_or(&b""[..], |(_, body)| body);
         let mut to = Vec::with_capacity(bytes.len().min(2048) + 256 + body.len());
-        put(&mut to, &[b"SIP/2.0 ", self.status.to_string().as_bytes(), b" "]);
-        put(&mut to, &[self.reason.unwrap_or(reason_phrase(self.status)).as_bytes(), b"\r\n"]);
+        to.extend_from_slice(b"SIP/2.0 ");
+        put_decimal(&mut to, u64::from(self.status));
+        put(&mut to, &[b" ", self.reason.unwrap_or(reason_phrase(self.status)).as_bytes(), b"\r\n"]);
         let mut vias = lines.iter().filter(|line| line.header == Header::Via);
         if let Some((line, via)) = via.and_then(|via| vias.next().map(|line| (line, via))) {
             put_top_via(&mut to, bytes, line, via, self.source);
@@ -72,7 +73,9 @@ impl Reply<'_> {
         if let Some((kind, _)) = self.body {
             put(&mut to, &[b"Content-Type: ", kind.as_bytes(), b"\r\n"]);
         }
-        put(&mut to, &[b"Content-Length: ", body.len().to_string().as_bytes(), b"\r\n\r\n", body]);
+        to.extend_from_slice(b"Content-Length: ");
+        put_decimal(&mut to, body.len() as u64);
+        put(&mut to, &[b"\r\n\r\n", body]);
         Bytes::from(to)
     }
 
@@ -184,13 +187,17 @@ fn put_top_via(to: &mut Vec<u8>, bytes: &[u8], line: &Line, via: &ViaParts, sour
     for (span, port_of) in cuts.into_iter().flatten() {
         let kept = Span { start: at, end: span.start }.of(bytes);
         match port_of {
-            Some(source) => put(to, &[kept, b"rport=", source.port().to_string().as_bytes()]),
+            Some(source) => {
+                put(to, &[kept, b"rport="]);
+                put_decimal(to, u64::from(source.port()));
+            }
             None => put(to, &[trim_semicolon(kept)]),
         }
         at = span.end;
     }
     put(to, &[Span { start: at, end: via.whole.end }.of(bytes)]);
-    put(to, &[b";received=", source.ip().to_canonical().to_string().as_bytes()]);
+    to.extend_from_slice(b";received=");
+    put_address(to, source.ip().to_canonical());
     put(to, &[Span { start: via.whole.end, end: line.value.end }.of(bytes), b"\r\n"]);
 }
 

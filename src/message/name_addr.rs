@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::Malformed;
 use super::params::Params;
-use super::text::{is_lws, skip_lws, skip_quoted, trim};
+use super::text::{is_lws, is_no_uri, skip_lws, skip_quoted, trim};
 
 /// One address value, read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ fn unquoted_display(text: &[u8]) -> Result<Option<&[u8]>, Malformed> {
 }
 
 fn check_uri(uri: &[u8]) -> Result<(), Malformed> {
-    if uri.iter().any(|octet| *octet <= b' ' || *octet == 0x7f || matches!(octet, b'<' | b'>')) {
+    if uri.iter().any(|octet| is_no_uri(*octet)) {
         return Err(Malformed("an address with white space or control characters"));
     }
     match memchr::memchr(b':', uri) {

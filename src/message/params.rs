@@ -1,6 +1,6 @@
 //! Parameters behind a semicolon: `*(SEMI generic-param)` of RFC 3261 §25.1.
 
-use super::text::{is_lws, skip_lws, skip_quoted, skip_token, trim};
+use super::text::{class, is_lws, skip_lws, skip_quoted, skip_token, trim};
 
 /// Parameters in their order. What is no parameter is left out; who must be strict asks
 /// [`Params::are_well_formed`].
@@ -66,9 +66,39 @@ impl<'a> Iterator for Pieces<'a> {
             self.rest = &[];
             return Some(Piece::Junk);
         }
+        if let Some((piece, length)) = plain_piece(text) {
+            self.rest = &text[length..];
+            return Some(piece);
+        }
         let length = piece_length(text);
         self.rest = &text[length..];
         Some(piece(trim(&text[..length])))
+    }
+}
+
+/// What ends a parameter's name, or asks for a closer look at it.
+const ENDS_NAME: [bool; 256] = class(b" \t\r\n=;\"<>,", &[]);
+
+/// What ends a parameter's value, or asks for a closer look at it.
+const ENDS_VALUE: [bool; 256] = class(b" \t\r\n;\"", &[]);
+
+/// A parameter with its length, when it is without white space, quotes and oddities, as nearly all are;
+/// `None` when it must be read with care.
+fn plain_piece(text: &[u8]) -> Option<(Piece<'_>, usize)> {
+    let end_of = |table: &[bool; 256], from: usize| {
+        let found = text[from..].iter().position(|octet| table[usize::from(*octet)]);
+        found.map_or(text.len(), |length| from + length)
+    };
+    let name_end = end_of(&ENDS_NAME, 0);
+    match text.get(name_end) {
+        _ if name_end == 0 => None,
+        None | Some(b';') => Some((Piece::Param(&text[..name_end], None), name_end)),
+        Some(b'=') => {
+            let end = end_of(&ENDS_VALUE, name_end + 1);
+            let plain = end > name_end + 1 && text.get(end).is_none_or(|octet| *octet == b';');
+            plain.then(|| (Piece::Param(&text[..name_end], Some(&text[name_end + 1..end])), end))
+        }
+        Some(_) => None,
     }
 }
 
@@ -125,6 +155,9 @@ fn quotes_close(text: &[u8]) -> bool {
     true
 }
 
+/// What ends the value of a strict parameter.
+const ENDS_STRICT_VALUE: [bool; 256] = class(b" \t\r\n;,\"<>", &[]);
+
 /// The position behind one strict parameter (`generic-param`) that begins at `at`, with the ends of its name
 /// and the span of its value; `None` when there is none. Via needs it: RFC 4475 §3.1.2.1 wants empty
 /// parameters refused there.
@@ -143,10 +176,7 @@ pub(super) fn strict_param(text: &[u8], at: usize) -> Option<StrictParam> {
         _ => {
             let value = &text[value_at..];
             value_at
-                + value
-                    .iter()
-                    .position(|octet| is_lws(*octet) || matches!(octet, b';' | b',' | b'"' | b'<' | b'>'))
-                    .unwrap_or(value.len())
+                + value.iter().position(|octet| ENDS_STRICT_VALUE[usize::from(*octet)]).unwrap_or(value.len())
         }
     };
     Some(StrictParam { name_end, value: (end > value_at).then_some((value_at, end)), end })
@@ -161,7 +191,20 @@ pub(super) struct StrictParam {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_quickly_is_what_is_read_with_care(text in "[ab=;, \t\"<>\\\\\r\n\u{5}]{0,12}") {
+            let text = text.as_bytes();
+            if let Some((found, length)) = plain_piece(text) {
+                prop_assert_eq!(length, piece_length(text));
+                prop_assert!(piece(trim(&text[..length])) == found);
+            }
+        }
+    }
 
     #[test]
     fn names_are_found_in_any_case_and_values_keep_their_quotes() {

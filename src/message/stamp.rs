@@ -3,13 +3,12 @@
 //! Every request is stamped. Two pieces of text are inserted, both within the topmost Via, so that all that
 //! was found in the message is found again a little further on.
 
-use std::io::Write;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use super::header::Header;
-use super::text::{Span, offset};
+use super::text::{Span, offset, put_address, put_decimal};
 use super::via::{Param, ViaParts};
 use super::view::Message;
 
@@ -85,13 +84,14 @@ fn inserted(message: &Message, via: ViaParts, received: IpAddr, rport: Option<u1
     let mut bytes = Vec::with_capacity(old.len() + ";received==65535".len() + 39);
     bytes.extend_from_slice(&old[..rport_at]);
     if let Some(port) = rport {
-        // Writing to a Vec cannot fail.
-        _ = write!(bytes, "={port}");
+        bytes.push(b'=');
+        put_decimal(&mut bytes, u64::from(port));
     }
     let rport_length = bytes.len() - rport_at;
     bytes.extend_from_slice(&old[rport_at..end]);
     let before = bytes.len();
-    _ = write!(bytes, ";received={received}");
+    bytes.extend_from_slice(b";received=");
+    put_address(&mut bytes, received);
     let received_length = bytes.len() - before;
     bytes.extend_from_slice(&old[end..]);
     let moves = Moves {

@@ -41,17 +41,39 @@ pub(super) const fn is_token(octet: u8) -> bool {
     TOKEN[octet as usize]
 }
 
-/// Header names are checked octet by octet in every message: a table is quicker than comparisons.
-const TOKEN: [bool; 256] = {
+/// Octets as a table, by themselves and by ranges with both ends: what is looked at octet by octet in every
+/// message is quicker so than by comparisons.
+pub(super) const fn class(octets: &[u8], ranges: &[(u8, u8)]) -> [bool; 256] {
     let mut table = [false; 256];
-    let mut octet = 0_u8;
-    while octet < 128 {
-        table[octet as usize] = octet.is_ascii_alphanumeric()
-            || matches!(octet, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
-        octet += 1;
+    let mut at = 0;
+    while at < octets.len() {
+        table[octets[at] as usize] = true;
+        at += 1;
+    }
+    let mut at = 0;
+    while at < ranges.len() {
+        let mut octet = ranges[at].0 as usize;
+        while octet <= ranges[at].1 as usize {
+            table[octet] = true;
+            octet += 1;
+        }
+        at += 1;
     }
     table
-};
+}
+
+/// Letters and digits.
+pub(super) const ALPHANUMERIC: [(u8, u8); 3] = [(b'0', b'9'), (b'A', b'Z'), (b'a', b'z')];
+
+const TOKEN: [bool; 256] = class(b"-.!%*_+`'~", &ALPHANUMERIC);
+
+/// What may not stand in a URI that stands alone: white space, control characters, angle brackets.
+const NO_URI: [bool; 256] = class(b"\x7f<>", &[(0, b' ')]);
+
+/// Whether the octet may not stand in a URI that stands alone.
+pub(super) const fn is_no_uri(octet: u8) -> bool {
+    NO_URI[octet as usize]
+}
 
 /// Whether the text is a token of at least one octet.
 pub(super) fn all_token(text: &[u8]) -> bool {
@@ -93,6 +115,35 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// Writes a number without going by the formatter: each message that leaves has several.
+pub(super) fn put_decimal(to: &mut Vec<u8>, number: u64) {
+    let mut digits = [0_u8; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+        if rest == 0 {
+            return to.extend_from_slice(&digits[at..]);
+        }
+    }
+}
+
+/// Writes an address without brackets.
+pub(super) fn put_address(to: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, number) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    to.push(b'.');
+                }
+                put_decimal(to, u64::from(number));
+            }
+        }
+        IpAddr::V6(address) => to.extend_from_slice(address.to_string().as_bytes()),
+    }
+}
+
 /// A port: 1 to 65535.
 pub(super) fn port(text: &[u8]) -> Option<u16> {
     decimal(text).and_then(|number| u16::try_from(number).ok()).filter(|number| *number != 0)
@@ -115,11 +166,33 @@ pub(super) fn skip_quoted(text: &[u8], at: usize) -> Option<usize> {
 /// An address literal without brackets. The three colons that RFC 5118 §4.10 reports from a faulty grammar
 /// are read as two.
 pub(super) fn ip_literal(text: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 64)?;
-    if let Ok(address) = text.parse::<Ipv4Addr>() {
+    if let Some(address) = ip4(text) {
         return Some(IpAddr::V4(address));
     }
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= 64)?;
     ip6(text).map(IpAddr::V6)
+}
+
+/// An IPv4 literal: four numbers up to 255 without leading zeros, as the standard library reads it. It stands
+/// several times in every message.
+pub(super) fn ip4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut numbers = [0_u8; 4];
+    let (mut place, mut digits, mut number) = (0, 0, 0_u16);
+    for octet in text {
+        match octet {
+            b'0'..=b'9' if digits < 3 && !(digits == 1 && number == 0) => {
+                number = number * 10 + u16::from(octet - b'0');
+                digits += 1;
+            }
+            b'.' if place < 3 && digits > 0 => {
+                numbers[place] = u8::try_from(number).ok()?;
+                (place, digits, number) = (place + 1, 0, 0);
+            }
+            _ => return None,
+        }
+    }
+    numbers[3] = u8::try_from(number).ok()?;
+    (place == 3 && digits > 0).then(|| Ipv4Addr::from(numbers))
 }
 
 /// An IPv6 literal without brackets.
@@ -164,7 +237,29 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_number_and_an_address_are_written_as_the_formatter_writes_them(
+            number in any::<u64>(), shift in 0..64_u32, address in any::<IpAddr>(),
+        ) {
+            let (mut numbers, mut addresses) = (Vec::new(), Vec::new());
+            put_decimal(&mut numbers, number >> shift);
+            put_address(&mut addresses, address);
+            prop_assert_eq!(numbers, (number >> shift).to_string().into_bytes());
+            prop_assert_eq!(addresses, address.to_string().into_bytes());
+        }
+
+        #[test]
+        fn an_ipv4_literal_is_read_as_the_standard_library_reads_it(
+            text in "[0-9.]{0,16}|([0-9]{1,3}\\.){3}[0-9a]{1,3}",
+        ) {
+            prop_assert_eq!(ip4(text.as_bytes()), text.parse::<Ipv4Addr>().ok(), "{}", text);
+        }
+    }
 
     #[test]
     fn a_decimal_is_digits_only() {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Malformed;
 use super::params::Params;
-use super::text::{ip_literal, ip6, port};
+use super::text::{ALPHANUMERIC, class, ip4, ip6, is_no_uri, port};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,22 +54,17 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Reads a URI that stands alone: neither `<>` nor white space around or within it.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        if text.iter().any(|octet| *octet <= b' ' || *octet == 0x7f || matches!(octet, b'<' | b'>')) {
+        if text.iter().any(|octet| is_no_uri(*octet)) {
             return Err(Malformed("a URI with white space, control characters or angle brackets"));
         }
         let colon = memchr::memchr(b':', text).ok_or(Malformed("a URI without scheme"))?;
         let (name, opaque) = (&text[..colon], &text[colon + 1..]);
-        if !is_scheme(name) {
-            return Err(Malformed("a URI with a bad scheme"));
-        }
-        let scheme = if name.eq_ignore_ascii_case(b"sip") {
-            Scheme::Sip
-        } else if name.eq_ignore_ascii_case(b"sips") {
-            Scheme::Sips
-        } else if name.eq_ignore_ascii_case(b"tel") {
-            Scheme::Tel
-        } else {
-            Scheme::Other
+        let scheme = match name {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P'] => Scheme::Sip,
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S'] => Scheme::Sips,
+            [b't' | b'T', b'e' | b'E', b'l' | b'L'] => Scheme::Tel,
+            _ if is_scheme(name) => Scheme::Other,
+            _ => return Err(Malformed("a URI with a bad scheme")),
         };
         match scheme {
             Scheme::Sip | Scheme::Sips => Self::parse_sip(scheme, opaque),
@@ -98,22 +93,13 @@ impl<'a> Uri<'a> {
     /// RFC 3261 §19.1.1. The user part ends at the first `@`; a second one is refused, because others end it
     /// at the last.
     fn parse_sip(scheme: Scheme, opaque: &'a [u8]) -> Result<Self, Malformed> {
-        let (user, rest) = match memchr::memchr(b'@', opaque) {
-            None => (None, opaque),
-            Some(at) => (Some(&opaque[..at]), &opaque[at + 1..]),
-        };
-        if memchr::memchr(b'@', rest).is_some() {
-            return Err(Malformed("a SIP URI with two @"));
-        }
-        let user = user.map(|user| memchr::memchr(b':', user).map_or(user, |colon| &user[..colon]));
+        let Marks { user_end, at, host_end, params_end } = Marks::of(opaque)?;
+        let user = at.map(|at| &opaque[..user_end.unwrap_or(at)]);
         if user == Some(b"") {
             return Err(Malformed("a SIP URI with an empty user part"));
         }
-        let host_port_end = memchr::memchr2(b';', b'?', rest).unwrap_or(rest.len());
-        let (host_port, tail) = rest.split_at(host_port_end);
-        let (host, port) = host_and_port(host_port)?;
-        let params_end = memchr::memchr(b'?', tail).unwrap_or(tail.len());
-        let (params, headers) = tail.split_at(params_end);
+        let (host, port) = host_and_port(&opaque[at.map_or(0, |at| at + 1)..host_end])?;
+        let (params, headers) = opaque[host_end..].split_at(params_end - host_end);
         let params = Params::of(params);
         if !params.are_well_formed() {
             return Err(Malformed("a SIP URI with a bad parameter"));
@@ -139,6 +125,44 @@ impl<'a> Uri<'a> {
     }
 }
 
+/// Where the parts of a SIP URI stand, found in one pass.
+struct Marks {
+    /// The colon before the password.
+    user_end: Option<usize>,
+    /// The `@`.
+    at: Option<usize>,
+    /// Behind host and port.
+    host_end: usize,
+    /// Behind the parameters.
+    params_end: usize,
+}
+
+/// What divides a SIP URI.
+const DIVIDES: [bool; 256] = class(b"@:;?", &[]);
+
+impl Marks {
+    fn of(text: &[u8]) -> Result<Self, Malformed> {
+        let (mut colon, mut at, mut host_end, mut params_end) = (None, None, None, None);
+        for (place, octet) in text.iter().enumerate().filter(|(_, octet)| DIVIDES[usize::from(**octet)]) {
+            match octet {
+                b'@' if at.is_some() => return Err(Malformed("a SIP URI with two @")),
+                // What came before was the user's.
+                b'@' => (at, host_end, params_end) = (Some(place), None, None),
+                b':' if at.is_none() => _ = colon.get_or_insert(place),
+                b';' => _ = host_end.get_or_insert(place),
+                b'?' => _ = params_end.get_or_insert(place),
+                _ => {}
+            }
+        }
+        let params_end = params_end.unwrap_or(text.len());
+        let host_end = host_end.unwrap_or(params_end).min(params_end);
+        Ok(Self { user_end: colon, at, host_end, params_end })
+    }
+}
+
+/// What a host name is made of. Underscores are not in the grammar, but in the names of many hosts.
+const HOST_NAME: [bool; 256] = class(b"-._", &ALPHANUMERIC);
+
 impl<'a> Host<'a> {
     /// Reads a host name, an IPv4 literal or a bracketed IPv6 literal.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
@@ -150,15 +174,13 @@ impl<'a> Host<'a> {
                 .map(Host::V6)
                 .ok_or(Malformed("a bad IPv6 literal"));
         }
-        if let Some(IpAddr::V4(address)) =
-            text.first().filter(|octet| octet.is_ascii_digit()).and_then(|_| ip_literal(text))
-        {
+        if let Some(address) = ip4(text) {
             return Ok(Host::V4(address));
         }
-        // Underscores are not in the grammar, but in the names of many hosts.
-        let is_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
         match std::str::from_utf8(text) {
-            Ok(name) if !name.is_empty() && text.iter().all(is_name) => Ok(Host::Name(name)),
+            Ok(name) if !name.is_empty() && text.iter().all(|octet| HOST_NAME[usize::from(*octet)]) => {
+                Ok(Host::Name(name))
+            }
             _ => Err(Malformed("a bad host")),
         }
     }
@@ -199,8 +221,32 @@ fn host_and_port(text: &[u8]) -> Result<(Host<'_>, Option<u16>), Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::message::percent_decode;
+
+    proptest! {
+        #[test]
+        fn a_sip_uri_is_divided_where_a_search_for_each_mark_divides_it(text in "[ab1.@:;?=]{0,14}") {
+            let text = text.as_bytes();
+            let find = |text: &[u8], any: &[u8]| text.iter().position(|octet| any.contains(octet));
+            let at = find(text, b"@");
+            let rest = at.map_or(0, |at| at + 1);
+            if find(&text[rest..], b"@").is_some() {
+                prop_assert!(Marks::of(text).is_err());
+                return Ok(());
+            }
+            let marks = Marks::of(text).unwrap();
+            let host_end = find(&text[rest..], b";?").map_or(text.len(), |length| rest + length);
+            let params_end = find(&text[host_end..], b"?").map_or(text.len(), |length| host_end + length);
+            prop_assert_eq!(marks.at, at);
+            prop_assert_eq!((marks.host_end, marks.params_end), (host_end, params_end));
+            if let Some(at) = at {
+                prop_assert_eq!(marks.user_end, find(&text[..at], b":"));
+            }
+        }
+    }
 
     #[test]
     fn a_sip_uri_is_read_to_its_parts() {

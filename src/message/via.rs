@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Malformed;
 use super::params::{StrictParam, strict_param};
-use super::text::{Span, ip_literal, is_lws, port, skip_lws, skip_token};
+use super::text::{Span, class, ip_literal, port, skip_lws, skip_token};
 use super::uri::Host;
 
 /// The cookie that marks a branch as unique in the sense of RFC 3261 §8.1.1.7.
@@ -190,6 +190,10 @@ impl ViaParts {
 
 /// `SIP/2.0/` with white space where the grammar allows it; the position of the transport.
 fn protocol(text: &[u8], at: usize) -> Result<usize, Malformed> {
+    const USUAL: &[u8] = b"SIP/2.0/";
+    if text[at..].starts_with(USUAL) {
+        return Ok(skip_lws(text, at + USUAL.len()));
+    }
     let flaw = Malformed("a Via that is not SIP/2.0");
     let mut at = at;
     for word in [&b"SIP"[..], b"2.0"] {
@@ -206,14 +210,15 @@ fn protocol(text: &[u8], at: usize) -> Result<usize, Malformed> {
     Ok(at)
 }
 
+/// What ends the host of a Via.
+const ENDS_HOST: [bool; 256] = class(b" \t\r\n:;,", &[]);
+
 fn host_end(text: &[u8], at: usize) -> Result<usize, Malformed> {
     let rest = &text[at..];
     let length = if rest.first() == Some(&b'[') {
         memchr::memchr(b']', rest).map_or(0, |closing| closing + 1)
     } else {
-        rest.iter()
-            .position(|octet| is_lws(*octet) || matches!(octet, b':' | b';' | b','))
-            .unwrap_or(rest.len())
+        rest.iter().position(|octet| ENDS_HOST[usize::from(*octet)]).unwrap_or(rest.len())
     };
     Host::parse(&rest[..length]).map_err(|_| Malformed("a Via with a bad host"))?;
     Ok(at + length)

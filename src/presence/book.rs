@@ -292,6 +292,13 @@ impl AgentBook {
         self.people.get(agent).ok_or(WhyNot::NoSuchAgent)?.offerable(self.require_screen)
     }
 
+    /// Everybody who can be offered a call, in the order of their ids, with since when they have waited.
+    pub fn free(&self) -> impl Iterator<Item = (Moment, &AgentId)> {
+        let screen = self.require_screen;
+        let free = self.people.iter().filter(move |(_, person)| person.offerable(screen).is_ok());
+        free.map(|(agent, person)| (person.idle_since, agent))
+    }
+
     /// Somebody who can be offered a call and could not before, whatever brought them back; each once.
     pub fn take_freed(&mut self) -> Option<AgentId> {
         self.freed.pop_first()
@@ -299,9 +306,8 @@ impl AgentBook {
 
     /// Everybody counts as just come free: something else has changed that decides who gets which call.
     pub fn free_all(&mut self) {
-        let screen = self.require_screen;
-        let free = self.people.iter().filter(|(_, person)| person.offerable(screen).is_ok());
-        self.freed.extend(free.map(|(agent, _)| agent.clone()));
+        let free: Vec<AgentId> = self.free().map(|(_, agent)| agent.clone()).collect();
+        self.freed.extend(free);
     }
 
     /// Since when the agent has waited for a call.

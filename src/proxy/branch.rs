@@ -13,7 +13,7 @@ const MAGIC: &str = "z9hG4bK";
 const LENGTH: usize = 49;
 
 /// The last digits of the number, as many as there is room for.
-fn write_hex(text: &mut [u8], number: u64) {
+pub(super) fn write_hex(text: &mut [u8], number: u64) {
     let mut rest = number;
     for octet in text.iter_mut().rev() {
         *octet = b"0123456789abcdef"[(rest & 15) as usize];

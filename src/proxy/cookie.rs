@@ -3,6 +3,7 @@
 //! The proof binds our call id to the dialog's Call-ID and to the tag of the side that sent the INVITE. In a
 //! later request that tag is the From tag or the To tag, whichever side speaks.
 
+use super::branch::write_hex;
 use super::secret::{Purpose, Secret};
 
 /// What our Record-Route remembers of a dialog.
@@ -18,7 +19,11 @@ impl DialogCookie {
 
     /// Writes the cookie for a dialog begun by the INVITE with this Call-ID and From tag.
     pub fn mint(self, secret: &Secret, call_id: &[u8], inviting_tag: &[u8]) -> String {
-        format!("{:032x}{:016x}", self.call, self.proof(secret, call_id, inviting_tag))
+        let mut text = [0; 48];
+        write_hex(&mut text[..16], (self.call >> 64) as u64);
+        write_hex(&mut text[16..32], self.call as u64);
+        write_hex(&mut text[32..], self.proof(secret, call_id, inviting_tag));
+        text.iter().copied().map(char::from).collect()
     }
 
     /// Reads the cookie of a request within the dialog; `None` when it belongs to another dialog, was cut or

@@ -75,10 +75,8 @@ pub fn forward_request(forward: &Forward<'_>) -> Bytes {
     if forward.originated {
         edit.remove_all(Header::Via);
     }
-    edit.push_via(
-        format!("SIP/2.0/{} {};branch={}", forward.protocol.via_name(), forward.sent_by, forward.branch)
-            .as_bytes(),
-    );
+    let via = ["SIP/2.0/", forward.protocol.via_name(), " ", forward.sent_by, ";branch=", forward.branch];
+    edit.push_via(via.concat().as_bytes());
     edit.finish()
 }
 

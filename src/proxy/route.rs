@@ -35,39 +35,34 @@ pub fn plan_route(request: &Message, own: &Own) -> Option<RoutePlan> {
         RoutePlan { effective_uri: own_bytes(request, request.request_uri()), ..RoutePlan::default() };
     let mut routes = Vec::new();
     for value in request.values(Header::Route) {
-        let address = NameAddr::parse(value.bytes).ok()?;
-        Uri::parse(address.uri).ok()?;
-        routes.push(address.uri);
+        let text = NameAddr::parse(value.bytes).ok()?.uri;
+        routes.push((text, Uri::parse(text).ok()?));
     }
     // "If the Request-URI contains a value this proxy previously placed into a Record-Route header field, the
     // proxy MUST replace the Request-URI in the request with the last value from the Route header field".
-    if let Some(cookie) = own_cookie(request.request_uri(), own) {
+    let there = Uri::parse(request.request_uri()).ok().filter(|uri| own.is_own(uri));
+    if let Some(cookie) = there.as_ref().and_then(cookie_in) {
         plan.cookie = Some(own_bytes(request, cookie));
-        let last = routes.pop()?;
+        let (last, _) = routes.pop()?;
         plan.effective_uri = own_bytes(request, last);
         plan.request_uri = Some(plan.effective_uri.clone());
         plan.drop_last_route = true;
     }
-    for route in &routes {
-        let uri = Uri::parse(route).ok()?;
-        if !own.is_own(&uri) {
+    for (route, uri) in &routes {
+        if !own.is_own(uri) {
             plan.next_route = Some(own_bytes(request, route));
             break;
         }
         plan.own_routes += 1;
         if plan.cookie.is_none() {
-            plan.cookie = own_cookie(route, own).map(|cookie| own_bytes(request, cookie));
+            plan.cookie = cookie_in(uri).map(|cookie| own_bytes(request, cookie));
         }
     }
     Some(plan)
 }
 
 /// The cookie in a URI of ours.
-fn own_cookie<'a>(uri: &'a [u8], own: &Own) -> Option<&'a [u8]> {
-    let uri = Uri::parse(uri).ok()?;
-    if !own.is_own(&uri) {
-        return None;
-    }
+fn cookie_in<'a>(uri: &Uri<'a>) -> Option<&'a [u8]> {
     uri.params.get(DialogCookie::PARAMETER)?
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::Directory;
 use super::rules::WhyAssignee;
 use super::snapshot::RecordedPeople;
 use crate::clock::Moment;
@@ -113,7 +114,26 @@ impl<'a> From<&'a AgentBook> for People<'a> {
     }
 }
 
-impl People<'_> {
+impl<'a> People<'a> {
+    /// Those of the directory who can be offered a call, with since when each has waited.
+    pub(super) fn free_among(&self, directory: &'a Directory) -> Vec<(Moment, &'a AgentId)> {
+        let mut listed = directory.agents.keys().peekable();
+        match self {
+            // Both are in the order of ids: nobody is searched for, as there may be hundreds.
+            Self::Live(book) => book
+                .free()
+                .filter(|(_, agent)| {
+                    while listed.next_if(|listed| listed < agent).is_some() {}
+                    listed.peek() == Some(agent)
+                })
+                .collect(),
+            Self::Recorded(people) => listed
+                .filter(|agent| people.offerable(agent).is_ok())
+                .map(|agent| (people.idle_since(agent).unwrap_or_default(), agent))
+                .collect(),
+        }
+    }
+
     /// Whether the agent can be offered a call.
     ///
     /// # Errors

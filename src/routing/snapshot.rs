@@ -168,13 +168,7 @@ fn kept_of(card: &CustomerCard) -> CustomerCard {
 }
 
 fn free_of(facts: &Facts<'_>) -> Vec<Free> {
-    let mut free: Vec<(Moment, &AgentId)> = facts
-        .directory
-        .agents
-        .keys()
-        .filter(|agent| facts.agents.offerable(agent).is_ok())
-        .map(|agent| (facts.agents.idle_since(agent).unwrap_or_default(), agent))
-        .collect();
+    let mut free = facts.agents.free_among(facts.directory);
     if free.len() > FREE_KEPT {
         free.select_nth_unstable(FREE_KEPT);
         free.truncate(FREE_KEPT);

@@ -56,6 +56,9 @@ struct Sent {
     cancelled: Option<u64>,
     /// Its transport was reported as failed, or it may have been given up before anything came back.
     failed: bool,
+    /// An answer of it came too late and was ended: further ones of the same branch are ended as well, even
+    /// when it rings in between.
+    disowned: bool,
     method: Method,
     breadth: Option<u32>,
 }
@@ -90,8 +93,8 @@ pub struct Judge {
     /// whether it has ended them too.
     late: BTreeMap<(String, Vec<u8>), bool>,
     /// Answers that may be ended so whoever else is asked: their branch was cancelled, had been
-    /// silent, or its time was over.
-    lost: BTreeSet<(String, Vec<u8>)>,
+    /// silent, or its time was over. With the request they answer.
+    lost: BTreeMap<(String, Vec<u8>), Key>,
     /// Calls whose caller sent CANCEL.
     pub cancels: BTreeSet<String>,
     /// Dialogs (by the callee's tag) in which a BYE came in.
@@ -159,9 +162,9 @@ impl Judge {
             && (sent.last.is_none() || now < sent.at + SURELY_WAITS);
         let unanswered = sent.last.is_none();
         // Given up while it was silent, for its silence or because the agent declined: no CANCEL could leave.
-        let lost = sent.cancelled.is_some() || !sent.provisional || !live;
+        let lost = sent.cancelled.is_some() || !sent.provisional || !live || sent.disowned;
         if (200..300).contains(&status) && key.1 == Method::Invite && lost {
-            self.lost.insert((call.clone(), message.to_tag().unwrap_or_default().to_vec()));
+            self.lost.insert((call.clone(), message.to_tag().unwrap_or_default().to_vec()), key.clone());
         }
         match status {
             // At the last moment: it may be cancelled, or be given up already.
@@ -427,7 +430,10 @@ impl Judge {
         }
         let owed = self.owed.take_if(|(_, tag, _)| *tag == answer.1);
         let asked = owed.and_then(|(_, _, up)| self.asked.get(&up));
-        let given_up = self.lost.contains(&answer)
+        if let Some(sent) = self.lost.get(&answer).and_then(|key| self.sent.get_mut(key)) {
+            sent.disowned = true;
+        }
+        let given_up = self.lost.contains_key(&answer)
             || asked.is_some_and(|asked| asked.cancelled || asked.last.is_some() || asked.branches.len() > 1);
         self.late.insert(answer, false);
         given_up
@@ -466,6 +472,7 @@ impl Judge {
                 last: None,
                 cancelled: None,
                 failed: false,
+                disowned: false,
                 method: key.1,
             },
         );
