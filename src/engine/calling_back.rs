@@ -1,6 +1,6 @@
 //! Callers who are to be called back (P3): by their own key, by a rule, at the limit of their time, or
-//! because they gave up while something was open. The callback is noted first, and only then is the caller told so
-//! and let go.
+//! because they gave up while something was open. The callback is noted first, and only then is the caller
+//! told so and let go.
 
 use std::sync::Arc;
 

@@ -156,7 +156,7 @@ const OTHERS: [Row; 19] = [
         &["+ r: matched, but 90 s of it are over: the next rule is asked"],
     ),
     (
-        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 9, wait_for = "skill:english" } }]"#,
+        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 9, wait_for = "skill:english" }}]"#,
         |it| {
             it.can.park = true;
             it.tried = vec![id("a2"), id("b1")];
