@@ -85,6 +85,7 @@ fn deciding(criterion: &mut Criterion) {
         greeting_en: None,
         group: Some("g0".to_owned()),
         assigned_first: true,
+        priority: 0,
     };
     let cards = book.find(&number(41));
     let facts = |customer| Facts {

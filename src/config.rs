@@ -19,7 +19,7 @@ use std::path::Path;
 
 pub use address::{Host, HostPort, Listen, NextHop, Protocol};
 pub use digest::{Digest, PasswordSource, PeerAuth};
-pub use house::{Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
+pub use house::{AtLimit, Desk, Guidance, Music, Numbering, Park, ParkMode, Routing};
 pub use media::{Announcements, Media, Saying};
 pub use route::Route;
 pub use rules::Rules;

@@ -241,6 +241,7 @@ impl Driver {
             FromWorld::Directory(directory) => Input::Directory(directory),
             FromWorld::StoredStatus(stored) => Input::StoredStatus(stored),
             FromWorld::CallsBefore(calls) => Input::CallsBefore(calls),
+            FromWorld::CallbacksBefore(callbacks) => Input::CallbacksBefore(callbacks),
             FromWorld::Customers(customers) => {
                 self.customers = customers;
                 return;
@@ -298,6 +299,9 @@ impl Driver {
                 Output::StoreStatus { stored, user } => self.outlets.write(Write::Status { stored, user }),
                 Output::Audit(audit) => self.outlets.write(Write::Audit(audit)),
                 Output::Record(record) => self.outlets.write(Write::Record(record)),
+                Output::StoreCallback { callback, user } => {
+                    self.outlets.write(Write::Callback { callback, user });
+                }
                 Output::NoticeAcknowledged { call, notice, agent, at } => {
                     self.outlets.write(Write::NoticeAcknowledged { call, notice, agent, at });
                 }

@@ -23,6 +23,7 @@ pub mod customer;
 pub mod presence;
 pub mod routing;
 pub mod park;
+pub mod callback;
 pub mod guidance;
 pub mod media;
 pub mod events;

@@ -11,6 +11,8 @@
 
 #[path = "simulation/arrivals.rs"]
 mod arrivals;
+#[path = "simulation/callback_judge.rs"]
+mod callback_judge;
 #[path = "simulation/callee.rs"]
 mod callee;
 #[path = "simulation/house.rs"]
@@ -98,7 +100,9 @@ fn without_loss_every_call_ends_connected_abandoned_or_refused() {
 /// Callers who wait with music, early or answered, and everything that can go wrong then.
 #[test]
 fn i8_callers_with_music_have_one_dialog_and_one_description_and_are_never_left_in_silence() {
-    simulate("music", MUSIC_SEEDS, budget().music, Day::Music).is_clean();
+    let summary = simulate("music", MUSIC_SEEDS, budget().music, Day::Music);
+    summary.is_clean();
+    assert!(summary.called_back > budget().music / 100, "{} callbacks", summary.called_back);
 }
 
 /// Other seeds every time, by the clock.

@@ -107,18 +107,22 @@ async fn set_as(
     let (agent, status, user) = (agent.clone(), status.clone(), session.user.clone());
     match state.engine.ask(Request::SetPresence { agent, status, by, user }).await? {
         Answer::Presence(document) => Ok(document),
-        Answer::Done { .. } | Answer::Passing { .. } | Answer::Presences(_) | Answer::Calls(_) => {
-            Err(unexpected())
-        }
+        Answer::Done { .. }
+        | Answer::Passing { .. }
+        | Answer::Presences(_)
+        | Answer::Callbacks(_)
+        | Answer::Calls(_) => Err(unexpected()),
     }
 }
 
 async fn presences(state: &ApiState) -> Result<BTreeMap<AgentId, PresenceDocument>, Problem> {
     match state.engine.ask(Request::Presences).await? {
         Answer::Presences(list) => Ok(list.into_iter().map(|one| (one.agent.clone(), one)).collect()),
-        Answer::Done { .. } | Answer::Passing { .. } | Answer::Presence(_) | Answer::Calls(_) => {
-            Err(unexpected().into())
-        }
+        Answer::Done { .. }
+        | Answer::Passing { .. }
+        | Answer::Presence(_)
+        | Answer::Callbacks(_)
+        | Answer::Calls(_) => Err(unexpected().into()),
     }
 }
 

@@ -105,7 +105,13 @@ async fn find(state: &ApiState, session: &Session, id: String) -> Result<CallRec
     let id = CallId::new(id);
     let live = match state.engine.ask(Request::LiveCall(id.clone())).await {
         Ok(Answer::Calls(calls)) => calls.into_iter().next(),
-        Ok(Answer::Done { .. } | Answer::Passing { .. } | Answer::Presence(_) | Answer::Presences(_)) => None,
+        Ok(
+            Answer::Done { .. }
+            | Answer::Passing { .. }
+            | Answer::Presence(_)
+            | Answer::Presences(_)
+            | Answer::Callbacks(_),
+        ) => None,
         Err(Refusal { code: ErrorCode::NotFound, .. }) => None,
         Err(refusal) => {
             tracing::debug!(code = ?refusal.code, "the engine did not say whether a call is live");
@@ -127,9 +133,11 @@ async fn live_calls(
 ) -> Result<Vec<CallRecord>, Problem> {
     let calls = match state.engine.ask(Request::LiveCalls).await? {
         Answer::Calls(calls) => calls,
-        Answer::Done { .. } | Answer::Passing { .. } | Answer::Presence(_) | Answer::Presences(_) => {
-            Vec::new()
-        }
+        Answer::Done { .. }
+        | Answer::Passing { .. }
+        | Answer::Presence(_)
+        | Answer::Presences(_)
+        | Answer::Callbacks(_) => Vec::new(),
     };
     let of_agent = |call: &CallRecord| {
         wanted.agent.as_deref().is_none_or(|agent| {

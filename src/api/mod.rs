@@ -3,6 +3,7 @@
 
 mod agents;
 mod attempts;
+mod callbacks;
 mod calls;
 pub mod credentials;
 mod customers;
@@ -20,6 +21,7 @@ mod sessions;
 mod status;
 mod store;
 
+pub use callbacks::step as callback_step;
 pub use problem::Problem;
 pub use router::{ApiSettings, ApiState, Normalise, PeerAddress, RuleSettings, router, router_with};
 pub use serve::{ServeSettings, serve};

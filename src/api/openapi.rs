@@ -3,7 +3,7 @@
 use axum::Json;
 use utoipa::OpenApi;
 
-use super::{agents, calls, customers, health, log_in, rules};
+use super::{agents, callbacks, calls, customers, health, log_in, rules};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,6 +22,9 @@ use super::{agents, calls, customers, health, log_in, rules};
         calls::list,
         calls::one,
         calls::trace,
+        callbacks::list,
+        callbacks::one,
+        callbacks::change,
         customers::list,
         customers::one,
         customers::contacts,

@@ -3,7 +3,8 @@
 //! Roles build on each other from agent over supervisor to manager; an administrator runs the system and may
 //! set presence and read everything, but takes no calls unless the user also has an agent.
 
-use crate::engine::{ErrorCode, Refusal};
+use crate::callback::Callback;
+use crate::engine::{CallbackChange, ErrorCode, Refusal};
 use crate::events::{Audience, CallRecord};
 use crate::presence::{AgentId, SetBy};
 use crate::routing::Directory;
@@ -67,6 +68,31 @@ pub fn sees_all(role: UserRole) -> bool {
         UserRole::Agent => false,
         UserRole::Supervisor | UserRole::Manager | UserRole::Admin => true,
     }
+}
+
+/// Whether the user sees a callback and works on it: their own, or, for supervisors and above, anybody's.
+pub fn may_work_on(role: UserRole, agent: Option<&AgentId>, callback: &Callback) -> bool {
+    sees_all(role) || (agent.is_some() && callback.person.as_ref() == agent)
+}
+
+/// Whether the user may make this change. A time is promised by who is to call, or by a manager; who is to
+/// call is said by a supervisor.
+///
+/// # Errors
+/// `forbidden`.
+pub fn may_change_callback(
+    role: UserRole,
+    agent: Option<&AgentId>,
+    callback: &Callback,
+    change: &CallbackChange,
+) -> Result<(), Refusal> {
+    let owner = agent.is_some() && callback.person.as_ref() == agent;
+    let may = match change {
+        CallbackChange::Assign(_) => sees_all(role),
+        CallbackChange::Promise(_) => owner || matches!(role, UserRole::Manager | UserRole::Admin),
+        CallbackChange::Step(_) => may_work_on(role, agent, callback),
+    };
+    if may { Ok(()) } else { Err(forbidden()) }
 }
 
 /// Whether the user may read, save, try and put in force the house's rules.

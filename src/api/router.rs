@@ -15,7 +15,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use super::credentials::guard;
-use super::{Problem, Sessions, Store, agents, calls, customers, health, log_in, openapi, page, rules};
+use super::{
+    Problem, Sessions, Store, agents, callbacks, calls, customers, health, log_in, openapi, page, rules,
+};
 use crate::desk::{self, WsState};
 use crate::driver::EngineHandle;
 use crate::routing::Directory;
@@ -126,6 +128,8 @@ pub fn router_with(state: ApiState, further: Router<ApiState>) -> Router {
         .route("/api/v1/calls", get(calls::list))
         .route("/api/v1/calls/{id}", get(calls::one))
         .route("/api/v1/calls/{id}/trace", get(calls::trace))
+        .route("/api/v1/callbacks", get(callbacks::list))
+        .route("/api/v1/callbacks/{id}", get(callbacks::one).patch(callbacks::change))
         .route("/api/v1/customers", get(customers::list))
         .route("/api/v1/customers/{id}", get(customers::one))
         .route("/api/v1/customers/{id}/contacts", get(customers::contacts))

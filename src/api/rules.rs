@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::request::Body;
 use super::{ApiState, Problem, Session, rights};
-use crate::engine::Engine;
+use crate::routing::Abilities;
 use crate::routing::rules::{LintFacts, RuleFault, RuleSet, dry_run, lint};
 use crate::storage::RuleVersion;
 
@@ -173,7 +173,7 @@ pub async fn try_out(
     let zone = state.settings.rules.zone.clone();
     let run = tokio::task::spawn_blocking(move || {
         let calls = calls.iter().map(|it| (it.call.as_str(), it.facts.as_ref(), it.action.clone()));
-        dry_run(&Arc::new(set), &directory, &zone, Engine::ABILITIES, calls)
+        dry_run(&Arc::new(set), &directory, &zone, Abilities::ALL, calls)
     });
     let run = run.await.map_err(|_| Problem::unavailable())?;
     let mut shown = serde_json::to_value(run).map_err(|_| Problem::unavailable())?;

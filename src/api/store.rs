@@ -3,11 +3,13 @@
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::callback::{Callback, CallbackId};
 use crate::customer::{Contact, CustomerCard};
 use crate::events::CallRecord;
 use crate::presence::{CallId, CustomerId};
 use crate::storage::{
-    CallFilter, Page, RecordedDecision, RuleVersion, Storage, StorageError, StoredSession, User,
+    CallFilter, CallbackFilter, Page, RecordedDecision, RuleVersion, Storage, StorageError, StoredSession,
+    User,
 };
 
 /// An answer that takes a while.
@@ -35,6 +37,13 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Answering<'a, Page<CallRecord>>;
     fn call<'a>(&'a self, id: &'a CallId) -> Answering<'a, Option<CallRecord>>;
+    fn ended_callbacks<'a>(
+        &'a self,
+        filter: &'a CallbackFilter,
+        cursor: Option<&'a str>,
+        limit: u32,
+    ) -> Answering<'a, Page<Callback>>;
+    fn callback<'a>(&'a self, id: &'a CallbackId) -> Answering<'a, Option<Callback>>;
     fn rule_versions(&self) -> Answering<'_, Vec<RuleVersion>>;
     fn rules(&self, version: i64) -> Answering<'_, Option<(RuleVersion, String)>>;
     fn save_rules<'a>(
@@ -93,6 +102,19 @@ impl Store for Storage {
 
     fn call<'a>(&'a self, id: &'a CallId) -> Answering<'a, Option<CallRecord>> {
         Box::pin(self.call(id))
+    }
+
+    fn ended_callbacks<'a>(
+        &'a self,
+        filter: &'a CallbackFilter,
+        cursor: Option<&'a str>,
+        limit: u32,
+    ) -> Answering<'a, Page<Callback>> {
+        Box::pin(self.ended_callbacks(filter, cursor, limit))
+    }
+
+    fn callback<'a>(&'a self, id: &'a CallbackId) -> Answering<'a, Option<Callback>> {
+        Box::pin(self.callback(id))
     }
 
     fn rule_versions(&self) -> Answering<'_, Vec<RuleVersion>> {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::{Answering, Store};
 use super::*;
+use crate::callback::{Callback, CallbackId};
 use crate::customer::{Contact, CustomerCard, Direction, Language};
 use crate::desk::{Desk, DeskHandle, DeskSettings, WsState};
 use crate::driver::{EngineHandle, FromDesk};
@@ -28,7 +29,8 @@ use crate::presence::{
 };
 use crate::routing::{Agent, Directory};
 use crate::storage::{
-    CallFilter, Page, RecordedDecision, RuleVersion, StorageError, StoredSession, User, UserRole,
+    CallFilter, CallbackFilter, Page, RecordedDecision, RuleVersion, StorageError, StoredSession, User,
+    UserRole,
 };
 use crate::telemetry::Health;
 
@@ -169,6 +171,8 @@ impl Reply {
 pub(crate) struct FakeEngine {
     pub(crate) asked: Mutex<Vec<Request>>,
     pub(crate) live: Mutex<Vec<CallRecord>>,
+    /// Open callbacks.
+    pub(crate) callbacks: Mutex<Vec<Callback>>,
     /// Agents whose absence a supervisor set.
     pub(crate) locked: Mutex<Vec<AgentId>>,
     pub(crate) refuse_with: Mutex<Option<Refusal>>,
@@ -220,6 +224,18 @@ impl FakeEngine {
             | Request::GrantTransfer { .. }
             | Request::FinishWrapUp { .. } => Ok(Answer::Done { rev: None }),
             Request::TransferCall { rev, .. } => Ok(Answer::Passing { rev: Some(rev + 1), means: "server" }),
+            Request::Callbacks(of) => {
+                let own = |it: &&Callback| of.is_none() || it.person == of;
+                Ok(Answer::Callbacks(self.callbacks.lock().unwrap().iter().filter(own).cloned().collect()))
+            }
+            Request::Callback(id) | Request::ChangeCallback { id, .. } => {
+                let open = self.callbacks.lock().unwrap();
+                let found: Vec<Callback> = open.iter().filter(|it| it.id == id).cloned().collect();
+                if found.is_empty() {
+                    return Err(Refusal::of(ErrorCode::NotFound, "ありません", "No such callback"));
+                }
+                Ok(Answer::Callbacks(found))
+            }
             Request::Presences => Ok(Answer::Presences(
                 directory()
                     .agents
@@ -252,6 +268,8 @@ pub(crate) struct FakeStore {
     /// Text, note and user of each version, the first being version 1.
     pub(crate) rules: Mutex<Vec<(String, String, String)>>,
     pub(crate) active_rules: Mutex<Option<i64>>,
+    /// Callbacks that are over.
+    pub(crate) callbacks: Mutex<Vec<Callback>>,
     pub(crate) decisions: Mutex<Vec<RecordedDecision>>,
     pub(crate) down: AtomicBool,
 }
@@ -264,6 +282,7 @@ impl FakeStore {
             calls: Mutex::default(),
             rules: Mutex::default(),
             active_rules: Mutex::default(),
+            callbacks: Mutex::default(),
             decisions: Mutex::default(),
             down: AtomicBool::new(false),
         };
@@ -341,6 +360,21 @@ impl Store for FakeStore {
 
     fn customer<'a>(&'a self, id: &'a CustomerId) -> Answering<'a, Option<CustomerCard>> {
         self.answer(customer().into_iter().find(|card| card.id == *id))
+    }
+
+    fn ended_callbacks<'a>(
+        &'a self,
+        filter: &'a CallbackFilter,
+        _cursor: Option<&'a str>,
+        _limit: u32,
+    ) -> Answering<'a, Page<Callback>> {
+        let own = |it: &&Callback| filter.person.is_none() || it.person == filter.person;
+        let items = self.callbacks.lock().unwrap().iter().filter(own).cloned().collect();
+        self.answer(Page { items, next: None })
+    }
+
+    fn callback<'a>(&'a self, id: &'a CallbackId) -> Answering<'a, Option<Callback>> {
+        self.answer(self.callbacks.lock().unwrap().iter().find(|it| it.id == *id).cloned())
     }
 
     fn contacts<'a>(
@@ -449,6 +483,7 @@ pub(crate) fn call(id: &str, agent: Option<&str>, offered_to: &[&str], ended: bo
         parked: None,
         transfer_count: 0,
         handled_by: Vec::new(),
+        callback: None,
         traces: vec![Trace::Read(
             serde_json::json!({"rule": "line_group", "matched": true, "why": "the line has a group"}),
         )],

@@ -12,7 +12,7 @@ use crate::identity::{Canonical, NumberKind, Presentation, Quality, TrunkContext
 use crate::media::ports::Library;
 use crate::presence::{AgentBook, AgentId};
 use crate::routing::rules::{LintFacts, RuleFault, RuleSet, lint};
-use crate::routing::{Action, Background, CustomerFact, Directory, Facts, decide};
+use crate::routing::{Abilities, Action, Background, CustomerFact, Directory, Facts, decide};
 use crate::storage::import::{ImportedNumber, Table as StorageTable};
 use crate::storage::{Storage, StorageError, UserRole as StorageRole};
 
@@ -56,7 +56,11 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Failu
             agents: (&agents).into(),
             directory: &directory,
             tried: &[],
-            background: Background { zone: Some(&config.guidance.time_zone), ..Background::default() },
+            background: Background {
+                zone: Some(&config.guidance.time_zone),
+                can: Abilities { callback: has_number(&presentation), ..Abilities::ALL },
+                ..Background::default()
+            },
         });
         explanation(&called, &decision)
     })
@@ -195,6 +199,11 @@ async fn cards_of(
         | Presentation::ServiceConflict
         | Presentation::Error => Ok(None),
     }
+}
+
+/// Whether there is a number that could be called back.
+const fn has_number(presentation: &Presentation) -> bool {
+    matches!(presentation, Presentation::Number(_))
 }
 
 fn fact_of(cards: Option<&[CustomerCard]>) -> CustomerFact<'_> {

@@ -8,7 +8,8 @@ use crate::cli::Failure;
 use crate::config::{self, CalledNumberSource, Config, Host, ParkMode, PasswordSource, PeerAuth, Redirects};
 use crate::desk::DeskSettings;
 use crate::engine::{
-    Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings, TransferSettings,
+    Auth, CallbackSettings, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings,
+    TransferSettings,
 };
 use crate::events::HubSettings;
 use crate::guidance::Templates;
@@ -108,11 +109,18 @@ fn park_settings(config: &Config) -> ParkSettings {
     };
     let profile = Profile {
         modes: park.modes.iter().map(|mode| (parked_as(*mode), limit_of(mode))).collect(),
-        at_limit: park.refuse_at_limit.map_or(AtLimit::DefaultRoute, AtLimit::Refuse),
+        at_limit: match park.at_limit {
+            config::AtLimit::DefaultRoute => AtLimit::DefaultRoute,
+            config::AtLimit::Refuse => AtLimit::Refuse(480),
+            config::AtLimit::Callback => AtLimit::Callback,
+        },
+        key: park.callback_digit,
+        early_keys: false,
     };
     let of_peer = |peer: &crate::config::Peer| {
         let allowed: Vec<_> = peer.park_modes.iter().copied().map(parked_as).collect();
-        (peer.name.clone(), Arc::new(profile.only(&allowed)))
+        let own = Profile { early_keys: peer.early_media_digits, ..profile.only(&allowed) };
+        (peer.name.clone(), Arc::new(own))
     };
     ParkSettings {
         by_peer: config.sip.peers.iter().map(of_peer).filter(|(_, own)| **own != profile).collect(),
@@ -122,6 +130,11 @@ fn park_settings(config: &Config) -> ParkSettings {
         patience: park.patience,
         warn_before: park.warn_before,
         schedule: Arc::new(schedule(&config.media)),
+        callback: CallbackSettings {
+            open: park.callbacks,
+            status: park.callback_status,
+            say_within: park.callback_notice_limit,
+        },
     }
 }
 

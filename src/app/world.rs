@@ -26,6 +26,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Calls from before the start that are read again.
 const CALLS_BEFORE: usize = 50_000;
 
+/// Open callbacks from before the start that are read again; no more can be open.
+const CALLBACKS_BEFORE: usize = 100_000;
+
 /// What health calls the database as a whole, the look-ups and the records: each recovers by its own success.
 const DATABASE: &str = "database";
 const LOOK_UPS: &str = "look_ups";
@@ -83,6 +86,20 @@ async fn calls_before(storage: Storage, world: mpsc::Sender<FromWorld>) {
         // The driver is gone only when the process stops.
         Ok(calls) => _ = world.send(FromWorld::CallsBefore(calls)).await,
         Err(error) => tracing::warn!(%error, "calls from before the start are not counted"),
+    }
+    // Without them nobody would be called back: they are asked for until the database has answered.
+    let open = loop {
+        match storage.open_callbacks(CALLBACKS_BEFORE).await {
+            Ok(open) => break open,
+            Err(error) => tracing::warn!(%error, "open callbacks from before the start are not known yet"),
+        }
+        tokio::time::sleep(RETRY_AFTER * 10).await;
+        if world.is_closed() {
+            return;
+        }
+    };
+    if !open.is_empty() {
+        world.send(FromWorld::CallbacksBefore(open)).await.ok();
     }
 }
 
@@ -174,6 +191,7 @@ async fn keep(storage: &Storage, job: &Write) -> Result<(), StorageError> {
             storage.audit(&AuditRow { at, user, action, subject, detail }).await
         }
         Write::Record(record) => storage.save_call(record).await,
+        Write::Callback { callback, user } => storage.save_callback(callback, user).await,
         Write::NoticeAcknowledged { call, notice, agent, at } => {
             storage.save_notice_acknowledgement(call, notice, agent, *at).await
         }

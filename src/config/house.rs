@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::{Offset, TimeZone};
 
 use super::document::Section;
+use crate::media::Digit;
 
 /// `[numbering]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,17 @@ pub enum ParkMode {
     Answered,
 }
 
+/// What becomes of a caller whose time to wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtLimit {
+    /// The PBX has the call.
+    DefaultRoute,
+    /// 480.
+    Refuse,
+    /// They are called back, when their number is known; the PBX otherwise.
+    Callback,
+}
+
 /// What a parked caller hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Music {
@@ -116,8 +128,16 @@ pub struct Park {
     pub patience: Duration,
     /// So long before the end of their time the group is warned of those who wait; zero: never.
     pub warn_before: Duration,
-    /// The status whose time is over is refused with; `None`: the default route has the call.
-    pub refuse_at_limit: Option<u16>,
+    /// What becomes of a caller whose time is over.
+    pub at_limit: AtLimit,
+    /// The key with which a caller who hears music asks to be called back; `None`: none does.
+    pub callback_digit: Option<Digit>,
+    /// The final status for a caller who will be called back and was not answered.
+    pub callback_status: u16,
+    /// A caller must have heard by then that the callback is noted.
+    pub callback_notice_limit: Duration,
+    /// Callbacks that may be open at once.
+    pub callbacks: usize,
     /// What is played.
     pub music: Music,
 }
@@ -246,7 +266,15 @@ impl Park {
             places: section.number("places", 0..=10_000, default.places),
             patience: section.seconds("patience_s", 1..=170, default.patience),
             warn_before: section.seconds("warn_before_s", 0..=3_600, default.warn_before),
-            refuse_at_limit: section.text("at_limit", default.refuse_at_limit, at_limit),
+            at_limit: section.text("at_limit", default.at_limit, at_limit),
+            callback_digit: section.optional("callback_digit", default.callback_digit, Digit::from_str),
+            callback_status: section.number("callback_status", 480..=486, default.callback_status),
+            callback_notice_limit: section.seconds(
+                "callback_notice_limit_s",
+                1..=60,
+                default.callback_notice_limit,
+            ),
+            callbacks: section.number("callbacks", 0..=100_000, default.callbacks),
             music: section.text("music", default.music, music),
         };
         if park.modes.windows(2).any(|pair| pair[0] > pair[1]) {
@@ -254,6 +282,9 @@ impl Park {
                 "modes",
                 "is out of order; a call can only go on from ringing to early-media to answered",
             );
+        }
+        if !matches!(park.callback_status, 480 | 486) {
+            section.fault_at("callback_status", "is neither 480 nor 486");
         }
         section.refuse_unknown_keys();
         park
@@ -270,17 +301,22 @@ impl Default for Park {
             places: 200,
             patience: Duration::from_secs(15),
             warn_before: Duration::from_secs(30),
-            refuse_at_limit: None,
+            at_limit: AtLimit::DefaultRoute,
+            callback_digit: None,
+            callback_status: 480,
+            callback_notice_limit: Duration::from_secs(15),
+            callbacks: 10_000,
             music: Music::BuiltIn,
         }
     }
 }
 
-fn at_limit(text: &str) -> Result<Option<u16>, String> {
+fn at_limit(text: &str) -> Result<AtLimit, String> {
     match text {
-        "default-route" => Ok(None),
-        "refuse" => Ok(Some(480)),
-        _ => Err(format!("\"{text}\" is not default-route or refuse")),
+        "default-route" => Ok(AtLimit::DefaultRoute),
+        "refuse" => Ok(AtLimit::Refuse),
+        "callback" => Ok(AtLimit::Callback),
+        _ => Err(format!("\"{text}\" is not default-route, refuse or callback")),
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Peer {
     pub calls_per_s: Option<u32>,
     /// The park modes its callers may be kept waiting in, of those the house has.
     pub park_modes: Vec<ParkMode>,
+    /// Keys that its callers press before the answer reach us.
+    pub early_media_digits: bool,
     /// It is known by a password; its addresses then only say from where that is taken, and may be none.
     pub auth: Option<PeerAuth>,
     /// The name in its client certificate: over TLS that certificate makes it this peer, from any address.
@@ -350,6 +352,7 @@ impl Peer {
             bare_country_code: false,
             calls_per_s: None,
             park_modes: vec![ParkMode::Ringing, ParkMode::EarlyMedia, ParkMode::Answered],
+            early_media_digits: false,
             auth: None,
             tls_name: None,
             tls_pin: None,
@@ -372,6 +375,7 @@ impl Peer {
             bare_country_code: section.flag("bare_country_code", default.bare_country_code),
             calls_per_s: Some(section.number("calls_per_s", 0..=100_000, 0)).filter(|limit| *limit > 0),
             park_modes: section.texts("park_modes", default.park_modes, ParkMode::from_str),
+            early_media_digits: section.flag("early_media_digits", default.early_media_digits),
             auth: PeerAuth::read(&section.section("auth")),
             tls_name: section.optional("tls_name", None, certificate_name),
             tls_pin: section.optional("tls_pin", None, sha256),

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::limits::FRAME_BYTES;
 use super::line;
 use crate::api::{Session, read_status, rights};
-use crate::engine::{Answer, ErrorCode, Refusal, Request, TransferWish};
+use crate::callback::{CallbackId, Step};
+use crate::engine::{Answer, CallbackChange, ErrorCode, Refusal, Request, TransferWish};
 use crate::events::wire::{self, ClientFrame, to_value};
 use crate::presence::{AgentId, CallId, CustomerId};
 use crate::storage::UserRole;
@@ -85,6 +86,7 @@ pub(super) fn action(frame: &ClientFrame, session: &Session) -> Result<Action, R
             let (agent, call, _rev) = about_call(frame, session)?;
             Ok(Action::Ask(Request::FinishWrapUp { agent, call }))
         }
+        "callback.finish" => finish_callback(frame, session),
         "presence.set" => set_presence(frame, session),
         "lead.take" => Ok(Action::TakeLead),
         "auth.renew" => Ok(Action::Renew),
@@ -111,7 +113,9 @@ pub(super) fn answer_data(answer: &Answer) -> Value {
     match answer {
         Answer::Done { rev: Some(rev) } => json!({"rev": rev}),
         Answer::Passing { rev, means } => json!({"rev": rev, "means": means}),
-        Answer::Done { rev: None } | Answer::Presences(_) | Answer::Calls(_) => json!({}),
+        Answer::Done { rev: None } | Answer::Presences(_) | Answer::Calls(_) | Answer::Callbacks(_) => {
+            json!({})
+        }
         Answer::Presence(document) => json!({"presence": to_value(document)}),
     }
 }
@@ -154,6 +158,27 @@ fn grant(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {
         "transfer" => Ok(Action::Ask(Request::GrantTransfer { call, user: session.user.clone() })),
         _unknown => Err(validation("what は transfer です", "what is transfer")),
     }
+}
+
+/// `callback.finish{id, outcome?}`: `done`, `failed` or `cancelled`; supervisors finish anybody's.
+fn finish_callback(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {
+    let id = CallbackId::new(required(frame, "id")?);
+    let step = match short(frame, "outcome")?.unwrap_or("done") {
+        "done" => Step::Finish,
+        "failed" => Step::Fail,
+        "cancelled" => Step::Cancel,
+        _other => {
+            let (ja, en) = ("outcome が正しくありません", "outcome is done, failed or cancelled");
+            return Err(validation(ja, en));
+        }
+    };
+    let of = match (rights::sees_all(session.role), &session.agent) {
+        (true, _) => None,
+        (false, Some(agent)) => Some(agent.clone()),
+        (false, None) => return Err(rights::forbidden()),
+    };
+    let change = CallbackChange::Step(step);
+    Ok(Action::Ask(Request::ChangeCallback { id, change, of, user: session.user.clone() }))
 }
 
 fn set_presence(frame: &ClientFrame, session: &Session) -> Result<Action, Refusal> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::callback::Callback;
 use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{Answer, ErrorCode, LookupToken, Refusal, Request, Resolution, ResolveToken, Settings};
 use crate::presence::{AgentId, OfferId, StaleCause, StoredStatus};
@@ -43,6 +44,8 @@ pub enum FromWorld {
     StoredStatus(StoredStatus),
     /// Calls to lines from before the start: the calling number, when, and which agent answered.
     CallsBefore(Vec<(String, jiff::Timestamp, Option<AgentId>)>),
+    /// Callbacks that were open before the start.
+    CallbacksBefore(Vec<Callback>),
     /// The configuration was read again.
     Settings(Arc<Settings>),
     /// Every customer as the database has them now; without them each look-up asks the database.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::callback::Callback;
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::desk::DeskHandle;
 use crate::engine::{Audit, LookupToken, ResolveToken};
@@ -52,6 +53,13 @@ pub enum Write {
     Audit(Box<Audit>),
     /// The record of a call.
     Record(Arc<CallRecord>),
+    /// A callback as it now is, with its audit row.
+    Callback {
+        /// The callback.
+        callback: Arc<Callback>,
+        /// Who changed it.
+        user: String,
+    },
     /// The acknowledgement of a notice.
     NoticeAcknowledged {
         /// The call.
@@ -70,7 +78,10 @@ impl Write {
     pub fn as_record(&self) -> Option<&CallRecord> {
         match self {
             Self::Record(record) => Some(record),
-            Self::Audit(_) | Self::Status { .. } | Self::NoticeAcknowledged { .. } => None,
+            Self::Audit(_)
+            | Self::Status { .. }
+            | Self::Callback { .. }
+            | Self::NoticeAcknowledged { .. } => None,
         }
     }
 }

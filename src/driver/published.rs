@@ -74,6 +74,8 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
         ("time_over", counters.park_time_over),
         ("full", counters.park_full),
         ("warned", counters.park_warned),
+        ("callback_noted", counters.callbacks_noted),
+        ("callback_refused", counters.callbacks_refused),
     ] {
         count(metric::PARKING, "event", event, total);
     }

@@ -68,7 +68,8 @@ impl Engine {
 
     /// The caller waits in this mode: makes it so, or says it once more.
     pub(super) fn keep_waiting(&mut self, call: CallKey) {
-        let Some(mode) = self.lot.waiter(call).map(|waiter| waiter.stage.mode) else { return };
+        let noted = self.tables.calls.get(call).and_then(|entry| entry.noted.as_ref()?.mode);
+        let Some(mode) = self.lot.waiter(call).map(|waiter| waiter.stage.mode).or(noted) else { return };
         let open = self.anchor(call).map(|anchor| (anchor.port, anchor.answered));
         match (mode, open) {
             (ParkMode::Ringing, None | Some((Port::Closed, false))) => self.ring_back(call),
@@ -87,13 +88,18 @@ impl Engine {
     }
 
     /// From now on the call is anchored: we are the called side towards the caller.
-    fn open_port(&mut self, call: CallKey) {
+    pub(super) fn open_port(&mut self, call: CallKey) {
         let Some(context) = self.tables.calls.get(call).and_then(|entry| entry.phase.context()) else {
             return;
         };
         let Some(entry) = self.tables.contexts.get(context) else { return };
         let (server, request) = (entry.server, Arc::clone(&entry.request));
-        let Some((_, agreed)) = self.can_hear(&request) else { return self.ring_on(call) };
+        let Some((_, agreed)) = self.can_hear(&request) else {
+            if !self.goodbye_unheard(call) {
+                self.ring_on(call);
+            }
+            return;
+        };
         let Some(flow) = self.tables.servers.get(server).map(|entry| entry.flow) else { return };
         self.disown_branches(context);
         let tag = self.tag_for(&request);
@@ -134,13 +140,13 @@ impl Engine {
                 if self.anchor(call).is_some_and(|anchor| anchor.port == Port::Asked) {
                     self.counters.media_refused += 1;
                     tracing::warn!(?why, "there is no media port for a caller who waits");
-                    self.ring_on(call);
+                    if !self.goodbye_unheard(call) {
+                        self.ring_on(call);
+                    }
                 }
             }
-            MediaReport::Pressed { stream, digit } => {
-                let call = CallKey::from(KeyData::from_ffi(stream.0));
-                tracing::debug!(?call, ?digit, "a caller who waits pressed a key");
-            }
+            MediaReport::Pressed { stream, digit } => self.pressed(*stream, *digit),
+            MediaReport::Said { stream } => self.said(*stream),
         }
     }
 
@@ -153,12 +159,18 @@ impl Engine {
         anchor.port = Port::Open(local);
         let theirs = anchor.caller.theirs.clone();
         let (Some((offer, agreed)), Some(anchor)) = (self.agreed_on(&theirs), self.anchor_mut(call)) else {
-            return self.ring_on(call);
+            if !self.goodbye_unheard(call) {
+                self.ring_on(call);
+            }
+            return;
         };
         anchor.agreed = Some(agreed);
         anchor.answer = Some(anchor.caller.own.answer(&offer, &agreed, local));
         self.play(call);
         self.keep_waiting(call);
+        if self.says_goodbye(call) {
+            return self.say_noted(call);
+        }
         self.music_begun(call);
     }
 

@@ -52,7 +52,7 @@ impl Engine {
         let group = self.lot.waiter(call).and_then(|waiter| waiter.wish.group.as_ref());
         let pace = group.and_then(|group| self.paces.get(group));
         let expected = position.zip(pace).and_then(|(place, pace)| pace.expected(place, self.now.moment));
-        Waiting { position, expected, may_press: false }
+        Waiting { position, expected, may_press: self.may_press(call) }
     }
 
     /// Sets the timer of the next round, or takes it away.
@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// Says something to a caller who hears music.
-    fn announce(&mut self, call: CallKey, what: Announcement) {
+    pub(super) fn announce(&mut self, call: CallKey, what: Announcement) {
         if let Some(anchor) = self.anchor(call).filter(|anchor| matches!(anchor.port, Port::Open(_))) {
             let stream = anchor.stream;
             self.outputs.push_back(Output::Media(MediaOrder::Announce { stream, what }));

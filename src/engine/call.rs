@@ -1,6 +1,6 @@
 //! A call as people understand it: who calls, where it was offered, how it ended. Plain data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,12 @@ pub struct Call {
     /// How it was passed on, once somebody wanted that.
     #[serde(default)]
     pub passed: Option<Box<super::passing::Passed>>,
+    /// Until when the call waits, or has waited, by each rule that parks.
+    #[serde(default)]
+    pub patience: BTreeMap<String, Moment>,
+    /// That the caller is to be called back.
+    #[serde(default)]
+    pub noted: Option<super::calling_back::Noted>,
 }
 
 /// Timers of a call.
@@ -104,13 +110,17 @@ pub struct CallTimers {
     /// Something is to be said to the caller, who hears music.
     #[serde(default)]
     pub announcement: Option<TimerHandle>,
+    /// Ends a call whose caller was told that they will be called back.
+    #[serde(default)]
+    pub goodbye: Option<TimerHandle>,
 }
 
 impl CallTimers {
     /// Every timer that runs.
     pub fn running(&self) -> impl Iterator<Item = TimerHandle> + use<> {
         let hold = self.hold.and_then(|hold| hold.timer);
-        [self.lookup, self.sla, self.limit, hold, self.announcement].into_iter().flatten()
+        let all = [self.lookup, self.sla, self.limit, hold, self.announcement, self.goodbye];
+        all.into_iter().flatten()
     }
 }
 

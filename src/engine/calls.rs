@@ -1,7 +1,7 @@
 //! The walk of a call: who calls, whom to ask, the offer, the default route.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
@@ -76,11 +76,20 @@ impl Engine {
             parked: None,
             caller_tag: self.secret.place_of(message.from_tag().unwrap_or_default()),
             passed: None,
+            patience: BTreeMap::new(),
+            noted: None,
         });
         self.tables.call_by_bits.insert(bits, call);
         let context = self.open_context(server, message, peer, Purpose::Call(call));
-        let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        entry.phase = Phase::Deciding(context);
+        if let Some(entry) = self.tables.calls.get_mut(call) {
+            entry.phase = Phase::Deciding(context);
+        }
+        self.call_begins(call);
+    }
+
+    /// Whoever calls a line is looked up; any other call goes its way at once.
+    fn call_begins(&mut self, call: CallKey) {
+        let Some(entry) = self.tables.calls.get(call) else { return };
         self.counters.calls_begun += 1;
         let is_line = entry.line.is_some();
         tracing::info!(call.id = %entry.id, sip.call_id = %entry.sip_call_id, is_line, "call begins");
@@ -155,7 +164,7 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
-        if self.transfer_ends(call) || !self.search_goes_on(call) {
+        if self.says_goodbye(call) || self.transfer_ends(call) || !self.search_goes_on(call) {
             return;
         }
         let Some(decision) = self.make_decision(call) else { return };
@@ -169,13 +178,12 @@ impl Engine {
         }
         match action {
             Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
-            Action::Wait { group, agent } => self.wait(call, Wish { group, agent, only_until: None }, None),
+            Action::Wait { group, agent } => self.wait(call, Wish { group, agent, ..Wish::default() }, None),
+            Action::Park(park) => self.park_by_rule(call, &park, &rule),
+            Action::Callback => self.call_back_by_rule(call),
             Action::Forward { to } => self.forward_by_rule(call, &to),
             Action::Reject { status } => self.refuse_by_rule(call, status),
-            // A rule that parks or asks for a callback does not decide before `ABILITIES` says so.
-            Action::Untouched | Action::DefaultRoute { .. } | Action::Park(_) | Action::Callback => {
-                self.route_default(call);
-            }
+            Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
         }
     }
 

@@ -17,6 +17,7 @@ pub struct Counters {
     pub rejected: u64,
     pub lost: u64,
     pub failed: u64,
+    pub called_back: u64,
     pub anchored: u64,
     pub media_refused: u64,
     pub bridged: u64,
@@ -93,6 +94,8 @@ pub struct Counters {
     pub park_time_over: u64,
     pub park_full: u64,
     pub park_warned: u64,
+    pub callbacks_noted: u64,
+    pub callbacks_refused: u64,
 }
 
 /// How full the tables are.
@@ -118,6 +121,7 @@ pub struct Gauges {
     pub callers_known: usize,
     pub lot_waiting: usize,
     pub lot_taken: usize,
+    pub callbacks_open: usize,
     /// Anchored dialogs.
     pub dialogs: usize,
     /// Dialogs of calls that are over, whose 2xx has no ACK yet.

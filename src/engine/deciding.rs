@@ -13,14 +13,11 @@ use crate::identity::Presentation;
 use crate::message::Uri;
 use crate::proxy::NextHop;
 use crate::routing::{
-    Abilities, Alert, Background, CustomerFact, Decision, Extras, Facts, OpenFacts, Snapshot, calls_within,
-    decide, or_wait,
+    Abilities, Alert, Background, CustomerFact, Decision, Extras, Facts, Inabilities, MayWait, OpenFacts,
+    Snapshot, calls_within, decide, or_wait,
 };
 
 impl Engine {
-    /// What can be done with a call beside offering it.
-    pub const ABILITIES: Abilities = Abilities { park: false, callback: false };
-
     /// Notes that somebody calls, so that rules can count (M076).
     pub(super) fn note_caller(&mut self, call: CallKey) {
         let Some(entry) = self.tables.calls.get(call) else { return };
@@ -34,6 +31,13 @@ impl Engine {
         let entry = self.tables.calls.get(call)?;
         let e164 = e164_of(entry);
         let open = self.open_facts(entry);
+        let may_wait = self.may_wait(call);
+        let (can, cannot) = self.abilities(entry, may_wait);
+        let now = self.now.moment;
+        let over = entry.patience.iter().filter(|(_, until)| **until <= now);
+        let waited: Vec<String> = over.map(|(rule, _)| rule.clone()).collect();
+        let asked = !self.directory.rules.rules.is_empty() && self.lot.in_line() > 0;
+        let queues = asked.then(|| self.lot.queues(call));
         let facts = Facts {
             at: self.now.wall,
             called: &entry.called,
@@ -48,27 +52,42 @@ impl Engine {
                 zone: Some(&self.settings.time_zone),
                 open: Some(&open),
                 history: e164.map_or(&[], |e164| self.memory.calls_of(e164)),
-                queues: None,
+                queues: queues.as_ref(),
                 loads: Some(self.memory.loads()),
-                can: Self::ABILITIES,
+                can,
+                cannot,
+                waited: &waited,
             },
         };
         let per_s = self.settings.record_facts_per_s;
         let kept = entry.decisions.is_empty() && per_s > 0 && self.recorded.allow(self.now.moment, per_s);
         let snapshot = if kept { Snapshot::of(&facts).map(Arc::new) } else { None };
-        let mut decision = or_wait(&facts, self.may_wait(call), decide(&facts));
+        let mut decision = or_wait(&facts, may_wait, decide(&facts));
         let entry = self.tables.calls.get_mut(call)?;
         decision.trace.splice(0..0, entry.asides.drain(..));
         entry.facts = snapshot.or(entry.facts.take());
         Some(decision)
     }
 
-    /// What is unfinished with the customer. Cases, callbacks and dispatches are not recorded yet.
+    /// What can be done with this call beside offering it, and else why not.
+    fn abilities(&self, entry: &Call, may_wait: MayWait) -> (Abilities, Inabilities) {
+        let park = match may_wait {
+            MayWait::Yes => None,
+            MayWait::No(why) => Some(why),
+            MayWait::Never => Some("nobody may wait"),
+        };
+        let callback = self.may_call_back(entry).err();
+        let can = Abilities { park: park.is_none(), callback: callback.is_none() };
+        (can, Inabilities { park, callback })
+    }
+
+    /// What is unfinished with the customer. Cases and dispatches are not recorded yet.
     pub(super) fn open_facts(&self, call: &Call) -> OpenFacts {
         let last_agent = e164_of(call).and_then(|e164| self.memory.last_agent(e164));
         // Who has left the house is no longer anybody's.
         let last_agent = last_agent.filter(|agent| self.directory.agents.contains_key(agent));
-        OpenFacts { last_agent: last_agent.cloned(), ..OpenFacts::default() }
+        let callback = !self.callbacks_of(call).is_empty();
+        OpenFacts { last_agent: last_agent.cloned(), callback, ..OpenFacts::default() }
     }
 
     /// What rules add to the present decision about a call.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::callback::CallbackId;
 use crate::presence::{CallId, OfferId};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -21,6 +22,11 @@ pub fn call_id(bits: u128) -> CallId {
 /// The offer id of these bits: `o-` and 26 letters.
 pub fn offer_id(bits: u128) -> OfferId {
     OfferId::new(base32("o-", bits))
+}
+
+/// The callback id of these bits: `cb-` and 26 letters.
+pub fn callback_id(bits: u128) -> CallbackId {
+    CallbackId::new(base32("cb-", bits))
 }
 
 /// A Call-ID without its host, and a tag, of these bits.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::port::{Answer, Refusal, Request};
+use crate::callback::Callback;
 use crate::customer::LookupAnswer;
 use crate::events::{CallRecord, Event};
 use crate::media::{MediaOrder, MediaReport};
@@ -56,6 +57,8 @@ pub enum Input {
     Settings(Arc<super::Settings>),
     /// Calls to lines from before the start: the calling number, when, and which agent answered.
     CallsBefore(Vec<(String, jiff::Timestamp, Option<AgentId>)>),
+    /// Callbacks that were open before the start.
+    CallbacksBefore(Vec<Callback>),
     /// What comes next has waited for at most so long.
     Lag(Duration),
     /// Accept no new calls; those in progress go on.
@@ -109,6 +112,13 @@ pub enum Output {
     Audit(Box<Audit>),
     /// Keep the record of a call that ended.
     Record(Arc<CallRecord>),
+    /// Keep a callback as it now is (with one audit row).
+    StoreCallback {
+        /// The callback.
+        callback: Arc<Callback>,
+        /// The user's name, for the audit row.
+        user: String,
+    },
     /// Keep the acknowledgement of a notice.
     NoticeAcknowledged {
         /// The call.

@@ -10,6 +10,8 @@ mod announcing;
 mod branches;
 mod bridging;
 mod call;
+mod callbacks;
+mod calling_back;
 mod calls;
 mod carrying;
 mod clients;
@@ -35,6 +37,7 @@ mod overlays;
 mod overload;
 mod parting;
 mod passing;
+mod patience;
 mod people;
 mod pop;
 mod port;
@@ -74,10 +77,11 @@ pub use counters::{Counters, Gauges, Samples};
 pub use input::{
     Audit, Datagram, Input, LookupToken, Output, ReplyToken, Resolution, ResolveToken, SendToken,
 };
-pub use port::{Answer, ErrorCode, Refusal, Request};
+pub use port::{Answer, CallbackChange, ErrorCode, Refusal, Request};
 pub use saved::Saved;
 pub use settings::{
-    Auth, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings, TransferSettings,
+    Auth, CallbackSettings, DigestSettings, HoldSettings, OverloadSettings, ParkSettings, Peer, Settings,
+    TransferSettings,
 };
 pub use transferring::TransferWish;
 
@@ -151,6 +155,9 @@ pub struct Engine {
     lot_alarm: Option<(Moment, TimerHandle)>,
     /// How fast the line of each group moves; after a start it is learned anew.
     paces: BTreeMap<String, Pace>,
+    /// Who is to be called back.
+    callbacks: crate::callback::Book,
+    callback_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
@@ -215,6 +222,8 @@ impl Engine {
             lot: Lot::default(),
             lot_alarm: None,
             paces: BTreeMap::new(),
+            callbacks: crate::callback::Book::default(),
+            callback_alarm: None,
             presence_alarm: None,
             shift_alarm: None,
             names: HashMap::new(),
@@ -260,16 +269,17 @@ impl Engine {
             Input::CallsBefore(calls) => {
                 self.memory.remember(calls, self.now.wall, self.settings.callers);
             }
+            Input::CallbacksBefore(callbacks) => self.on_callbacks_before(callbacks),
             Input::Lag(lag) => self.on_lag(lag),
             Input::Drain => self.draining = true,
             Input::Media(report) => self.on_media(&report),
             Input::Listening(listening) => self.on_listening(listening),
         }
-        self.follow_up();
+        self.settle();
     }
 
     /// What each input may leave behind: overlays to tell of, and people to be given to those who wait.
-    fn follow_up(&mut self) {
+    fn settle(&mut self) {
         self.tell_overlays();
         self.serve_waiting();
         self.tell_overlays();
@@ -280,7 +290,7 @@ impl Engine {
         self.now = now;
         while let Some((_, alarm)) = self.timers.pop_due(now.moment) {
             self.on_alarm(alarm);
-            self.follow_up();
+            self.settle();
         }
     }
 
@@ -331,6 +341,7 @@ impl Engine {
             callers_known: self.memory.callers(),
             lot_waiting: self.lot.in_line(),
             lot_taken: self.lot.taken(),
+            callbacks_open: self.callbacks.len(),
             dialogs: self.tables.dialogs.len(),
             lingering: self.tables.lingering.len(),
             lag: self.admission.pressure.lag(),
@@ -366,6 +377,8 @@ impl Engine {
             Alarm::Session(call, side) => self.session_due(call, side),
             Alarm::Announcement(call) => self.announcement_due(call),
             Alarm::PhonesSilent => self.ask_phones(),
+            Alarm::Goodbye(call) => self.goodbye(call),
+            Alarm::Callback => self.callbacks_due(),
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),

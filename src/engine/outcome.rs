@@ -285,7 +285,9 @@ impl Engine {
         for handle in timers.running() {
             self.timers.cancel(handle);
         }
-        self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
+        if !self.says_goodbye(call) {
+            self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
+        }
     }
 
     /// A final refusal went to the caller.
@@ -372,6 +374,7 @@ impl Engine {
             EndReason::Abandoned => "abandoned",
             EndReason::Rejected => "rejected",
             EndReason::Failed => "failed",
+            EndReason::Callback => "callback",
         };
         let agent = conversation.agent.clone();
         self.tell_all(call, agent.as_ref(), EventBody::CallEnded { reason: word.to_owned(), talk_s });
@@ -441,6 +444,7 @@ impl Engine {
     pub(super) fn finish_call(&mut self, call: CallKey, reason: EndReason) {
         self.leave_lot(call, ParkEnd::Failed, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
+        let reason = Self::end_of(entry, reason);
         let timers = std::mem::take(&mut entry.timers);
         for handle in timers.running() {
             self.timers.cancel(handle);
@@ -451,6 +455,7 @@ impl Engine {
             EndReason::Rejected => self.counters.rejected += 1,
             EndReason::Lost => self.counters.lost += 1,
             EndReason::Failed => self.counters.failed += 1,
+            EndReason::Callback => self.counters.called_back += 1,
         }
         let record = std::sync::Arc::new(super::records::record_of(entry, Some((reason, self.now))));
         entry.phase = Phase::Over(reason);

@@ -100,7 +100,9 @@ impl Engine {
                 self.leave_lot(call, ParkEnd::GaveUp, None);
                 let began = self.tables.calls.get(call).map_or(self.now.moment, |entry| entry.began);
                 let waited_s = self.now.moment.since(began).as_secs();
-                self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
+                if !self.says_goodbye(call) {
+                    self.tell_all(call, None, EventBody::CallAbandoned { waited_s });
+                }
                 self.finish_call(call, reason);
             }
             Some(Phase::Abandoned(_) | Phase::Over(_)) | None => {}

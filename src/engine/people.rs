@@ -58,6 +58,11 @@ impl Engine {
             Request::RetrieveCall { agent, call } => self.retrieve_call(&agent, &call),
             Request::TransferCall { agent, call, rev, wish } => self.transfer_call(&agent, &call, rev, wish),
             Request::GrantTransfer { call, user } => self.grant_transfer(&call, user),
+            Request::Callbacks(agent) => Ok(self.open_callbacks(agent.as_ref())),
+            Request::Callback(id) => self.open_callback(&id),
+            Request::ChangeCallback { id, change, of, user } => {
+                self.change_callback(&id, change, of.as_ref(), &user)
+            }
             Request::FinishWrapUp { agent, call } => self.finish_wrap_up(&agent, &call),
             Request::Presences => Ok(Answer::Presences(self.agents.documents(self.now))),
             Request::LiveCalls => Ok(Answer::Calls(self.live_records())),

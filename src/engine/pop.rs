@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::Engine;
 use super::call::{Call, CustomerState, Phase};
 use super::tables::CallKey;
+use crate::callback::Callback;
 use crate::customer::{
     ComplaintLevel, CustomerCard, LookupFault, Match, complaint_level, family_name, match_cards,
 };
 use crate::events::{
     AssigneeInfo, CallerInfo, Candidate, CustomerInfo, DialledInfo, EventBody, FlagInfo, MatchInfo,
-    MatchLevel, NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources,
+    MatchLevel, NoticeInfo, OfferInfo, OpenItems, PopDocument, Sources, callback_in_short,
 };
 use crate::guidance::{AbsentAssignee, Cause, GuidanceFacts, LineWords, Person, SpeechContext, Step};
 use crate::identity::{Presentation, Quality, label};
@@ -20,6 +21,9 @@ use crate::routing::{Action, Agent, MayWait, OfferReason, assignee_of};
 
 /// What the agent may do with an offered call.
 const ACTIONS: [&str; 3] = ["claim", "take", "decline"];
+
+/// Open callbacks on a card.
+const OPEN_CALLBACKS: usize = 10;
 
 /// Why a card is drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +81,7 @@ impl Engine {
             flags: self.flags_of(call, card),
             assignee,
             contacts: card.map_or_else(Vec::new, |card| card.contacts.clone()),
-            open: OpenItems::default(),
+            open: OpenItems { callbacks: self.open_callback_items(call), ..OpenItems::default() },
             guidance,
             actions: self.actions_of(call),
             transfer: self.transfer_info(call, agent),
@@ -128,6 +132,16 @@ impl Engine {
             next_start: document.next_start,
             successor: None,
         })
+    }
+
+    /// What the customer still waits for, the oldest first.
+    fn open_callback_items(&self, call: &Call) -> Vec<serde_json::Value> {
+        let name = |callback: &Callback| {
+            let agent = self.directory.agents.get(callback.person.as_ref()?)?;
+            Some(family_name(&agent.name).to_owned())
+        };
+        let open = self.callbacks_of(call).into_iter().take(OPEN_CALLBACKS);
+        open.map(|callback| callback_in_short(callback, name(callback).as_deref(), self.now.wall)).collect()
     }
 
     /// Who looks after the customer, unless a rule protects them: then they are not named (M077).

@@ -1,6 +1,7 @@
 //! What people may ask of the engine, and its answers. Rights are checked by whoever asks (desk, api).
 
 use super::transferring::TransferWish;
+use crate::callback::{Callback, CallbackId, Step, Window};
 use crate::events::{CallRecord, PopDocument};
 use crate::presence::{AgentId, AgentStatus, CallId, CustomerId, PresenceDocument, SetBy};
 
@@ -101,6 +102,21 @@ pub enum Request {
         /// The supervisor's name, for the audit row.
         user: String,
     },
+    /// The open callbacks, those of one agent when one is named. Answered with [`Answer::Callbacks`].
+    Callbacks(Option<AgentId>),
+    /// One open callback. Answered with [`Answer::Callbacks`] of one, or `not_found`.
+    Callback(CallbackId),
+    /// Work on a callback. Answered with [`Answer::Callbacks`] of one.
+    ChangeCallback {
+        /// Which.
+        id: CallbackId,
+        /// What.
+        change: CallbackChange,
+        /// Only as this agent's own, when one is named.
+        of: Option<AgentId>,
+        /// The user's name, for the audit row.
+        user: String,
+    },
     /// Wrap-up is finished.
     FinishWrapUp {
         /// Who asks.
@@ -137,6 +153,19 @@ pub enum Answer {
     Presences(Vec<PresenceDocument>),
     /// Calls, oldest first; live ones have no end.
     Calls(Vec<CallRecord>),
+    /// Callbacks, oldest first.
+    Callbacks(Vec<Callback>),
+}
+
+/// What is done with a callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallbackChange {
+    /// This agent is to call.
+    Assign(AgentId),
+    /// A time is promised.
+    Promise(Window),
+    /// It goes on in another way.
+    Step(Step),
 }
 
 /// Why a request was not carried out: the protocol's closed list of codes.

@@ -53,6 +53,7 @@ pub(super) fn record_of(call: &Call, end: Option<(EndReason, Now)>) -> CallRecor
         parked: call.parked,
         transfer_count: call.transfer_count(),
         handled_by: passed.filter(|it| it.count > 0).map_or_else(Vec::new, |it| it.handled_by.clone()),
+        callback: call.noted.as_ref().map(|noted| noted.id.clone()),
         traces: call.decisions.iter().map(|decision| Trace::Made(Arc::clone(decision))).collect(),
         facts: call.facts.clone(),
     }

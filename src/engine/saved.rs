@@ -35,6 +35,10 @@ pub struct Saved {
     timers: TimerQueue<Alarm>,
     lot: Lot<CallKey>,
     lot_alarm: Option<(Moment, TimerHandle)>,
+    #[serde(default)]
+    callbacks: crate::callback::Book,
+    #[serde(default)]
+    callback_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     hops: HopBook,
     shift_alarm: Option<TimerHandle>,
@@ -58,6 +62,8 @@ impl Engine {
             timers: self.timers.clone(),
             lot: self.lot.clone(),
             lot_alarm: self.lot_alarm,
+            callbacks: self.callbacks.clone(),
+            callback_alarm: self.callback_alarm,
             presence_alarm: self.presence_alarm,
             hops: self.hops.clone(),
             shift_alarm: self.shift_alarm,
@@ -91,6 +97,8 @@ impl Engine {
         engine.lot.index();
         engine.set_warning();
         engine.lot_alarm = saved.lot_alarm;
+        engine.callbacks = saved.callbacks;
+        engine.callback_alarm = saved.callback_alarm;
         engine.presence_alarm = saved.presence_alarm;
         engine.hops = saved.hops;
         engine.shift_alarm = saved.shift_alarm;

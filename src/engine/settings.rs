@@ -138,6 +138,25 @@ pub struct ParkSettings {
     pub warn_before: Duration,
     /// What is said to those who hear music, and when.
     pub schedule: std::sync::Arc<crate::media::Schedule>,
+    /// Who is called back instead of waiting on.
+    pub callback: CallbackSettings,
+}
+
+/// How callers are let go who will be called back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackSettings {
+    /// Callbacks that may be open at once; of more none is noted, and no caller is told to press the key.
+    pub open: usize,
+    /// The final status for a caller who was not answered.
+    pub status: u16,
+    /// The caller must have heard by then that the callback is noted.
+    pub say_within: Duration,
+}
+
+impl Default for CallbackSettings {
+    fn default() -> Self {
+        Self { open: 10_000, status: 480, say_within: Duration::from_secs(15) }
+    }
 }
 
 /// How peers without a fixed address prove themselves (RFC 7616).

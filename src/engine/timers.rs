@@ -61,6 +61,10 @@ pub enum Alarm {
     Announcement(CallKey),
     /// Phones that said nothing are to be asked whether they are back.
     PhonesSilent,
+    /// A caller who will be called back has been told so, or should have been.
+    Goodbye(CallKey),
+    /// The time of a callback that was promised has begun.
+    Callback,
     /// Something is due for those who wait in the lot.
     Lot,
     /// A lease, a wrap-up or a phone's rest is over.

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::dispositions::says;
 use super::tables::CallKey;
 use super::timers::Alarm;
+use crate::callback::Source;
 use crate::clock::Moment;
 use crate::customer::family_name;
 use crate::events::{Audience, EventBody, ParkEnd, ParkedFor, ParkedInfo, Waited, WithdrawCause};
@@ -77,9 +78,14 @@ impl Engine {
 
     /// The call waits, or goes on waiting after an offer that failed. `by` is who parked it by hand.
     pub(super) fn wait(&mut self, call: CallKey, wish: Wish, by: Option<AgentId>) {
+        self.wait_in(call, wish, by, None);
+    }
+
+    /// The same, in this mode or, where that cannot be, in the next that can.
+    pub(super) fn wait_in(&mut self, call: CallKey, wish: Wish, by: Option<AgentId>, mode: Option<ParkMode>) {
         let profile = self.context_of(call).map(|it| self.waiting_profile(it, self.profile_of(it)));
         let Some(profile) = profile else { return };
-        let arrival = Arrival { call, wish, priority: 0, profile };
+        let arrival = Arrival { call, wish, priority: self.place_of(call), profile, mode };
         let Ok(parked) = self.lot.park(arrival, self.settings.park.places, self.now.moment) else {
             return self.route_default(call);
         };
@@ -106,6 +112,9 @@ impl Engine {
             }
             self.tell_left(call, waiter.since, end, by);
             self.watch_lot();
+            if end == ParkEnd::GaveUp {
+                self.follow_up(call);
+            }
         }
     }
 
@@ -155,14 +164,16 @@ impl Engine {
     /// Decides anew about the callers who wait for this agent, in their order, until the agent has one.
     fn serve(&mut self, agent: &AgentId) {
         let directory = Arc::clone(&self.directory);
-        let Some(groups) = directory.agents.get(agent).map(|agent| &agent.groups) else { return };
+        let Some(entry) = directory.agents.get(agent) else { return };
         let mut looked_at: Vec<CallKey> = Vec::new();
         while looked_at.len() < LOOKED_AT && self.agents.offerable(agent).is_ok() {
             let may = |call: CallKey| {
                 !looked_at.contains(&call)
                     && self.tables.calls.get(call).is_some_and(|entry| !entry.tried.contains(agent))
             };
-            let first = self.lot.first_for(agent, groups.iter().map(String::as_str), may);
+            let (groups, skills) = (entry.groups.iter(), entry.skills.iter());
+            let first =
+                self.lot.first_for(agent, groups.map(String::as_str), skills.map(String::as_str), may);
             let Some(call) = first else { return };
             looked_at.push(call);
             self.decide_next(call);
@@ -183,7 +194,8 @@ impl Engine {
         }
         self.tell_left(call, since, ParkEnd::TimedOut, None);
         match at_limit {
-            AtLimit::DefaultRoute => {
+            AtLimit::Callback if self.call_back(call, Source::Limit, None) => {}
+            AtLimit::DefaultRoute | AtLimit::Callback => {
                 let waited = self.now.moment.since(since).as_secs();
                 let why = format!("nobody came free in {waited} s");
                 let step = TraceStep { rule: "wait_over".into(), matched: true, why: why.clone().into() };
@@ -214,7 +226,7 @@ impl Engine {
             self.cancel_branch(branch, COMPLETED_ELSEWHERE);
         }
         let only_until = Some(self.now.moment + self.settings.park.patience);
-        self.wait(call, Wish { group, agent: None, only_until }, Some(agent.clone()));
+        self.wait(call, Wish { group, only_until, ..Wish::default() }, Some(agent.clone()));
     }
 
     /// The one alarm of the lot.
@@ -267,7 +279,7 @@ impl Engine {
     }
 
     /// How the trunk that the call came from lets its callers wait.
-    fn profile_of(&self, context: &Context) -> Arc<Profile> {
+    pub(super) fn profile_of(&self, context: &Context) -> Arc<Profile> {
         let park = &self.settings.park;
         let peer = self.tables.servers.get(context.server).map(|server| server.peer);
         let name = peer.and_then(|peer| self.settings.peers.get(peer)).map(|peer| &peer.name);
@@ -305,7 +317,7 @@ impl Engine {
         match end {
             ParkEnd::Retrieved => self.counters.park_retrieved += 1,
             ParkEnd::GaveUp => self.counters.park_gave_up += 1,
-            ParkEnd::TimedOut | ParkEnd::Failed => {}
+            ParkEnd::TimedOut | ParkEnd::Failed | ParkEnd::Callback => {}
         }
         self.tell_lot(call, EventBody::CallRetrieved { by: by.cloned(), end, waited_s });
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{CallerInfo, DialledInfo, PopDocument};
+use crate::callback::Callback;
 use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument, StaleCause};
 use crate::routing::Alert;
 
@@ -148,6 +149,14 @@ pub enum EventBody {
     TransferFailed(Box<TransferNews>),
     /// One transfer more than a call may have.
     TransferRefused(Box<TransferNews>),
+    /// Somebody is to be called back, or that has changed.
+    CallbackCreated(Arc<Callback>),
+    /// The promised time has begun.
+    CallbackDue(Arc<Callback>),
+    /// It is done, or not wanted any more.
+    CallbackDone(Arc<Callback>),
+    /// The customer was not reached.
+    CallbackFailed(Arc<Callback>),
     /// Nobody answered within the ring limit of the call (M090).
     RingSla {
         /// Milliseconds since the INVITE arrived.
@@ -287,4 +296,6 @@ pub enum ParkEnd {
     GaveUp,
     /// The call was refused.
     Failed,
+    /// The caller will be called back.
+    Callback,
 }

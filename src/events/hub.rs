@@ -308,6 +308,10 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         | EventBody::TransferFailed(_)
         | EventBody::TransferRefused(_)
         | EventBody::NoticeAcked { .. }
+        | EventBody::CallbackCreated(_)
+        | EventBody::CallbackDue(_)
+        | EventBody::CallbackDone(_)
+        | EventBody::CallbackFailed(_)
         | EventBody::WrapupStarted { .. }
         | EventBody::WrapupOverdue
         | EventBody::WrapupDone

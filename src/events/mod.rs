@@ -1,5 +1,6 @@
 //! [pure] Call events and their wire form, streams, sequence, replay.
 
+mod callback;
 mod event;
 mod fold;
 mod hub;
@@ -10,6 +11,7 @@ mod stream;
 mod view;
 pub mod wire;
 
+pub use callback::{callback_in_short, callback_value};
 pub use event::{Audience, Event, EventBody, ParkEnd, ParkedFor, ParkedInfo, TransferNews, WithdrawCause};
 pub use fold::fold;
 pub use hub::{Attached, Hub, HubSettings};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::ParkEnd;
+use crate::callback::CallbackId;
 use crate::park::ParkMode;
 use crate::presence::{AgentId, CallId, CustomerId};
 use crate::routing::{Decision, Snapshot};
@@ -55,6 +56,9 @@ pub struct CallRecord {
     /// Everybody who talked with the caller, in order, once there were several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handled_by: Vec<AgentId>,
+    /// The callback that was noted in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackId>,
     /// The decision traces, in order, one for each decision.
     pub traces: Vec<Trace>,
     /// What the first decision knew, for dry runs of other rules.
@@ -133,6 +137,8 @@ pub enum EndReason {
     Rejected,
     /// Answered, and no BYE was seen within the tracking limit; or a session of ours ended unrefreshed.
     Lost,
+    /// The caller will be called back.
+    Callback,
     /// An anchored call whose two sides could not be brought together: the last trace says why.
     Failed,
 }

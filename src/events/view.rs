@@ -6,8 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::callback::callback_value;
 use super::wire::{parked_value, pop_value, time_text, to_value};
 use super::{Event, EventBody, ParkedInfo, PopDocument};
+use crate::callback::{Callback, CallbackId};
 use crate::presence::{AgentId, CallId, PresenceDocument};
 
 /// The most cards a stream holds. One agent has one call; the rest is a limit against a fault.
@@ -18,6 +20,10 @@ const PARKED: usize = 1_000;
 
 /// The most waiting callers a snapshot shows: it must fit into one frame.
 const PARKED_SHOWN: usize = 50;
+
+/// The most open callbacks a stream remembers, and the most a snapshot shows: the list has them all.
+const CALLBACKS: usize = 1_000;
+const CALLBACKS_SHOWN: usize = 30;
 
 /// A card that is on the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +65,7 @@ pub(super) struct View {
     pub(super) presences: BTreeMap<AgentId, PresenceDocument>,
     pub(super) degraded: BTreeMap<String, Timestamp>,
     pub(super) parked: BTreeMap<CallId, ParkedInfo>,
+    pub(super) callbacks: BTreeMap<CallbackId, Arc<Callback>>,
 }
 
 impl View {
@@ -80,6 +87,15 @@ impl View {
                 if let Some(call) = &event.call {
                     self.parked.remove(call);
                 }
+            }
+            EventBody::CallbackCreated(callback) | EventBody::CallbackDue(callback) => {
+                let known = self.callbacks.contains_key(&callback.id);
+                if known || self.callbacks.len() < CALLBACKS {
+                    self.callbacks.insert(callback.id.clone(), Arc::clone(callback));
+                }
+            }
+            EventBody::CallbackDone(callback) | EventBody::CallbackFailed(callback) => {
+                self.callbacks.remove(&callback.id);
             }
             EventBody::PopWithdrawn { .. }
             | EventBody::PopMissed
@@ -123,7 +139,8 @@ impl View {
             "presence": self.presences.get(owner).map(to_value),
             "pops": pops,
             "parked": self.parked_values(),
-            "callbacks": [], "approvals": [], "notices": [], "handovers": [], "briefing": null,
+            "callbacks": self.callback_values(),
+            "approvals": [], "notices": [], "handovers": [], "briefing": null,
             "degraded": self.degraded.keys().collect::<Vec<_>>(),
             "config_hash": null,
         })
@@ -134,6 +151,7 @@ impl View {
         json!({
             "presences": self.presences.values().map(to_value).collect::<Vec<_>>(),
             "parked": self.parked_values(),
+            "callbacks": self.callback_values(),
             "degraded": self.degraded.keys().collect::<Vec<_>>(),
         })
     }
@@ -152,6 +170,14 @@ impl View {
             value
         };
         self.parked.iter().take(PARKED_SHOWN).map(of).collect()
+    }
+
+    /// Those that were asked for first.
+    fn callback_values(&self) -> Vec<Value> {
+        let mut open: Vec<&Arc<Callback>> = self.callbacks.values().collect();
+        open.sort_by_key(|callback| callback.requested_at);
+        let shown = open.into_iter().take(CALLBACKS_SHOWN);
+        shown.map(|callback| callback_value(callback, callback.asked_at)).collect()
     }
 
     fn open(&mut self, event: &Event, pop: &Arc<PopDocument>) {
@@ -214,6 +240,10 @@ impl View {
             | EventBody::PopWithdrawn { .. }
             | EventBody::CallParked(_)
             | EventBody::CallRetrieved { .. }
+            | EventBody::CallbackCreated(_)
+            | EventBody::CallbackDue(_)
+            | EventBody::CallbackDone(_)
+            | EventBody::CallbackFailed(_)
             | EventBody::PopMissed
             | EventBody::PopClosed
             | EventBody::PresenceChanged(_)

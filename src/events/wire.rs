@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::callback::callback_value;
 use super::{Event, EventBody, ParkedInfo, PopDocument};
 use crate::engine::{ErrorCode, Refusal};
 
@@ -209,6 +210,10 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::CallParked(_) => "call.parked",
         EventBody::CallRetrieved { .. } => "call.retrieved",
         EventBody::ParkWarning { .. } => "park.warning",
+        EventBody::CallbackCreated(_) => "callback.created",
+        EventBody::CallbackDue(_) => "callback.due",
+        EventBody::CallbackDone(_) => "callback.done",
+        EventBody::CallbackFailed(_) => "callback.failed",
         EventBody::RingSla { .. } => "ring.sla",
         EventBody::TransferStarted(_) => "transfer.started",
         EventBody::TransferDone(_) => "transfer.done",
@@ -260,6 +265,10 @@ pub fn event_data(event: &Event) -> Value {
             json!({"by": by, "outcome": end, "waited_s": waited_s})
         }
         EventBody::ParkWarning { waited_s, left_s } => json!({"waited_s": waited_s, "left_s": left_s}),
+        EventBody::CallbackCreated(callback)
+        | EventBody::CallbackDue(callback)
+        | EventBody::CallbackDone(callback)
+        | EventBody::CallbackFailed(callback) => callback_value(callback, event.at),
         EventBody::RingSla { waited_ms } => json!({"waited_ms": waited_ms}),
         EventBody::TransferStarted(news)
         | EventBody::TransferDone(news)

@@ -1,7 +1,11 @@
 //! Digits in RTP (RFC 4733 §2.3): each key once, however many packets tell of it and whichever are lost.
 
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 /// A key of a telephone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Digit {
     /// 0 to 9.
     Number(u8),
@@ -11,6 +15,20 @@ pub enum Digit {
     Pound,
     /// A to D.
     Letter(char),
+}
+
+impl FromStr for Digit {
+    type Err = String;
+
+    /// A key as it is written on it: 0 to 9, `*`, `#`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            [digit @ b'0'..=b'9'] => Ok(Self::Number(digit - b'0')),
+            b"*" => Ok(Self::Star),
+            b"#" => Ok(Self::Pound),
+            _ => Err(format!("\"{}\" is no key of a telephone: 0 to 9, * or #", text.escape_debug())),
+        }
+    }
 }
 
 /// The keys of one caller, as their packets come.
@@ -64,6 +82,16 @@ mod tests {
         ];
         let told: Vec<Digit> = packets.iter().filter_map(|(at, payload)| digits.hear(*at, payload)).collect();
         assert_eq!(told, [Digit::Number(1), Digit::Pound, Digit::Pound, Digit::Letter('A')]);
+    }
+
+    #[test]
+    fn a_key_is_written_as_it_is_on_the_telephone() {
+        let read = |text: &str| text.parse::<Digit>().ok();
+        assert_eq!(
+            [read("1"), read("*"), read("#")],
+            [Digit::Number(1), Digit::Star, Digit::Pound].map(Some)
+        );
+        assert_eq!([read(""), read("10"), read("A"), read("１")], [None; 4]);
     }
 
     #[test]

@@ -72,7 +72,8 @@ pub enum MediaOrder {
         /// To whom.
         listener: Listener,
     },
-    /// Say this once, in place of the music; after what is being said, when something is.
+    /// Say this once, in place of the music; after what is being said, when something is. That a callback is
+    /// noted is said at once, in place of what else was to be said; [`MediaReport::Said`] tells when it was.
     Announce {
         /// The stream.
         stream: StreamId,
@@ -109,6 +110,11 @@ pub enum MediaReport {
         stream: StreamId,
         /// Which.
         digit: Digit,
+    },
+    /// That a callback is noted has been said.
+    Said {
+        /// The stream.
+        stream: StreamId,
     },
 }
 

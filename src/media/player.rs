@@ -102,12 +102,14 @@ pub struct Players {
     /// Packets that each player has had, or was to have, since then.
     ticks: u64,
     packet: Vec<u8>,
+    /// To whom everything has been said that was to be said, since this was last asked.
+    said: Vec<PlayerId>,
 }
 
 impl Players {
     /// Nobody listens yet; the clock begins now.
     pub fn new(tune: Arc<Tune>, now: Moment) -> Self {
-        Self { tune, playing: BTreeMap::new(), began: now, ticks: 0, packet: Vec::new() }
+        Self { tune, playing: BTreeMap::new(), began: now, ticks: 0, packet: Vec::new(), said: Vec::new() }
     }
 
     /// Other music for everybody, from the next packet on.
@@ -151,6 +153,20 @@ impl Players {
         may
     }
 
+    /// Says something once at once, in place of the music and of all that was to be said; `false` when nobody
+    /// listens there.
+    pub fn say_now(&mut self, id: PlayerId, what: Arc<Tune>) -> bool {
+        let Some(playing) = self.playing.get_mut(&id) else { return false };
+        playing.saying.clear();
+        playing.saying.push_back((what, 0));
+        true
+    }
+
+    /// To whom everything has been said that was to be said, since this was last asked.
+    pub fn take_said(&mut self) -> Vec<PlayerId> {
+        std::mem::take(&mut self.said)
+    }
+
     /// Somebody listens no longer; with where they were.
     pub fn stop(&mut self, id: PlayerId) -> Option<Player> {
         self.playing.remove(&id).map(|playing| playing.player)
@@ -191,7 +207,9 @@ impl Players {
         while self.ticks < due {
             for (id, playing) in &mut self.playing {
                 self.packet.clear();
-                playing.write(&self.tune, &mut self.packet);
+                if playing.write(&self.tune, &mut self.packet) {
+                    self.said.push(*id);
+                }
                 send(*id, playing.player.target, &self.packet);
             }
             self.ticks += 1;
@@ -206,7 +224,8 @@ impl Players {
 }
 
 impl Playing {
-    fn write(&mut self, music: &Tune, packet: &mut Vec<u8>) {
+    /// Writes the next packet; `true` when it is the last of what was to be said.
+    fn write(&mut self, music: &Tune, packet: &mut Vec<u8>) -> bool {
         let player = &mut self.player;
         let marker = std::mem::take(&mut player.begins);
         write_header(packet, player.payload_type, marker, player.sequence, player.timestamp, player.ssrc);
@@ -215,13 +234,15 @@ impl Playing {
         let Some((said, frame)) = self.saying.front_mut() else {
             packet.extend_from_slice(music.frame(player.codec, player.music));
             player.music += 1;
-            return;
+            return false;
         };
         packet.extend_from_slice(said.frame(player.codec, *frame));
         *frame += 1;
-        if *frame >= said.frames() {
-            self.saying.pop_front();
+        if *frame < said.frames() {
+            return false;
         }
+        self.saying.pop_front();
+        self.saying.is_empty()
     }
 }
 
@@ -356,6 +377,23 @@ mod tests {
         assert!(refused > 0);
         assert_eq!(players.playing[&PlayerId(1)].saying.len(), SAYINGS);
         assert!(players.say(PlayerId(1), Arc::clone(&said[1])), "the same again is said already");
+    }
+
+    #[test]
+    fn what_is_said_at_once_takes_the_place_of_the_rest_and_its_end_is_told_once() {
+        let mut players = players();
+        players.play(PlayerId(1), player(Codec::Pcmu, 4000), 1, at(0));
+        let (long, noted) = (Arc::new(Tune::new(&[1; 50 * FRAME])), Arc::new(Tune::new(&[9000; 2 * FRAME])));
+        assert!(players.say(PlayerId(1), long));
+        sent(&mut players, at(20));
+        assert!(players.say_now(PlayerId(1), Arc::clone(&noted)));
+        assert!(!players.say_now(PlayerId(2), noted), "nobody listens there");
+        sent(&mut players, at(40));
+        assert!(players.take_said().is_empty(), "half of it");
+        sent(&mut players, at(60));
+        assert_eq!(players.take_said(), [PlayerId(1)]);
+        sent(&mut players, at(100));
+        assert!(players.take_said().is_empty());
     }
 
     #[test]

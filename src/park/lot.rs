@@ -29,6 +29,7 @@ pub struct Lot<C> {
 struct Lines<C> {
     tickets: BTreeMap<C, Ticket>,
     by_group: BTreeMap<String, BTreeSet<(Rank, Ticket)>>,
+    by_skill: BTreeMap<String, BTreeSet<(Rank, Ticket)>>,
     by_agent: BTreeMap<AgentId, BTreeSet<(Rank, Ticket)>>,
     due: BTreeSet<(Moment, Ticket)>,
     in_line: usize,
@@ -62,7 +63,7 @@ pub struct Parked {
 pub enum Due {
     /// The caller's side must hear that the call still waits.
     Refresh(ParkMode),
-    /// The patience for one agent is over: the group may be asked.
+    /// The patience for one agent, or of a rule, is over: it is decided anew.
     Patience,
     /// The whole time is nearly over; once for a waiter.
     Warning {
@@ -113,13 +114,17 @@ impl<C: Copy + Ord> Lot<C> {
         if let Some(ticket) = self.lines.tickets.get(&arrival.call).copied() {
             return self.park_again(ticket, arrival, now);
         }
-        let stage = arrival.profile.begin(now).ok_or(NoPlace::NotAllowed)?;
+        let profile = match arrival.mode {
+            Some(mode) => Arc::new(arrival.profile.from(mode)),
+            None => Arc::clone(&arrival.profile),
+        };
+        let stage = profile.begin(now).ok_or(NoPlace::NotAllowed)?;
         if self.waiters.len() >= places {
             return Err(NoPlace::Full);
         }
         self.next += 1;
         let ticket = Ticket(self.next);
-        let Arrival { call, wish, priority, profile } = arrival;
+        let Arrival { call, wish, priority, .. } = arrival;
         let refresh = now + REFRESH;
         let place = Place::InLine;
         let warn_before = self.warn_before;
@@ -132,10 +137,13 @@ impl<C: Copy + Ord> Lot<C> {
 
     fn park_again(&mut self, ticket: Ticket, arrival: Arrival<C>, now: Moment) -> Result<Parked, NoPlace> {
         let Some(waiter) = self.waiters.get(&ticket) else { return Err(NoPlace::NotAllowed) };
-        let stage = if waiter.stage.ends > now {
-            Some(waiter.stage)
-        } else {
-            waiter.profile.after(waiter.stage, now)
+        let further = arrival.mode.filter(|mode| *mode > waiter.stage.mode);
+        let further = further.and_then(|mode| waiter.profile.from(mode).begin(now));
+        let further = further.filter(|stage| stage.mode > waiter.stage.mode);
+        let stage = match further {
+            Some(stage) => Some(stage),
+            None if waiter.stage.ends > now => Some(waiter.stage),
+            None => waiter.profile.after(waiter.stage, now),
         };
         let Some(stage) = stage else {
             self.leave(arrival.call);
@@ -144,6 +152,7 @@ impl<C: Copy + Ord> Lot<C> {
         self.change(ticket, |waiter| {
             waiter.stage = stage;
             waiter.wish = arrival.wish;
+            waiter.priority = arrival.priority;
             waiter.refresh = now + REFRESH;
             waiter.place = Place::InLine;
         });
@@ -164,7 +173,7 @@ impl<C: Copy + Ord> Lot<C> {
         self.change(ticket, |waiter| {
             let longest = waiter.profile.longest();
             let modes = vec![(ParkMode::Ringing, longest)];
-            waiter.profile = Arc::new(Profile { modes, at_limit: waiter.profile.at_limit });
+            waiter.profile = Arc::new(Profile { modes, ..Profile::clone(&waiter.profile) });
             waiter.stage = Stage { mode: ParkMode::Ringing, ends: (waiter.since + longest).max(now) };
         });
     }
@@ -177,18 +186,24 @@ impl<C: Copy + Ord> Lot<C> {
         Some(waiter)
     }
 
-    /// Who comes next to an agent who is free: of those who wait for the agent and those who wait for one of
-    /// the `groups`, the first whom the agent `may` have.
+    /// Who comes next to an agent who is free: of those who wait for the agent, for one of the `groups` or
+    /// for one of the `skills`, the first whom the agent `may` have.
     pub fn first_for<'g>(
         &self,
         agent: &AgentId,
         groups: impl IntoIterator<Item = &'g str>,
+        skills: impl IntoIterator<Item = &'g str>,
         mut may: impl FnMut(C) -> bool,
     ) -> Option<C> {
         let own = self.lines.by_agent.get(agent);
         let of_groups = groups.into_iter().filter_map(|group| self.lines.by_group.get(group));
-        let mut lines: Vec<_> =
-            own.into_iter().chain(of_groups).map(|line| line.iter().copied().peekable()).collect();
+        let of_skills = skills.into_iter().filter_map(|skill| self.lines.by_skill.get(skill));
+        let mut lines: Vec<_> = own
+            .into_iter()
+            .chain(of_groups)
+            .chain(of_skills)
+            .map(|line| line.iter().copied().peekable())
+            .collect();
         loop {
             let first = lines
                 .iter_mut()
@@ -220,8 +235,12 @@ impl<C: Copy + Ord> Lot<C> {
             self.change(ticket, |waiter| waiter.stage = next);
             return Some((call, Due::Mode(next.mode)));
         }
-        if waiter.wish.only_until.is_some_and(|until| until <= now) {
-            self.change(ticket, |waiter| waiter.wish.only_until = None);
+        let is_over = |until: Option<Moment>| until.is_some_and(|until| until <= now);
+        if is_over(waiter.wish.only_until) || is_over(waiter.wish.patience) {
+            self.change(ticket, |waiter| {
+                waiter.wish.only_until = waiter.wish.only_until.filter(|until| *until > now);
+                waiter.wish.patience = waiter.wish.patience.filter(|until| *until > now);
+            });
             return Some((call, Due::Patience));
         }
         let over = waiter.over_at();
@@ -263,6 +282,20 @@ impl<C: Copy + Ord> Lot<C> {
         self.waiters.values()
     }
 
+    /// How many wait for each group, the call itself not counted.
+    pub fn queues(&self, except: C) -> BTreeMap<String, u32> {
+        let own = self.waiter(except).filter(|waiter| waiter.place == Place::InLine);
+        let own = own.and_then(|waiter| Some((waiter.wish.group.as_ref()?, waiter.rank())));
+        let ticket = self.lines.tickets.get(&except);
+        let count = |(group, line): (&String, &BTreeSet<(Rank, Ticket)>)| {
+            let there = own
+                .zip(ticket)
+                .is_some_and(|((own, rank), ticket)| own == group && line.contains(&(rank, *ticket)));
+            (group.clone(), u32::try_from(line.len() - usize::from(there)).unwrap_or(u32::MAX))
+        };
+        self.lines.by_group.iter().map(count).collect()
+    }
+
     /// The place in the line of the call's group, from 1; 0 when it stands in none.
     pub fn position(&self, call: C) -> usize {
         let Some(ticket) = self.lines.tickets.get(&call) else { return 0 };
@@ -287,6 +320,7 @@ impl<C> Lines<C> {
         Self {
             tickets: BTreeMap::new(),
             by_group: BTreeMap::new(),
+            by_skill: BTreeMap::new(),
             by_agent: BTreeMap::new(),
             due: BTreeSet::new(),
             in_line: 0,
@@ -304,10 +338,15 @@ impl<C> Lines<C> {
         if let Some(agent) = &waiter.wish.agent {
             self.by_agent.entry(agent.clone()).or_default().insert((waiter.rank_for_agent(), ticket));
         }
-        if let Some(group) = waiter.wish.group.as_ref().filter(|_| waiter.wish.only_until.is_none()) {
-            match self.by_group.get_mut(group) {
+        if waiter.wish.only_until.is_some() {
+            return;
+        }
+        let lines = [(&mut self.by_group, &waiter.wish.group), (&mut self.by_skill, &waiter.wish.skill)];
+        for (lines, name) in lines {
+            let Some(name) = name else { continue };
+            match lines.get_mut(name) {
                 Some(line) => _ = line.insert((waiter.rank(), ticket)),
-                None => _ = self.by_group.insert(group.clone(), [(waiter.rank(), ticket)].into()),
+                None => _ = lines.insert(name.clone(), [(waiter.rank(), ticket)].into()),
             }
         }
     }
@@ -329,12 +368,15 @@ impl<C> Lines<C> {
                 self.by_agent.remove(agent);
             }
         }
-        if let Some(group) = &waiter.wish.group
-            && let Some(line) = self.by_group.get_mut(group)
-        {
-            line.remove(&(waiter.rank(), ticket));
-            if line.is_empty() {
-                self.by_group.remove(group);
+        let lines = [(&mut self.by_group, &waiter.wish.group), (&mut self.by_skill, &waiter.wish.skill)];
+        for (lines, name) in lines {
+            if let Some(name) = name
+                && let Some(line) = lines.get_mut(name)
+            {
+                line.remove(&(waiter.rank(), ticket));
+                if line.is_empty() {
+                    lines.remove(name);
+                }
             }
         }
     }

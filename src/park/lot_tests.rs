@@ -20,7 +20,7 @@ fn agent(name: &str) -> AgentId {
 
 fn ringing(limit_s: u64) -> Arc<Profile> {
     let modes = vec![(ParkMode::Ringing, Duration::from_secs(limit_s))];
-    Arc::new(Profile { modes, at_limit: AtLimit::DefaultRoute })
+    Arc::new(Profile { modes, ..Profile::default() })
 }
 
 fn group(group: &str) -> Wish {
@@ -28,7 +28,7 @@ fn group(group: &str) -> Wish {
 }
 
 fn arrival(call: u32, wish: Wish, priority: u8) -> Arrival<u32> {
-    Arrival { call, wish, priority, profile: ringing(170) }
+    Arrival { call, wish, priority, profile: ringing(170), mode: None }
 }
 
 fn lot(arrivals: impl IntoIterator<Item = (u64, Arrival<u32>)>) -> Lot<u32> {
@@ -40,7 +40,7 @@ fn lot(arrivals: impl IntoIterator<Item = (u64, Arrival<u32>)>) -> Lot<u32> {
 }
 
 fn next(lot: &Lot<u32>, name: &str, groups: &[&str]) -> Option<u32> {
-    lot.first_for(&agent(name), groups.iter().copied(), |_| true)
+    lot.first_for(&agent(name), groups.iter().copied(), [], |_| true)
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_waiter_near_the_end_of_all_modes_is_warned_of_once_also_after_an_offer_that
             (ParkMode::Ringing, Duration::from_secs(20)),
             (ParkMode::EarlyMedia, Duration::from_secs(60)),
         ],
-        at_limit: AtLimit::DefaultRoute,
+        ..Profile::default()
     });
     let mut lot = Lot::default();
     lot.warn_before(Some(Duration::from_secs(30)));
@@ -113,6 +113,48 @@ fn the_group_is_asked_when_the_patience_for_one_agent_is_over() {
 }
 
 #[test]
+fn the_patience_of_a_rule_is_over_once_and_the_caller_waits_on() {
+    let wish = Wish { patience: Some(at(20)), ..group("front") };
+    let mut lot = lot([(0, arrival(1, wish, 0))]);
+    assert_eq!(next(&lot, "a1", &["front"]), Some(1), "anybody of the group may have them meanwhile");
+    assert_eq!(lot.next_due(), Some(at(20)));
+    assert_eq!(lot.poll_due(at(20)), Some((1, Due::Patience)));
+    assert_eq!(lot.poll_due(at(20)), None);
+    assert_eq!(lot.next_due(), Some(at(60)), "the next is the refresh");
+    assert!(lot.is_in_line(1));
+}
+
+#[test]
+fn whoever_has_the_skill_is_asked_and_nobody_else() {
+    let wish = Wish { skill: Some("english".to_owned()), ..Wish::default() };
+    let lot = lot([(0, arrival(1, wish, 0)), (1, arrival(2, group("front"), 0))]);
+    let first =
+        |skills: &[&'static str]| lot.first_for(&agent("a1"), ["front"], skills.iter().copied(), |_| true);
+    assert_eq!((first(&["english"]), first(&["french"])), (Some(1), Some(2)));
+    assert_eq!(lot.queues(2).get("front"), Some(&0), "nobody but the call itself");
+    assert_eq!(lot.queues(1).get("front"), Some(&1));
+}
+
+#[test]
+fn who_waits_already_goes_on_to_the_mode_that_is_asked_for_and_never_back() {
+    let second = Duration::from_secs(1);
+    let modes = [ParkMode::Ringing, ParkMode::EarlyMedia, ParkMode::Answered].map(|mode| (mode, 60 * second));
+    let profile = Arc::new(Profile { modes: modes.to_vec(), ..Profile::default() });
+    let with = |mode| Arrival { profile: Arc::clone(&profile), mode, ..arrival(1, group("front"), 3) };
+    let mut lot = Lot::default();
+    let mode_of = |parked: Result<Parked, NoPlace>| parked.map(|it| (it.stage.mode, it.stage.ends)).unwrap();
+    assert_eq!(
+        mode_of(lot.park(with(Some(ParkMode::EarlyMedia)), 9, at(0))),
+        (ParkMode::EarlyMedia, at(60)),
+        "from the mode that is asked for"
+    );
+    assert_eq!(mode_of(lot.park(with(Some(ParkMode::Ringing)), 9, at(10))), (ParkMode::EarlyMedia, at(60)));
+    assert_eq!(mode_of(lot.park(with(None), 9, at(20))), (ParkMode::EarlyMedia, at(60)));
+    assert_eq!(mode_of(lot.park(with(Some(ParkMode::Answered)), 9, at(30))), (ParkMode::Answered, at(90)));
+    assert_eq!(lot.waiter(1).map(|waiter| (waiter.since, waiter.priority)), Some((at(0), 3)));
+}
+
+#[test]
 fn a_full_lot_says_so_and_takes_again_when_somebody_has_left() {
     let mut lot = Lot::default();
     for call in 1..=3 {
@@ -161,7 +203,7 @@ fn d7_the_caller_is_told_each_minute_and_leaves_at_the_limit() {
 fn the_next_mode_begins_when_the_time_in_one_is_over() {
     let modes =
         vec![(ParkMode::Ringing, Duration::from_secs(20)), (ParkMode::EarlyMedia, Duration::from_secs(40))];
-    let profile = Arc::new(Profile { modes, at_limit: AtLimit::Refuse(480) });
+    let profile = Arc::new(Profile { modes, at_limit: AtLimit::Refuse(480), ..Profile::default() });
     let mut lot = Lot::default();
     lot.park(Arrival { profile, ..arrival(1, group("front"), 0) }, 1, at(0)).unwrap();
     assert_eq!(lot.poll_due(at(20)), Some((1, Due::Mode(ParkMode::EarlyMedia))));
@@ -231,7 +273,10 @@ fn by_hand(lot: &Lot<u32>, name: &str, groups: &[&str], refuses: u32) -> Option<
         .filter_map(|waiter| {
             let wanted = waiter.wish.agent.as_ref() == Some(&agent(name));
             let grouped = waiter.wish.only_until.is_none()
-                && waiter.wish.group.as_deref().is_some_and(|group| groups.contains(&group));
+                && [&waiter.wish.group, &waiter.wish.skill]
+                    .into_iter()
+                    .flatten()
+                    .any(|name| groups.contains(&name.as_str()));
             let rank = if wanted { waiter.rank_for_agent() } else { waiter.rank() };
             (wanted || grouped).then_some((rank, waiter.call))
         })
@@ -251,10 +296,15 @@ proptest! {
             match step {
                 Step::Park { group: index, wanted, patience, priority } => {
                     next_call += 1;
+                    // Some wait for a skill, and nobody of a group.
+                    let name = Some(GROUPS[index].to_owned());
+                    let (group, skill) = if priority % 3 == 2 { (None, name) } else { (name, None) };
                     let wish = Wish {
                         agent: wanted.map(|wanted| agent(AGENTS[wanted].0)),
                         only_until: (patience > 30).then(|| at(now + patience)),
-                        ..group(GROUPS[index])
+                        patience: (patience % 3 == 0).then(|| at(now + patience)),
+                        group,
+                        skill,
                     };
                     let taken = lot.park(arrival(next_call, wish, priority), PLACES, at(now));
                     prop_assert_eq!(taken.is_ok(), inside.len() < PLACES);
@@ -265,7 +315,8 @@ proptest! {
                 Step::Free { agent: index, refuses } => {
                     let (name, groups) = AGENTS[index];
                     let may = |call: u32| call % 5 != refuses;
-                    let first = lot.first_for(&agent(name), groups.iter().copied(), may);
+                    let names = groups.iter().copied();
+                    let first = lot.first_for(&agent(name), names.clone(), names, may);
                     prop_assert_eq!(first, by_hand(&lot, name, groups, refuses));
                     if let Some(call) = first {
                         lot.offered(call);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Profile, Stage};
+use super::{ParkMode, Profile, Stage};
 use crate::clock::Moment;
 use crate::presence::AgentId;
 
@@ -34,11 +34,17 @@ pub struct Ticket(pub u64);
 pub struct Wish {
     /// Anybody of this group …
     pub group: Option<String>,
+    /// … or anybody with this skill …
+    #[serde(default)]
+    pub skill: Option<String>,
     /// … or this agent, who looks after the customer.
     pub agent: Option<AgentId>,
     /// Until then the group is not asked: patience for the agent, or for whoever parked the call and will
     /// come back for it.
     pub only_until: Option<Moment>,
+    /// Then it is decided anew about the call, though nobody is free: the patience of a rule.
+    #[serde(default)]
+    pub patience: Option<Moment>,
 }
 
 /// Somebody who comes to wait.
@@ -52,6 +58,9 @@ pub struct Arrival<C> {
     pub priority: u8,
     /// How their trunk lets them wait.
     pub profile: Arc<Profile>,
+    /// The mode in which they are to wait; of those who wait already, one further on begins now. Nothing:
+    /// the first of the profile, or where they are.
+    pub mode: Option<ParkMode>,
 }
 
 /// Whether a waiter stands in line.
@@ -121,7 +130,8 @@ impl<C> Waiter<C> {
     pub(super) fn deadline(&self) -> Option<Moment> {
         let earliest = self.stage.ends.min(self.refresh);
         let earliest = self.warn_at().map_or(earliest, |warning| earliest.min(warning));
-        let earliest = self.wish.only_until.map_or(earliest, |patience| earliest.min(patience));
+        let patience = self.wish.only_until.into_iter().chain(self.wish.patience).min();
+        let earliest = patience.map_or(earliest, |patience| earliest.min(patience));
         matches!(self.place, Place::InLine).then_some(earliest)
     }
 }

@@ -68,6 +68,7 @@ impl House {
             greeting_en: None,
             group: Some("sales".to_owned()),
             assigned_first: true,
+            priority: 0,
         };
         let mut directory = Directory::default();
         for agent in [

@@ -34,6 +34,9 @@ pub struct Extras {
     pub guidance: Vec<(String, String)>,
     /// What supervisors are told while it rings (M030).
     pub alerts: Vec<Alert>,
+    /// The head start of who waits, from 0 to 9; the line's own when no rule says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
 }
 
 impl Extras {
@@ -91,7 +94,7 @@ pub enum Action {
     },
     /// Let the caller wait.
     Park(Park),
-    /// Ask the caller whether to call back.
+    /// Note that the caller is to be called back, tell them so, and end the call.
     Callback,
 }
 
@@ -108,7 +111,7 @@ impl Action {
             Self::Forward { to } => format!("forward to {to}"),
             Self::Reject { status } => format!("refuse with {status}"),
             Self::Park(park) => format!("park for {} s", park.patience_s),
-            Self::Callback => "ask whether to call back".to_owned(),
+            Self::Callback => "call back".to_owned(),
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct Line {
     pub group: Option<String>,
     /// Whether the customer's assignee is rung first (M003: off by default).
     pub assigned_first: bool,
+    /// Who waits for it has this head start, from 0 to 9; a rule may say otherwise.
+    #[serde(default)]
+    pub priority: u8,
 }
 
 /// Agents, lines, working hours and rules, as last read from the database. Ordered maps: one directory always

@@ -30,6 +30,21 @@ pub struct Background<'a> {
     pub loads: Option<&'a BTreeMap<AgentId, Load>>,
     /// What can be done with a call beside offering it.
     pub can: Abilities,
+    /// Why it cannot, for the trace.
+    #[serde(skip)]
+    pub cannot: Inabilities,
+    /// Rules by which the call has waited as long as they say.
+    #[serde(skip)]
+    pub waited: &'a [String],
+}
+
+/// Why something cannot be done with a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inabilities {
+    /// Why it cannot be parked.
+    pub park: Option<&'static str>,
+    /// Why its caller cannot be called back.
+    pub callback: Option<&'static str>,
 }
 
 /// What is unfinished with a customer, and who talked with the caller last.
@@ -74,8 +89,13 @@ pub struct Load {
 pub struct Abilities {
     /// Park it.
     pub park: bool,
-    /// Ask whether to call back.
+    /// Call back.
     pub callback: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self { park: true, callback: true };
 }
 
 /// Everybody's status and state: as they are, or as they were recorded with a call.

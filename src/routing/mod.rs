@@ -17,6 +17,8 @@ pub use decide::{CustomerFact, Facts, decide};
 pub use decision::{Action, Alert, Decision, Extras, OfferReason, TraceStep, explain_text};
 pub use directory::{Agent, Directory, Line};
 pub use emergency::is_emergency;
-pub use facts::{Abilities, Background, CaseFact, Load, OpenFacts, People, assignee_of, calls_within};
+pub use facts::{
+    Abilities, Background, CaseFact, Inabilities, Load, OpenFacts, People, assignee_of, calls_within,
+};
 pub use snapshot::{Away, Free, RecordedPeople, Snapshot};
 pub use wait::{MayWait, or_wait};

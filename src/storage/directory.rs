@@ -86,7 +86,8 @@ async fn read_lines(
     directory: &mut Directory,
 ) -> Result<(), StorageError> {
     let rows: Vec<LineRow> = sqlx::query_as(
-        "SELECT match_key, number, client, greeting_ja, greeting_en, group_name, assigned_first FROM lines",
+        "SELECT match_key, number, client, greeting_ja, greeting_en, group_name, assigned_first, \
+         priority FROM lines",
     )
     .fetch_all(connection)
     .await?;
@@ -99,6 +100,7 @@ async fn read_lines(
             greeting_en: row.greeting_en,
             group: row.group_name,
             assigned_first: row.assigned_first != 0,
+            priority: u8::try_from(row.priority).unwrap_or(0),
         };
         directory.lines.insert(row.match_key, Arc::new(line));
     }
@@ -114,4 +116,5 @@ struct LineRow {
     greeting_en: Option<String>,
     group_name: Option<String>,
     assigned_first: i64,
+    priority: i64,
 }

@@ -6,6 +6,7 @@
 
 mod audit;
 mod call;
+mod callback;
 mod customer;
 mod database;
 mod directory;
@@ -20,6 +21,7 @@ mod words;
 
 pub use audit::AuditRow;
 pub use call::CallFilter;
+pub use callback::CallbackFilter;
 pub use database::{Storage, StorageSettings};
 pub use error::StorageError;
 pub use page::{PAGE_LIMIT, Page};

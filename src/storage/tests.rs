@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::import::{ImportError, ImportReport, ImportedNumber, Table};
 use super::*;
+use crate::callback::{Callback, CallbackState};
 use crate::customer::{LookupFault, NoticeLevel};
 use crate::events::{CallRecord, EndReason, Trace};
 use crate::presence::{Absence, AbsenceReason, AgentId, AgentStatus, CallId, CustomerId, SetBy};
@@ -104,6 +105,7 @@ fn record(id: &str, started: i64) -> CallRecord {
         parked: None,
         transfer_count: 0,
         handled_by: Vec::new(),
+        callback: None,
         traces: vec![Trace::Read(json!({"rule": "assigned_first", "matched": true}))],
         facts: None,
     }
@@ -662,4 +664,29 @@ async fn ten_thousand_records_are_read_and_decided_again() {
     assert_eq!((run.calls, run.not_judged), (10_000, 0));
     assert_eq!((run.different, run.same), (10_000, 0), "{:?}", run.decided_by);
     assert_eq!((run.differences.len(), run.decided_by), (200, vec![("again".to_owned(), 10_000)]));
+}
+
+#[tokio::test]
+async fn a_callback_is_kept_as_it_last_was_until_it_is_over_and_then_never_changes() {
+    let house = House::new().await;
+    let mut callback = Callback::sample("cb-1", Some("a055"));
+    house.storage.save_callback(&callback, "system").await.expect("kept");
+    house.storage.save_callback(&Callback::sample("cb-2", None), "system").await.expect("kept");
+    assert_eq!(house.storage.open_callbacks(1).await.expect("an answer").len(), 1);
+    callback.state = CallbackState::Attempting(2);
+    house.storage.save_callback(&callback, "takahashi").await.expect("kept");
+    assert_eq!(house.storage.callback(&callback.id).await, Ok(Some(callback.clone())));
+    callback.state = CallbackState::Done;
+    callback.ended_at = Some(at(0));
+    house.storage.save_callback(&callback, "takahashi").await.expect("kept");
+    let late = Callback { state: CallbackState::Requested, ended_at: None, ..callback.clone() };
+    house.storage.save_callback(&late, "system").await.expect("an older write changes nothing");
+    let open = house.storage.open_callbacks(9).await.expect("an answer");
+    assert_eq!(open.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["cb-2"]);
+    let ended = |person: Option<&str>| CallbackFilter { person: person.map(AgentId::new) };
+    let own = house.storage.ended_callbacks(&ended(Some("a055")), None, 9).await.expect("an answer");
+    assert_eq!(own.items, [callback]);
+    let others = house.storage.ended_callbacks(&ended(Some("a102")), None, 9).await.expect("an answer");
+    assert!(others.items.is_empty() && others.next.is_none());
+    assert_eq!(house.count("SELECT COUNT(*) FROM audit WHERE subject = 'cb-1'").await, 4);
 }

@@ -27,7 +27,8 @@ pub const DECISIONS: &str = "toritsugi_decisions_total";
 pub const OFFERS: &str = "toritsugi_offers_total";
 /// Screen-pops. Label `event`: `offered`, `taken`, `withdrawn`, `missed`, `closed`.
 pub const POPS: &str = "toritsugi_pops_total";
-/// The parking lot. Label `event`: `parked`, `refreshed`, `retrieved`, `gave_up`, `time_over`, `full`.
+/// The parking lot. Label `event`: `parked`, `refreshed`, `retrieved`, `gave_up`, `time_over`, `full`,
+/// `callback_noted`, `callback_refused`.
 pub const PARKING: &str = "toritsugi_parking_total";
 /// Callers on hold. Label `event`: `held`, `exceeded`.
 pub const HOLDS: &str = "toritsugi_holds_total";

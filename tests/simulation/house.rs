@@ -10,6 +10,7 @@ use toritsugi::engine::{
 };
 use toritsugi::guidance::Templates;
 use toritsugi::identity::{CalledSource, TrunkContext};
+use toritsugi::media::Digit;
 use toritsugi::message::Limits;
 use toritsugi::park::{AtLimit, ParkMode, Profile};
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
@@ -126,7 +127,7 @@ fn parking(random: &mut Random) -> ParkSettings {
     let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
     let modes = if random.chance(67) { vec![(ParkMode::Ringing, limit)] } else { Vec::new() };
     ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit }),
+        profile: Arc::new(Profile { modes, at_limit, ..Profile::default() }),
         places: random.pick(&[2, 100]) as usize,
         patience: Duration::from_secs(random.pick(&[1, 15])),
         ..ParkSettings::default()
@@ -140,9 +141,11 @@ fn musical(random: &mut Random) -> ParkSettings {
     let to = random.between(1, 3) as usize;
     let modes = all[from.min(2)..].iter().take(to);
     let modes = modes.map(|mode| (*mode, Duration::from_secs(random.between(2, 15)))).collect();
-    let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::DefaultRoute, AtLimit::Refuse(480)]);
+    let at_limit = random.pick(&[AtLimit::DefaultRoute, AtLimit::Callback, AtLimit::Refuse(480)]);
+    let key = random.chance(50).then_some(Digit::Number(1));
+    let early_keys = random.chance(50);
     ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit }),
+        profile: Arc::new(Profile { modes, at_limit, key, early_keys }),
         places: 100,
         patience: Duration::from_secs(random.pick(&[1, 15])),
         ..ParkSettings::default()
@@ -191,6 +194,7 @@ pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
         greeting_en: None,
         group: Some("front".to_owned()),
         assigned_first: true,
+        priority: 0,
     };
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),

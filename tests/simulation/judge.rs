@@ -8,6 +8,7 @@ use bytes::Bytes;
 use toritsugi::message::{Header, Message, Method};
 use toritsugi::transport::Protocol;
 
+use super::callback_judge::CallbackJudge;
 use super::leaving::{Leaving, wrong_record_routes};
 use super::lot_judge::LotJudge;
 use super::music_judge::MusicJudge;
@@ -70,6 +71,8 @@ pub struct Judge {
     pub lot: LotJudge,
     pub leaving: Leaving,
     pub music: MusicJudge,
+    /// Who is called back.
+    pub callbacks: CallbackJudge,
     /// Who may be spoken to, and over what.
     pub places: BTreeMap<SocketAddr, Protocol>,
     /// Octets that came from nobody we know, less those that went back.

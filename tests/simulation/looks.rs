@@ -25,7 +25,9 @@ impl World {
         self.judge.lot.look(self.now);
         let mut faults = std::mem::take(&mut self.judge.people.faults);
         faults.append(&mut self.judge.lot.faults);
-        for (rule, call, what) in std::mem::take(&mut self.judge.music.faults) {
+        let mut named = std::mem::take(&mut self.judge.music.faults);
+        named.append(&mut self.judge.callbacks.faults);
+        for (rule, call, what) in named {
             self.judge.breach(rule, &call, what);
         }
         for (rule, id, what) in faults {
@@ -185,6 +187,7 @@ impl World {
             }
         };
         let calls = self.parties.iter().filter(|party| party.habits.is_some()).map(told).collect();
-        Report { breaches, swarm: self.swarm, hash: self.hasher.finish(), calls }
+        let called_back = self.judge.callbacks.len();
+        Report { breaches, swarm: self.swarm, hash: self.hasher.finish(), calls, called_back }
     }
 }

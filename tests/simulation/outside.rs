@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toritsugi::engine::{Answer, Datagram, LookupToken, Output, Refusal, Request, Resolution};
 use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
-use toritsugi::media::{MediaFault, MediaOrder, MediaReport};
+use toritsugi::media::{Digit, MediaFault, MediaOrder, MediaReport};
 use toritsugi::presence::{AgentId, CustomerId, OfferId};
 use toritsugi::proxy::Target;
 use toritsugi::transport::Protocol;
@@ -47,11 +47,13 @@ impl World {
                 Output::Event(event) => self.event(&event),
                 Output::Reply(_, answer) => self.reply(*answer),
                 Output::Media(order) => self.order(&order),
+                Output::StoreCallback { callback, .. } => self.judge.callbacks.stored(&callback),
                 Output::StoreStatus { .. } | Output::NoticeAcknowledged { .. } | Output::Audit(_) => {}
                 Output::Record(record) => {
                     let text = || format!("record {} {:?}", record.sip_call_id, record.end_reason);
                     self.trace.note(self.now, text);
                     self.judge.people.on_record(&record);
+                    self.judge.callbacks.on_record(&record);
                     self.ids.insert(record.sip_call_id.clone(), record.id.to_string());
                     self.judge_end(&record);
                 }
@@ -61,6 +63,7 @@ impl World {
 
     /// Media ports open soon, or not at all.
     fn order(&mut self, order: &MediaOrder) {
+        self.press(order);
         let Some(stream) = self.judge.music.ordered(order) else { return };
         let report = if self.random.chance(90) {
             let local = SocketAddr::from(([192, 0, 2, 1], super::music_judge::PORT));
@@ -70,6 +73,28 @@ impl World {
         };
         let after = self.random.ms(0, 20);
         self.later(after, Happening::Media(report));
+    }
+
+    /// Some callers who hear music press 1, impatient ones several times; what they are told ends some time
+    /// later, or its end is never told.
+    fn press(&mut self, order: &MediaOrder) {
+        match order {
+            MediaOrder::Play { stream, .. } if self.random.chance(30) => {
+                for _ in 0..self.random.between(1, 3) {
+                    let after = self.random.ms(0, 9_000);
+                    let pressed = MediaReport::Pressed { stream: *stream, digit: Digit::Number(1) };
+                    self.later(after, Happening::Media(pressed));
+                }
+            }
+            MediaOrder::Announce { stream, .. } if self.random.chance(80) => {
+                let after = self.random.ms(500, 4_000);
+                self.later(after, Happening::Media(MediaReport::Said { stream: *stream }));
+            }
+            MediaOrder::Play { .. }
+            | MediaOrder::Announce { .. }
+            | MediaOrder::Open { .. }
+            | MediaOrder::Close { .. } => {}
+        }
     }
 
     /// A completed call was ended by a BYE in the dialog the caller was given first.

@@ -138,6 +138,10 @@ impl People {
             | EventBody::CallResumed { .. }
             | EventBody::HoldWarning { .. }
             | EventBody::HoldExceeded { .. }
+            | EventBody::CallbackCreated(_)
+            | EventBody::CallbackDue(_)
+            | EventBody::CallbackDone(_)
+            | EventBody::CallbackFailed(_)
             | EventBody::CallParked(_)
             | EventBody::CallRetrieved { .. }
             | EventBody::ParkWarning { .. }
@@ -262,7 +266,7 @@ impl People {
             Some(EndReason::Completed | EndReason::Lost) => answered,
             // An answer that crossed the CANCEL (D10); the records are held against what the caller did.
             Some(EndReason::Abandoned | EndReason::Failed) => true,
-            Some(EndReason::Rejected) => !answered,
+            Some(EndReason::Rejected | EndReason::Callback) => !answered,
             None => false,
         };
         if !may {

@@ -25,6 +25,8 @@ pub struct Summary {
     pub connected: usize,
     /// Calls with exactly one pop and one record.
     pub told_once: usize,
+    /// Callbacks that were noted.
+    pub called_back: usize,
     outcomes: BTreeMap<String, usize>,
     /// By the shape of the fault: how often, the first seed, what was said.
     broken: BTreeMap<String, Broken>,
@@ -83,7 +85,7 @@ fn run_or_panic(seed: u64, day: Day, trace: bool) -> Report {
     catch_unwind(|| run(seed, day, trace)).unwrap_or_else(|_| {
         let breach = Breach { rule: "panic", what: "see above".to_owned(), call: String::new() };
         let breaches = vec![(breach, String::new())];
-        Report { breaches, swarm: Swarm::default(), hash: 0, calls: Vec::new() }
+        Report { breaches, swarm: Swarm::default(), hash: 0, calls: Vec::new(), called_back: 0 }
     })
 }
 
@@ -110,6 +112,7 @@ fn progress(title: &str, done: u64, runs: u64, began: Instant) {
 impl Summary {
     fn add(&mut self, seed: u64, report: &Report) {
         self.failed_runs += usize::from(!report.breaches.is_empty());
+        self.called_back += report.called_back;
         for call in &report.calls {
             self.calls += 1;
             self.connected += usize::from(call.outcome == Outcome::Connected);

@@ -82,6 +82,8 @@ pub struct Report {
     pub swarm: Swarm,
     pub hash: u64,
     pub calls: Vec<Told>,
+    /// Callbacks that were noted.
+    pub called_back: usize,
 }
 
 /// The world.

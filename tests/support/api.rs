@@ -63,6 +63,12 @@ impl Api {
         read(sent.unwrap_or_else(|error| panic!("POST {path}: {error}")))
     }
 
+    /// PATCH of a JSON document.
+    pub fn patch(&self, path: &str, body: &Value) -> Answer {
+        let sent = self.authorised(self.agent.patch(self.url(path))).send_json(body);
+        read(sent.unwrap_or_else(|error| panic!("PATCH {path}: {error}")))
+    }
+
     /// PUT of a JSON document.
     pub fn put(&self, path: &str, body: &Value) -> Answer {
         let sent = self.authorised(self.agent.put(self.url(path))).send_json(body);

@@ -37,6 +37,7 @@ pub struct Ear {
     /// Every packet of G.711, in order of arrival.
     pub log: Arc<Log<Heard>>,
     to: Arc<Mutex<Option<SocketAddr>>>,
+    socket: UdpSocket,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,13 +51,31 @@ impl Ear {
         let stopping = Arc::new(AtomicBool::new(false));
         let to = Arc::new(Mutex::new(None));
         let (heard, target, stop) = (Arc::clone(&log), Arc::clone(&to), Arc::clone(&stopping));
-        let thread = std::thread::spawn(move || run(&socket, hertz, &heard, &target, &stop));
-        Self { address, log, to, stopping, thread: Some(thread) }
+        let listening = socket.try_clone().expect("a socket can be shared");
+        let thread = std::thread::spawn(move || run(&listening, hertz, &heard, &target, &stop));
+        Self { address, log, to, socket, stopping, thread: Some(thread) }
     }
 
     /// Speaks to there from now on.
     pub fn speak_to(&self, address: SocketAddr) {
         *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+
+    /// Presses a key (RFC 4733 §2.5): three packets of the event, and its end three times. `at` is the moment
+    /// in samples, and tells one press from the next.
+    pub fn press(&self, event: u8, at: u32, to: SocketAddr) {
+        const TELEPHONE_EVENT: u8 = 101;
+        let number = |index: usize| 30_000 + u16::try_from(index).expect("six packets");
+        for (index, (end, duration)) in
+            [(0, 160_u16), (0, 320), (0, 480), (0x80, 640), (0x80, 640), (0x80, 640)].into_iter().enumerate()
+        {
+            let mut packet = Vec::new();
+            write_header(&mut packet, TELEPHONE_EVENT, index == 0, number(index), at, 4712);
+            packet.extend([event, end | 10]);
+            packet.extend(duration.to_be_bytes());
+            // Who has hung up does not listen any more.
+            let _ = self.socket.send_to(&packet, to);
+        }
     }
 
     /// Waits until half a second of what is heard is as wanted.

@@ -16,7 +16,7 @@ pub const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
 ];
 
 /// The rooms in the order a call walks through them; below the line things are done and no longer decided.
-pub const ROOMS: [&str; 27] = [
+pub const ROOMS: [&str; 28] = [
     "app",
     "clock",
     "config",
@@ -32,6 +32,7 @@ pub const ROOMS: [&str; 27] = [
     "presence",
     "routing",
     "park",
+    "callback",
     "guidance",
     "media",
     "events",

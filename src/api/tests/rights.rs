@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::api::testing::{ADMIN, AGENT, Edge, MANAGER, OTHER, SUPERVISOR, call};
-use crate::engine::Request;
+use crate::callback::{Callback, CallbackId, Step, Window};
+use crate::engine::{CallbackChange, Request};
 use crate::presence::{AgentId, AgentStatus, SetBy};
 
 /// The answers of one route: without a token, and to an agent, a supervisor, a manager, an administrator.
 type Cells = [u16; 5];
 
 /// What each route answers to whom. A route that is in the OpenAPI document and not here fails the test.
-const TABLE: [(&str, &str, &str, Cells); 21] = [
+const TABLE: [(&str, &str, &str, Cells); 24] = [
     ("post", "/api/v1/sessions", r#"{"name":"x","password":"y"}"#, [401, 401, 401, 401, 401]),
     ("get", "/api/v1/sessions/current", "", [401, 200, 200, 200, 200]),
     ("post", "/api/v1/ws-tickets", "", [401, 201, 201, 201, 201]),
@@ -22,6 +23,9 @@ const TABLE: [(&str, &str, &str, Cells); 21] = [
     ("get", "/api/v1/calls", "", [401, 200, 200, 200, 200]),
     ("get", "/api/v1/calls/{id}", "", [401, 404, 200, 200, 200]),
     ("get", "/api/v1/calls/{id}/trace", "", [401, 404, 200, 200, 200]),
+    ("get", "/api/v1/callbacks", "", [401, 200, 200, 200, 200]),
+    ("get", "/api/v1/callbacks/{id}", "", [401, 404, 200, 200, 200]),
+    ("patch", "/api/v1/callbacks/{id}", r#"{"state":"done"}"#, [401, 404, 200, 200, 200]),
     ("get", "/api/v1/customers", "", [401, 400, 400, 400, 400]),
     ("get", "/api/v1/customers/{id}", "", [401, 200, 200, 200, 200]),
     ("get", "/api/v1/customers/{id}/contacts", "", [401, 200, 200, 200, 200]),
@@ -40,12 +44,15 @@ const TABLE: [(&str, &str, &str, Cells); 21] = [
 async fn n66_every_route_answers_every_role_as_the_table_says() {
     let edge = Edge::start().await;
     edge.store.calls.lock().unwrap().push(call("c-1", Some("a117"), &["a117"], true));
+    edge.engine.callbacks.lock().unwrap().push(Callback::sample("cb-1", Some("a117")));
     let document = edge.http("GET", "/api/openapi.json", &[], "").await.json();
     assert_eq!(documented(&document), TABLE.iter().map(|row| (row.0, row.1)).collect::<Vec<_>>().sorted());
 
     for (method, path, body, cells) in TABLE {
         let id = if path.contains("calls") {
             "c-1"
+        } else if path.contains("callbacks") {
+            "cb-1"
         } else if path.contains("customers") {
             "cu-88"
         } else {
@@ -92,6 +99,60 @@ async fn n61_an_agent_sees_only_calls_of_their_own_and_of_nobody() {
     assert_eq!((hidden.status, hidden.body), (404, absent.body), "N74: no telling which");
     let asked = edge.as_user(AGENT, "GET", "/api/v1/calls?state=ended&agent=a117", "").await;
     assert_eq!(asked.status, 403);
+}
+
+#[tokio::test]
+async fn agents_work_on_their_own_callbacks_and_supervisors_on_everybodys() {
+    let edge = Edge::start().await;
+    *edge.engine.callbacks.lock().unwrap() =
+        vec![Callback::sample("cb-1", Some("a102")), Callback::sample("cb-2", Some("a117"))];
+    edge.store.callbacks.lock().unwrap().push(Callback::sample("cb-0", Some("a102")));
+
+    let own = edge.as_user(AGENT, "GET", "/api/v1/callbacks", "").await.json();
+    assert_eq!(ids(&own), ["cb-1"]);
+    let first = &own["items"][0];
+    assert_eq!(
+        (&first["number"], &first["shown"]),
+        (&json!("+819012345678"), &json!("090-1234-5678")),
+        "M055"
+    );
+    assert_eq!((&first["state"], &first["window"]), (&json!("requested"), &json!(null)));
+    assert!(first["read_back"]["ja"].as_str().unwrap().contains("090-1234-5678"));
+    let all = edge.as_user(SUPERVISOR, "GET", "/api/v1/callbacks", "").await.json();
+    assert_eq!(ids(&all), ["cb-1", "cb-2"]);
+    assert_eq!(ids(&edge.as_user(AGENT, "GET", "/api/v1/callbacks?state=ended", "").await.json()), ["cb-0"]);
+    assert_eq!(edge.as_user(AGENT, "GET", "/api/v1/callbacks?person=a117", "").await.status, 403);
+    assert_eq!(
+        edge.as_user(AGENT, "GET", "/api/v1/callbacks/cb-0", "").await.status,
+        200,
+        "one that is over"
+    );
+    assert_eq!(edge.as_user(AGENT, "GET", "/api/v1/callbacks/cb-2", "").await.status, 404);
+
+    let patch = async |token, id: &str, body: &str| {
+        edge.as_user(token, "PATCH", &format!("/api/v1/callbacks/{id}"), body).await.status
+    };
+    let promise = r#"{"window":{"start":"2026-11-24T06:00:00Z","end":"2026-11-24T07:00:00Z"}}"#;
+    assert_eq!(patch(AGENT, "cb-1", promise).await, 200, "the owner promises");
+    assert_eq!(patch(SUPERVISOR, "cb-1", promise).await, 403, "neither owner nor manager");
+    assert_eq!(patch(MANAGER, "cb-1", promise).await, 200);
+    assert_eq!(patch(AGENT, "cb-1", r#"{"person":"a117"}"#).await, 403);
+    assert_eq!(patch(SUPERVISOR, "cb-1", r#"{"person":"a117"}"#).await, 200);
+    assert_eq!(patch(AGENT, "cb-2", r#"{"state":"done"}"#).await, 404);
+    assert_eq!(patch(AGENT, "cb-1", r#"{"state":"sleeping"}"#).await, 400);
+    assert_eq!(patch(AGENT, "cb-1", r#"{"state":"done"}"#).await, 200);
+    let at = |text: &str| text.parse().unwrap();
+    let window = Window { start: at("2026-11-24T06:00:00Z"), end: at("2026-11-24T07:00:00Z") };
+    let asked = edge.engine.asked();
+    let by = |change, of: Option<&str>, user: &str| Request::ChangeCallback {
+        id: CallbackId::new("cb-1"),
+        change,
+        of: of.map(AgentId::new),
+        user: user.to_owned(),
+    };
+    assert!(asked.contains(&by(CallbackChange::Promise(window), Some("a102"), "takahashi")));
+    assert!(asked.contains(&by(CallbackChange::Step(Step::Finish), Some("a102"), "takahashi")));
+    assert!(asked.contains(&by(CallbackChange::Assign(AgentId::new("a117")), None, "suzuki")));
 }
 
 #[tokio::test]

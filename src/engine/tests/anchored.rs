@@ -8,9 +8,11 @@ use crate::engine::{Input, ParkSettings, Settings};
 use crate::events::EndReason;
 use crate::media::{Announcement, MediaFault, MediaOrder, MediaReport, Saying, Schedule, StreamId};
 use crate::message::{Header, Message, Method, Reply};
-use crate::park::{AtLimit, ParkMode, Profile};
+use crate::park::{ParkMode, Profile};
 
 mod bridged;
+mod by_rule;
+mod called_back;
 mod passing;
 mod races;
 mod walk;
@@ -46,7 +48,7 @@ fn house_with(modes: &[(ParkMode, u64)], change: impl FnOnce(&mut Settings)) -> 
     let mut world = World::with(
         |settings| {
             settings.park = ParkSettings {
-                profile: Arc::new(Profile { modes, at_limit: AtLimit::DefaultRoute }),
+                profile: Arc::new(Profile { modes, ..Profile::default() }),
                 places: 10,
                 patience: Duration::from_secs(15),
                 ..ParkSettings::default()

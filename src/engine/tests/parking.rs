@@ -15,7 +15,7 @@ use crate::presence::{AgentId, AgentStatus, CallId, SetBy};
 fn parking(settings: &mut Settings) {
     let modes = vec![(ParkMode::Ringing, Duration::from_secs(90))];
     settings.park = ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit: AtLimit::DefaultRoute }),
+        profile: Arc::new(Profile { modes, ..Profile::default() }),
         places: 3,
         patience: Duration::from_secs(15),
         ..ParkSettings::default()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::callback::Callback;
 use crate::clock::{Moment, Now};
 use crate::customer::{CustomerCard, Language, LookupAnswer};
 use crate::engine::{
@@ -41,6 +42,8 @@ pub(super) struct World {
     pub lookups: Vec<(LookupToken, String)>,
     pub records: Vec<CallRecord>,
     pub stored: Vec<StoredStatus>,
+    /// Callbacks that were stored, each as it then was.
+    pub callbacks: Vec<Callback>,
     /// What the media ports were told, since the last look.
     pub media: Vec<MediaOrder>,
     /// Rows of the audit.
@@ -87,6 +90,7 @@ impl World {
             lookups: Vec::new(),
             records: Vec::new(),
             stored: Vec::new(),
+            callbacks: Vec::new(),
             media: Vec::new(),
             audited: Vec::new(),
             asked_names: Vec::new(),
@@ -280,6 +284,7 @@ impl World {
                 }
                 Output::Audit(it) => self.audited.push(format!("{} {} {}", it.user, it.action, it.detail)),
                 Output::Media(order) => self.media.push(order),
+                Output::StoreCallback { callback, .. } => self.callbacks.push((*callback).clone()),
                 Output::NoticeAcknowledged { .. } => {}
             }
         }
@@ -426,6 +431,10 @@ fn name_of(body: &EventBody) -> String {
             format!("transfer.failed {} {}", told(news), news.cause.as_deref().unwrap_or("-"))
         }
         EventBody::TransferRefused(news) => format!("transfer.refused {}", told(news)),
+        EventBody::CallbackCreated(it) => format!("callback.created {} {}", it.source.code(), it.asked),
+        EventBody::CallbackDue(_) => "callback.due".to_owned(),
+        EventBody::CallbackDone(it) => format!("callback.done {}", it.state),
+        EventBody::CallbackFailed(_) => "callback.failed".to_owned(),
         EventBody::RingSla { waited_ms } => format!("ring.sla {waited_ms}"),
         EventBody::AlertRaised(alert) => format!("alert.raised {} {}", alert.kind, alert.rule),
         EventBody::MatchChosen { customer } => format!("match.chosen {customer}"),
@@ -528,6 +537,7 @@ pub(super) fn plain_directory() -> Directory {
         greeting_en: None,
         group: Some("front".to_owned()),
         assigned_first: true,
+        priority: 0,
     };
     Directory {
         agents: [agent("a1", "高橋 一", PHONE_1), agent("a2", "佐藤 二", PHONE_2)]

@@ -34,6 +34,8 @@ pub(super) struct Stream {
     digits: Digits,
     /// To whom the kernel lets it speak and listen, when nobody else may be learned.
     connected: Option<SocketAddr>,
+    /// Its caller is being told that a callback is noted, and the engine wants to know when that was said.
+    pub(super) confirms: bool,
 }
 
 /// A socket for a stream.
@@ -53,7 +55,8 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 
 impl Stream {
     pub(super) fn new(socket: UdpSocket, port: u16) -> Self {
-        Self { socket, port, phase: None, ends: None, digits: Digits::default(), connected: None }
+        let digits = Digits::default();
+        Self { socket, port, phase: None, ends: None, digits, connected: None, confirms: false }
     }
 
     /// Whether it can reach that address at all.

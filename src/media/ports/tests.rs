@@ -95,7 +95,9 @@ impl House {
     fn pressed(&mut self) -> Digit {
         match self.report() {
             MediaReport::Pressed { digit, .. } => digit,
-            other @ (MediaReport::Opened { .. } | MediaReport::Refused { .. }) => panic!("{other:?}"),
+            other @ (MediaReport::Opened { .. } | MediaReport::Refused { .. } | MediaReport::Said { .. }) => {
+                panic!("{other:?}")
+            }
         }
     }
 }
@@ -209,6 +211,24 @@ fn one_stream_goes_on_through_announcements_new_descriptions_and_new_music() {
     assert_eq!((moved[0].ssrc, moved[0].from), (heard[0].ssrc, heard[0].from));
     let since = moved[0].sequence.wrapping_sub(heard.last().expect("some").sequence);
     assert!((1..500).contains(&since), "the numbers go on: {since}");
+}
+
+#[test]
+fn a_callback_that_is_noted_is_said_at_once_and_its_end_is_reported() {
+    let mut house = House::open(20_000..=20_099, 5);
+    let (stream, _) = house.stream();
+    let caller = house.caller();
+    house.play(stream, caller.address, Learning::Never);
+    caller.hears(2);
+    for what in [Announcement::PleaseHold, Announcement::CallbackNoted] {
+        house.order(MediaOrder::Announce { stream, what });
+    }
+    let chime = Tune::new(&crate::media::chime());
+    let whole = usize::try_from(chime.frames()).unwrap();
+    assert_eq!(house.report(), MediaReport::Said { stream });
+    assert!(house.started.reports.try_recv().is_err(), "told once");
+    let said = caller.hears(whole).into_iter().filter(|it| it.payload == chime.frame(Codec::Pcmu, 1)).count();
+    assert!(said >= 1, "it was heard");
 }
 
 #[test]

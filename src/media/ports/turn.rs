@@ -193,11 +193,21 @@ impl Turns {
     }
 
     fn announce(&mut self, id: StreamId, what: Announcement) {
-        let Some(stream) = self.streams.get(&id) else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.confirms |= what == Announcement::CallbackNoted;
         let playing = stream.phase.and_then(|phase| self.phases.get_mut(phase)).zip(stream.listener());
         let Some((phase, listener)) = playing else { return };
         let tune = Arc::clone(self.sounds.prompts.tune(what, listener.language));
-        if phase.players.say(PlayerId(id.0), tune) {
+        let player = PlayerId(id.0);
+        let taken = match what {
+            // What was said before does not matter any more, and the caller has pressed a key just now.
+            Announcement::CallbackNoted => phase.players.say_now(player, tune),
+            Announcement::PleaseHold
+            | Announcement::PressOne
+            | Announcement::Position(_)
+            | Announcement::Minutes(_) => phase.players.say(player, tune),
+        };
+        if taken {
             self.counts.announced += 1;
         } else {
             self.counts.unsaid += 1;
@@ -231,6 +241,12 @@ impl Turns {
                 }
                 sent.push(id);
             });
+            for player in players.take_said() {
+                let stream = StreamId(player.0);
+                if self.streams.get_mut(&stream).is_some_and(|open| std::mem::take(&mut open.confirms)) {
+                    self.waiting.push_back(MediaReport::Said { stream });
+                }
+            }
             *polls += 1;
             if polls.is_multiple_of(LISTEN_EVERY) {
                 self.listen(at);

@@ -1,7 +1,7 @@
 //! Asking the rules in their order: what each adds, and the first that decides.
 
 use super::matcher::View;
-use super::model::{Park, Rule, RuleAction, Tier, Who};
+use super::model::{Park, Rule, RuleAction, Strategy, Tier, WaitFor, Who};
 use crate::presence::AgentId;
 use crate::routing::decision::{Alert, Extras, note};
 use crate::routing::members::{Bar, Barred, Members};
@@ -55,6 +55,7 @@ fn add(rule: &Rule, view: &View<'_>, extras: &mut Extras) {
         extras.protected = true;
         extras.excluded.extend(view.assignee().cloned());
     }
+    extras.priority = extras.priority.or(rule.adds.priority);
     if let Some(text) = &rule.adds.alert {
         extras.alerts.push(Alert { kind: "rule".to_owned(), rule: rule.name.clone(), text: text.clone() });
     }
@@ -69,19 +70,17 @@ fn carry_out(rule: &Rule, view: &View<'_>, extras: &Extras) -> Outcome {
     match &rule.action {
         None => Outcome::Passed(format!("matched: {}", added(rule))),
         Some(RuleAction::Ring(tiers)) => ring(tiers, view, extras),
-        Some(RuleAction::Park(park)) if can.park => {
-            Outcome::Decided(Action::Park(park.clone()), format!("parked: {}", in_words(park)))
-        }
-        Some(RuleAction::Park(park)) => Outcome::Passed(format!(
-            "matched, but nobody is parked yet ({}): the next rule is asked",
-            in_words(park)
-        )),
+        Some(RuleAction::Park(park)) => match wait(rule, park, view, extras) {
+            Ok(decided) => decided,
+            Err(why) => Outcome::Passed(format!("matched, but {why}: the next rule is asked")),
+        },
         Some(RuleAction::Callback) if can.callback => {
-            Outcome::Decided(Action::Callback, "the caller is asked whether to be called back".to_owned())
+            Outcome::Decided(Action::Callback, "the caller is called back".to_owned())
         }
-        Some(RuleAction::Callback) => Outcome::Passed(
-            "matched, but callers are not asked for a callback yet: the next rule is asked".to_owned(),
-        ),
+        Some(RuleAction::Callback) => Outcome::Passed(format!(
+            "matched, but {}: the next rule is asked",
+            view.facts.background.cannot.callback.unwrap_or("this caller cannot be called back")
+        )),
         Some(RuleAction::Forward(to)) => {
             Outcome::Decided(Action::Forward { to: to.clone() }, format!("forwarded to {to}"))
         }
@@ -102,6 +101,7 @@ fn added(rule: &Rule) -> String {
         (adds.protect_assignee, "protects the assignee"),
         (adds.guidance_ja.is_some() || adds.guidance_en.is_some(), "adds guidance"),
         (adds.alert.is_some(), "alerts the supervisors"),
+        (adds.priority.is_some(), "gives a priority"),
     ];
     words.extend(further.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()));
     words.join(", ")
@@ -114,6 +114,40 @@ fn in_words(park: &Park) -> String {
         super::ParkMode::Answered => "answered",
     };
     format!("{mode}, {} s", park.patience_s)
+}
+
+/// Whoever is waited for has the call when they are free, and else the caller waits: as long as there is
+/// somebody to wait for, and the patience of the rule lasts.
+fn wait(rule: &Rule, park: &Park, view: &View<'_>, extras: &Extras) -> Result<Outcome, String> {
+    let background = &view.facts.background;
+    if !background.can.park {
+        let why = background.cannot.park.unwrap_or("this caller cannot be kept waiting");
+        return Err(format!("{why} ({})", in_words(park)));
+    }
+    if background.waited.contains(&rule.name) {
+        return Err(format!("{} s of it are over", park.patience_s));
+    }
+    let who = match &park.wait_for {
+        WaitFor::Assignee => Who::Assignee,
+        WaitFor::Line => Who::Pool {
+            group: Some(view.dialled().group.clone().ok_or("the line has no group to wait for")?),
+            skill: None,
+        },
+        WaitFor::Group(group) => Who::Pool { group: Some(group.clone()), skill: None },
+        WaitFor::Skill(skill) => Who::Pool { group: None, skill: Some(skill.clone()) },
+    };
+    let barred = Barred::of(view.facts, &extras.excluded);
+    let tier = Tier { who, strategy: Strategy::default() };
+    if let Ok((agent, why)) = ask(&tier, view, &barred) {
+        let reason = reason(view, &agent);
+        return Ok(Outcome::Decided(Action::Offer { agent, reason }, why));
+    }
+    let somebody = view.pool(&tier.who).any(|agent| barred.why(&agent.id, Some(agent.role)).is_none());
+    if !somebody {
+        return Err(format!("nobody is left to wait for ({})", pool_name(&tier.who)));
+    }
+    let why = format!("parked: {}, for {}", in_words(park), pool_name(&tier.who));
+    Ok(Outcome::Decided(Action::Park(park.clone()), why))
 }
 
 /// The first tier in which somebody is free.

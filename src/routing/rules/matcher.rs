@@ -30,6 +30,11 @@ impl<'a> View<'a> {
         Self { facts, line, card, assignee, local: OnceCell::new(), digits: OnceCell::new() }
     }
 
+    /// The line.
+    pub(super) const fn dialled(&self) -> &'a Line {
+        self.line
+    }
+
     /// Who looks after the customer.
     pub(super) fn assignee(&self) -> Option<&'a AgentId> {
         self.assignee

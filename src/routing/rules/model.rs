@@ -182,6 +182,8 @@ pub struct Adds {
     pub guidance_en: Option<String>,
     /// What supervisors are told while it rings (M030).
     pub alert: Option<String>,
+    /// The head start of the caller, should they wait.
+    pub priority: Option<u8>,
 }
 
 /// Where a rule sends the call.
@@ -195,7 +197,7 @@ pub enum RuleAction {
     Forward(String),
     /// Back, with this final status.
     Reject(u16),
-    /// The caller is asked whether to be called back.
+    /// The caller is called back.
     Callback,
 }
 

@@ -11,6 +11,7 @@ use super::model::{
     WaitFor, Who, WhyAssignee,
 };
 use super::read::{Notes, Section};
+use crate::park::TOP_PRIORITY;
 use crate::presence::AgentId;
 
 /// Characters of a name, an id, a group or a sentence.
@@ -113,7 +114,7 @@ fn read_rule<'d>(mut section: Section<'d>, limits: &RuleLimits) -> (Rule, Sectio
     let action = read_action(&section);
     if action.is_none() && adds == Adds::default() {
         let what = "does nothing: write one of ring, park, forward, reject, callback, exclude, \
-                    protect_assignee, guidance_ja, guidance_en, alert";
+                    protect_assignee, guidance_ja, guidance_en, alert, priority";
         section.fault_here(what);
     }
     section.refuse_unknown_keys();
@@ -129,6 +130,9 @@ fn read_adds(section: &Section<'_>, limits: &RuleLimits) -> Adds {
         guidance_ja: section.text("guidance_ja", sentence),
         guidance_en: section.text("guidance_en", sentence),
         alert: section.text("alert", sentence),
+        priority: section
+            .number("priority", 0..=u32::from(TOP_PRIORITY))
+            .and_then(|it| u8::try_from(it).ok()),
     }
 }
 

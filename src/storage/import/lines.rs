@@ -10,6 +10,7 @@ use super::fault::shown;
 use super::rows::{self, Column, Findings, Header, Row};
 use super::writing::{Counts, Progress};
 use super::{Fault, Normalise, cells, customers};
+use crate::park::TOP_PRIORITY;
 use crate::storage::StorageError;
 
 const COLUMNS: &[Column] = &[
@@ -19,6 +20,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "greeting_en", required: false },
     Column { name: "group", required: false },
     Column { name: "assigned_first", required: false },
+    Column { name: "priority", required: false },
 ];
 
 /// The lines of a file.
@@ -35,6 +37,7 @@ struct Line {
     greeting_en: Option<String>,
     group: Option<String>,
     assigned_first: bool,
+    priority: u8,
 }
 
 /// Reads the file; `None` when its header is unusable.
@@ -59,6 +62,7 @@ pub(super) fn parse(text: &str, normalise: Normalise<'_>, findings: &mut Finding
 fn parse_row(row: &Row<'_>, normalise: Normalise<'_>, findings: &mut Findings) -> Option<Line> {
     let assigned_first =
         cells::word(row, "assigned_first", read_truth, "true or false", findings).unwrap_or(false);
+    let priority = cells::word(row, "priority", read_priority, "a number from 0 to 9", findings).unwrap_or(0);
     let group = row.optional("group").map(|group| group.trim().to_owned());
     let key = key(row, normalise, findings)?;
     if group.is_none() && !assigned_first && row.has("group") {
@@ -74,7 +78,12 @@ fn parse_row(row: &Row<'_>, normalise: Normalise<'_>, findings: &mut Findings) -
         greeting_en: row.optional("greeting_en"),
         group,
         assigned_first,
+        priority,
     })
+}
+
+fn read_priority(word: &str) -> Option<u8> {
+    word.parse().ok().filter(|priority| *priority <= TOP_PRIORITY)
 }
 
 fn read_truth(word: &str) -> Option<bool> {
@@ -149,14 +158,15 @@ impl Lines {
     async fn write_line(&self, connection: &mut SqliteConnection, row: &Line) -> Result<(), StorageError> {
         sqlx::query(
             "INSERT INTO lines (match_key, number, client, greeting_ja, greeting_en, group_name, \
-             assigned_first) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             assigned_first, priority) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?13) \
              ON CONFLICT (match_key) DO UPDATE SET number = excluded.number, \
              client = CASE WHEN ?8 THEN excluded.client ELSE lines.client END, \
              greeting_ja = CASE WHEN ?9 THEN excluded.greeting_ja ELSE lines.greeting_ja END, \
              greeting_en = CASE WHEN ?10 THEN excluded.greeting_en ELSE lines.greeting_en END, \
              group_name = CASE WHEN ?11 THEN excluded.group_name ELSE lines.group_name END, \
-             assigned_first = CASE WHEN ?12 THEN excluded.assigned_first ELSE lines.assigned_first END",
+             assigned_first = CASE WHEN ?12 THEN excluded.assigned_first ELSE lines.assigned_first END, \
+             priority = CASE WHEN ?14 THEN excluded.priority ELSE lines.priority END",
         )
         .bind(&row.key)
         .bind(&row.number)
@@ -170,6 +180,8 @@ impl Lines {
         .bind(self.header.has("greeting_en"))
         .bind(self.header.has("group"))
         .bind(self.header.has("assigned_first"))
+        .bind(i64::from(row.priority))
+        .bind(self.header.has("priority"))
         .execute(connection)
         .await?;
         Ok(())

@@ -306,10 +306,10 @@ async fn a_status_is_set_only_when_given_and_undoes_nobodys_own() {
 #[tokio::test]
 async fn lines_are_found_by_key_and_updated_by_number() {
     let house = House::new().await;
-    let file = "number,client,greeting_ja,greeting_en,group,assigned_first\n\
-        0120-123-456,青葉製作所,\"お電話ありがとうございます。{{ client }} の {{ agent }} でございます。\",,support,true\n\
-        １１０,緊急,,,,\n\
-        1000,内線,,,support,false\n";
+    let file = "number,client,greeting_ja,greeting_en,group,assigned_first,priority\n\
+        0120-123-456,青葉製作所,\"お電話ありがとうございます。{{ client }} の {{ agent }} でございます。\",,support,true,3\n\
+        １１０,緊急,,,,,\n\
+        1000,内線,,,support,false,\n";
     let report = house.import(Table::Lines, file).await.expect("imported");
     let warnings: Vec<String> = report.warnings.shown.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -321,12 +321,13 @@ async fn lines_are_found_by_key_and_updated_by_number() {
     let lines = house.storage.directory().await.expect("an answer").lines;
     assert_eq!(lines.keys().collect::<Vec<_>>(), ["+81120123456", "1000", "110"]);
     let line = &lines["+81120123456"];
-    assert_eq!((line.number.as_str(), line.assigned_first), ("0120-123-456", true));
+    assert_eq!((line.number.as_str(), line.assigned_first, line.priority), ("0120-123-456", true, 3));
+    assert_eq!(lines["1000"].priority, 0);
     let report = house.import(Table::Lines, "number,group\n0120123456,sales\n").await.expect("imported");
     assert_eq!((report.new, report.known), (0, 1));
     let line = &house.storage.directory().await.expect("an answer").lines["+81120123456"];
     assert_eq!((line.number.as_str(), line.group.as_deref()), ("0120123456", Some("sales")));
-    assert_eq!((line.client.as_str(), line.assigned_first), ("青葉製作所", true), "columns the file lacks");
+    assert_eq!((line.client.as_str(), line.priority), ("青葉製作所", 3), "columns the file lacks");
 }
 
 #[tokio::test]

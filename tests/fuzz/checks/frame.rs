@@ -48,6 +48,11 @@ fn allowed(request: &Request, role: UserRole, own: Option<&AgentId>) {
             assert!(role != UserRole::Agent, "an agent allows a transfer");
             (None, vec![call.as_str()])
         }
+        Request::ChangeCallback { id, of, .. } => {
+            assert!(of.as_ref() == own || role != UserRole::Agent, "an agent works on another's callback");
+            (None, vec![id.as_str()])
+        }
+        Request::Callbacks(_) | Request::Callback(_) => (own, Vec::new()),
         Request::Presences | Request::LiveCalls | Request::LiveCall(_) => (own, Vec::new()),
     };
     assert!(agent.is_none() || agent == own, "a command in somebody else's name");

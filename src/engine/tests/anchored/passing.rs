@@ -81,7 +81,7 @@ fn m095_a_command_passes_an_anchored_call_on_and_the_media_follow() {
 fn same_park(settings: &mut Settings) {
     let modes = P2.iter().map(|(mode, seconds)| (*mode, Duration::from_secs(*seconds))).collect();
     settings.park = ParkSettings {
-        profile: Arc::new(Profile { modes, at_limit: AtLimit::DefaultRoute }),
+        profile: Arc::new(Profile { modes, ..Profile::default() }),
         places: 10,
         patience: Duration::from_secs(15),
         ..ParkSettings::default()

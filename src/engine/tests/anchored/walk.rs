@@ -19,6 +19,8 @@ enum Step {
     CallerAsks(&'static str, u8),
     /// A request of ours or of the other side that has no final answer gets this one.
     Answers(usize, u16, u8),
+    /// The caller presses 1, or has heard what was said.
+    Presses(bool),
     PhoneAcks(usize),
     PhoneHangsUp(usize),
     PhoneAsks(usize, &'static str, u8),
@@ -39,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (asked(), 0..6_u8).prop_map(|(method, body)| Step::CallerAsks(method, body)),
         12 => (0..4_usize, status, 0..6_u8)
             .prop_map(|(which, status, body)| Step::Answers(which, status, body)),
+        2 => prop::bool::weighted(0.4).prop_map(Step::Presses),
         2 => (0..3_usize).prop_map(Step::PhoneAcks),
         1 => (0..3_usize).prop_map(Step::PhoneHangsUp),
         2 => (0..3_usize, asked(), 0..6_u8)
@@ -90,7 +93,12 @@ const PEOPLE: [&str; 4] = [CARRIER, PBX, PHONE_1, PHONE_2];
 
 impl Walk {
     fn new(modes: &[(ParkMode, u64)]) -> Self {
-        let mut house = house_with(modes, |settings| settings.call_limit = Duration::from_secs(1200));
+        let mut house = house_with(modes, |settings| {
+            settings.call_limit = Duration::from_secs(1200);
+            let mut profile = (*settings.park.profile).clone();
+            (profile.key, profile.early_keys) = (Some(crate::media::Digit::Number(1)), true);
+            settings.park.profile = Arc::new(profile);
+        });
         house.call("", OFFER);
         let mut walk = Self {
             house,
@@ -261,6 +269,16 @@ impl Walk {
                 }
             }
             Step::Answers(which, status, body) => self.answer(which, status, body),
+            Step::Presses(presses) => {
+                let Some(stream) = self.streams.last().copied() else { return };
+                let report = if presses {
+                    MediaReport::Pressed { stream, digit: crate::media::Digit::Number(1) }
+                } else {
+                    MediaReport::Said { stream }
+                };
+                self.house.world.input(Input::Media(report));
+                self.look();
+            }
             Step::PhoneAcks(which) => self.phone_says(which, "ACK", 5),
             Step::PhoneHangsUp(which) => self.phone_says(which, "BYE", 5),
             Step::PhoneAsks(which, method, body) => {

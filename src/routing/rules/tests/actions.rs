@@ -101,7 +101,7 @@ const RING: [Row; 14] = [
     ),
 ];
 
-const OTHERS: [Row; 12] = [
+const OTHERS: [Row; 19] = [
     (
         r#"rule = [{ name = "r", forward = "sip:night@pbx.example" }]"#,
         |_| {},
@@ -119,25 +119,84 @@ const OTHERS: [Row; 12] = [
         r#"rule = [{ name = "r", park = { mode = "early-media", patience_s = 60 } }]"#,
         |_| {},
         "a2 group @group",
-        &["+ r: matched, but nobody is parked yet (early-media, 60 s): the next rule is asked"],
+        &["+ r: matched, but this caller cannot be kept waiting (early-media, 60 s): the next rule is asked"],
+    ),
+    (
+        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 90 } }]"#,
+        |it| {
+            it.cannot.park = Some("the lot is full");
+            it.busy(&["a1", "a2", "s1"]);
+        },
+        "default route @default_route",
+        &["+ r: matched, but the lot is full (answered, 90 s): the next rule is asked"],
+    ),
+    (
+        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 90 } }]"#,
+        |it| it.can.park = true,
+        "a2 group @r",
+        &["+ r: a2 of sales by longest_idle: 3 free, 0 tried"],
+    ),
+    (
+        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 90 } }]"#,
+        |it| {
+            it.can.park = true;
+            it.busy(&["a1", "a2", "s1"]);
+        },
+        "park 90 s @r",
+        &["+ r: parked: answered, 90 s, for sales"],
+    ),
+    (
+        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 90 } }]"#,
+        |it| {
+            it.can.park = true;
+            it.busy(&["a1", "a2", "s1"]);
+            it.waited = vec!["r".to_owned()];
+        },
+        "default route @default_route",
+        &["+ r: matched, but 90 s of it are over: the next rule is asked"],
+    ),
+    (
+        r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 9, wait_for = "skill:english" }}]"#,
+        |it| {
+            it.can.park = true;
+            it.tried = vec![id("a2"), id("b1")];
+        },
+        "s1 next_agent @group",
+        &["+ r: matched, but nobody is left to wait for (skill english): the next rule is asked"],
+    ),
+    (
+        r#"rule = [{ name = "r", park = { mode = "ringing", patience_s = 9, wait_for = "assignee" } }]"#,
+        |it| it.can.park = true,
+        "a2 group @group",
+        &["+ r: matched, but nobody is left to wait for (the assignee): the next rule is asked"],
+    ),
+    (
+        r#"rule = [{ name = "r", priority = 7 }]"#,
+        |_| {},
+        "a2 group @group",
+        &["+ r: matched: gives a priority"],
     ),
     (
         r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 90, wait_for = "assignee" } }]"#,
-        |it| it.can = Abilities { park: true, callback: false },
+        |it| {
+            it.can = Abilities { park: true, callback: false };
+            it.known("");
+            it.away("b1", AbsenceReason::Break, None);
+        },
         "park 90 s @r",
-        &["+ r: parked: answered, 90 s"],
+        &["+ r: parked: answered, 90 s, for the assignee"],
     ),
     (
         r#"rule = [{ name = "r", callback = true }]"#,
         |_| {},
         "a2 group @group",
-        &["+ r: matched, but callers are not asked for a callback yet: the next rule is asked"],
+        &["+ r: matched, but this caller cannot be called back: the next rule is asked"],
     ),
     (
         r#"rule = [{ name = "r", callback = true }]"#,
         |it| it.can = Abilities { park: false, callback: true },
         "callback @r",
-        &["+ r: the caller is asked whether to be called back"],
+        &["+ r: the caller is called back"],
     ),
     (
         r#"rule = [{ name = "r", exclude = ["a2", "s1"] }]"#,
@@ -370,6 +429,8 @@ fn a_park_says_how_for_whom_and_how_long() {
         let park = format!(r#"park = {{ mode = "ringing", patience_s = 20, wait_for = "{wait_for}" }}"#);
         let mut house = House::with(&format!("rule = [{{ name = \"r\", {park} }}]"));
         house.can.park = true;
+        house.known("");
+        house.busy(&["a1", "a2", "b1", "s1"]);
         let Action::Park(park) = house.decide().action else { panic!("{wait_for}") };
         assert_eq!((park.mode, park.patience_s, park.wait_for), (ParkMode::Ringing, 20, expected));
     }

@@ -15,8 +15,8 @@ use crate::presence::{
 };
 use crate::routing::rules::{RuleLimits, RuleSet};
 use crate::routing::{
-    Abilities, Action, Agent, Background, CaseFact, CustomerFact, Decision, Directory, Facts, Line, Load,
-    OpenFacts, decide,
+    Abilities, Action, Agent, Background, CaseFact, CustomerFact, Decision, Directory, Facts, Inabilities,
+    Line, Load, OpenFacts, decide,
 };
 
 /// A Tuesday, 10:30 in Tokyo.
@@ -47,6 +47,8 @@ pub(super) struct House {
     pub queues: BTreeMap<String, u32>,
     pub loads: BTreeMap<AgentId, Load>,
     pub can: Abilities,
+    pub cannot: Inabilities,
+    pub waited: Vec<String>,
     pub tried: Vec<AgentId>,
     pub zone: TimeZone,
 }
@@ -91,6 +93,7 @@ impl House {
             greeting_en: None,
             group: Some("sales".to_owned()),
             assigned_first: true,
+            priority: 0,
         };
         directory.lines.insert(line.key.clone(), Arc::new(line.clone()));
         let mut agents = AgentBook::new(false);
@@ -112,6 +115,8 @@ impl House {
             queues: BTreeMap::new(),
             loads: BTreeMap::new(),
             can: Abilities::default(),
+            cannot: Inabilities::default(),
+            waited: Vec::new(),
             tried: Vec::new(),
             zone: TimeZone::get("Asia/Tokyo").unwrap(),
         }
@@ -134,6 +139,10 @@ impl House {
 
     pub fn on_call(&mut self, agent: &str) {
         self.agents.on_call(&id(agent), &CallId::new("c-other"));
+    }
+
+    pub fn busy(&mut self, agents: &[&str]) {
+        agents.iter().for_each(|agent| self.on_call(agent));
     }
 
     pub fn case(&mut self, owner: Option<&str>, complaint: bool) {
@@ -169,6 +178,8 @@ impl House {
                 queues: Some(&self.queues),
                 loads: Some(&self.loads),
                 can: self.can,
+                cannot: self.cannot,
+                waited: &self.waited,
             },
         }
     }

@@ -358,8 +358,9 @@ impl World {
                     *self.records.entry(record.id.clone()).or_default() += 1;
                 }
                 Output::StoreStatus { .. }
-                | Output::NoticeAcknowledged { .. }
                 | Output::Audit(_)
+                | Output::StoreCallback { .. }
+                | Output::NoticeAcknowledged { .. }
                 | Output::Media(_) => {}
             }
         }
