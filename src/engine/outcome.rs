@@ -227,8 +227,10 @@ impl Engine {
             self.agents.rest_phone(other, Some(rest_until));
             self.note_phone(other, status, answered);
         }
-        self.note_phone(&agent, status, answered);
         self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
+        // Also when the lease had gone before: without a rest the overlay would have no end.
+        self.agents.rest_phone(&agent, Some(rest_until));
+        self.note_phone(&agent, status, answered);
         self.decide_next(call);
     }
 

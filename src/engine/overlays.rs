@@ -98,7 +98,7 @@ impl Engine {
         let down = !answered || matches!(status, 404 | 408 | 410 | 480 | 500..=599);
         self.agents.phone_down(agent, down.then_some(self.now.wall));
         // Where something answers, an answer to a probe says nothing of the phone behind it.
-        if answered {
+        if answered || !self.agents.has_overlay(agent, Overlay::PhoneDown) {
             return;
         }
         if let Some((target, _)) = self.phone_of(agent) {
@@ -122,7 +122,10 @@ impl Engine {
         self.hops.phones_tick = None;
         let agents: Vec<AgentId> = self.hops.phones.keys().cloned().collect();
         for agent in agents {
-            if let Some((target, name)) = self.phone_of(&agent) {
+            // Whoever has left the directory has no overlay that could end.
+            if !self.agents.has_overlay(&agent, Overlay::PhoneDown) {
+                self.hops.phones.remove(&agent);
+            } else if let Some((target, name)) = self.phone_of(&agent) {
                 self.hops.phones.insert(agent, target);
                 self.probe(target, name);
             }

@@ -191,3 +191,17 @@ fn a_phone_that_cannot_be_reached_is_down_and_one_that_is_busy_is_not() {
         assert!(world.status_of("a1").0 == "available" && world.stored.is_empty(), "{status}");
     }
 }
+
+#[test]
+fn a_silent_phone_whose_agent_has_left_the_house_is_asked_no_more() {
+    let mut world = World::new();
+    world.invite_unknown("one");
+    world.advance(SECOND * 3);
+    assert_eq!(overlays(&mut world, "a1"), [Overlay::PhoneDown]);
+    world.directory(|people| _ = people.agents.remove(&a1()));
+    world.advance(SECOND * 60);
+    world.taken(PHONE_1);
+    world.advance(SECOND * 60);
+    assert!(world.taken(PHONE_1).is_empty(), "nobody asks it any more");
+    assert!(world.engine.hops.phones.is_empty() && world.engine.hops.phones_tick.is_none());
+}
