@@ -125,19 +125,8 @@ impl Storage {
                  AND customer = ?5 ORDER BY started_at DESC, id DESC LIMIT ?3",
             ),
         };
-        self.within(async {
-            let mut connection = self.reader().await?;
-            let rows: Vec<(String, String, String)> = query
-                .bind(&cursor.at)
-                .bind(&cursor.key)
-                .bind(limit + 1)
-                .bind(agent)
-                .bind(customer)
-                .fetch_all(&mut *connection)
-                .await?;
-            page::page(rows, limit, |row| Cursor::after(&row.0, &row.1), |row| read_record(&row.2))
-        })
-        .await
+        let query = query.bind(&cursor.at).bind(&cursor.key).bind(limit + 1).bind(agent).bind(customer);
+        self.records(query, limit).await
     }
 
     /// One call.
@@ -145,15 +134,7 @@ impl Storage {
     /// # Errors
     /// As every read.
     pub async fn call(&self, id: &CallId) -> Result<Option<CallRecord>, StorageError> {
-        self.within(async {
-            let mut connection = self.reader().await?;
-            let record: Option<String> = sqlx::query_scalar("SELECT record FROM calls WHERE id = ?1")
-                .bind(id.as_str())
-                .fetch_optional(&mut *connection)
-                .await?;
-            record.as_deref().map(read_record).transpose()
-        })
-        .await
+        self.record_of("SELECT record FROM calls WHERE id = ?1", id.as_str()).await
     }
 
     /// Stores that a notice was confirmed during a call; the first confirmation stays (M023).
@@ -183,8 +164,4 @@ impl Storage {
         })
         .await
     }
-}
-
-fn read_record(json: &str) -> Result<CallRecord, StorageError> {
-    serde_json::from_str(json).map_err(|error| StorageError::Corrupt(format!("a call's record: {error}")))
 }

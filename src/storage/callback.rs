@@ -70,7 +70,7 @@ impl Storage {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&mut *connection)
             .await?;
-            rows.iter().map(|row| read(row)).collect()
+            rows.iter().map(|row| page::record(row)).collect()
         })
         .await
     }
@@ -98,18 +98,8 @@ impl Storage {
                  AND ended_at IS NOT NULL AND person = ?4 ORDER BY requested_at DESC, id DESC LIMIT ?3",
             ),
         };
-        self.within(async {
-            let mut connection = self.reader().await?;
-            let rows: Vec<(String, String, String)> = query
-                .bind(&cursor.at)
-                .bind(&cursor.key)
-                .bind(limit + 1)
-                .bind(person)
-                .fetch_all(&mut *connection)
-                .await?;
-            page::page(rows, limit, |row| Cursor::after(&row.0, &row.1), |row| read(&row.2))
-        })
-        .await
+        let query = query.bind(&cursor.at).bind(&cursor.key).bind(limit + 1).bind(person);
+        self.records(query, limit).await
     }
 
     /// One callback, open or over.
@@ -117,18 +107,6 @@ impl Storage {
     /// # Errors
     /// As every read.
     pub async fn callback(&self, id: &CallbackId) -> Result<Option<Callback>, StorageError> {
-        self.within(async {
-            let mut connection = self.reader().await?;
-            let record: Option<String> = sqlx::query_scalar("SELECT record FROM callbacks WHERE id = ?1")
-                .bind(id.as_str())
-                .fetch_optional(&mut *connection)
-                .await?;
-            record.as_deref().map(read).transpose()
-        })
-        .await
+        self.record_of("SELECT record FROM callbacks WHERE id = ?1", id.as_str()).await
     }
-}
-
-fn read(json: &str) -> Result<Callback, StorageError> {
-    serde_json::from_str(json).map_err(|error| StorageError::Corrupt(format!("a callback: {error}")))
 }

@@ -1,9 +1,12 @@
 //! Pages of a list and the cursors between them.
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use sqlx::Sqlite;
+use sqlx::query::QueryAs;
+use sqlx::sqlite::SqliteArguments;
 
-use super::StorageError;
-use super::words;
+use super::{Storage, StorageError, words};
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,45 @@ impl Cursor {
     pub(super) fn after(at: &str, key: &str) -> String {
         format!("{at}_{key}")
     }
+}
+
+/// A row of a list of records: its moment, its key, and the record as JSON.
+pub(super) type Row = (String, String, String);
+
+impl Storage {
+    /// A page of the records that the query finds, which reads one row more than the page has.
+    pub(super) async fn records<T: DeserializeOwned>(
+        &self,
+        query: QueryAs<'_, Sqlite, Row, SqliteArguments>,
+        limit: i64,
+    ) -> Result<Page<T>, StorageError> {
+        self.within(async {
+            let mut connection = self.reader().await?;
+            let rows = query.fetch_all(&mut *connection).await?;
+            page(rows, limit, |row| Cursor::after(&row.0, &row.1), |row| record(&row.2))
+        })
+        .await
+    }
+
+    /// The record that the query finds by its id.
+    pub(super) async fn record_of<T: DeserializeOwned>(
+        &self,
+        query: &'static str,
+        id: &str,
+    ) -> Result<Option<T>, StorageError> {
+        self.within(async {
+            let mut connection = self.reader().await?;
+            let found: Option<String> =
+                sqlx::query_scalar(query).bind(id).fetch_optional(&mut *connection).await?;
+            found.as_deref().map(record).transpose()
+        })
+        .await
+    }
+}
+
+/// A record from its column.
+pub(super) fn record<T: DeserializeOwned>(json: &str) -> Result<T, StorageError> {
+    serde_json::from_str(json).map_err(|error| StorageError::Corrupt(format!("a record: {error}")))
 }
 
 /// Bounds what was asked for to 1..=[`PAGE_LIMIT`].
