@@ -168,7 +168,7 @@ fn baresip_waits_and_talks(mode: &str) {
     let first = house.keep_the_agent_busy();
     let mut second = baresip(&caller(1).0, house.site.net.ip(OTHER_TRUNK), "", CALLER_HZ, &house);
     second.dial(&format!("sip:{LINE}@{}", house.site.sip()));
-    waits_and_talks(&house, mode, first, &mut second, &phone);
+    waits_and_talks(&house, mode, || assert_eq!(first.finish(), ONE), &mut second, &phone);
 }
 
 fn asterisk_waits_and_talks(mode: &str) {
@@ -187,15 +187,24 @@ fn asterisk_waits_and_talks(mode: &str) {
     };
     let phone = Baresip::start("a102", &account, house.site.folder());
     asterisk.wait_for_contact("a102", SOON);
-    let first = house.keep_the_agent_busy();
+    // Asterisk may tell who has answered in a re-INVITE of its own, so this caller must be able to take one.
+    let mut first = baresip(&caller(0).0, house.site.net.ip(OTHER_TRUNK), "", CALLER_HZ, &house);
+    first.dial(&format!("sip:{LINE}@{}", house.site.sip()));
+    house.agent_has_answered();
     let mut second = baresip(&caller(1).0, house.site.trunk().ip(), "", CALLER_HZ, &house);
     second.dial(&format!("sip:{LINE}@{}", house.site.pbx().ip()));
-    waits_and_talks(&house, mode, first, &mut second, &phone);
+    waits_and_talks(&house, mode, || first.hang_up(), &mut second, &phone);
     drop(asterisk);
 }
 
-/// From the moment the second caller has dialled to the end.
-fn waits_and_talks(house: &House, mode: &str, first: Running, second: &mut Baresip, phone: &Baresip) {
+/// From the moment the second caller has dialled to the end; `first_ends` is when the agent comes free.
+fn waits_and_talks(
+    house: &House,
+    mode: &str,
+    first_ends: impl FnOnce(),
+    second: &mut Baresip,
+    phone: &Baresip,
+) {
     house.waits(mode);
     if mode == ANSWERED {
         second.wait_for("CALL_ESTABLISHED", SOON);
@@ -203,7 +212,7 @@ fn waits_and_talks(house: &House, mode: &str, first: Running, second: &mut Bares
     let music = second.heard(MUSIC_S, SOON);
     let like = likeness(&music, &melody());
     assert!(like > 0.9, "what {mode} plays is no melody of ours: {like:.3}");
-    assert_eq!(first.finish(), ONE);
+    first_ends();
     house.is_connected();
     phone.wait_for_nth("CALL_ESTABLISHED", 2, SOON);
     second.wait_for("CALL_ESTABLISHED", SOON);
@@ -265,8 +274,12 @@ impl House {
         let first = Sipp::new("uac", self.site.net.at(host::TRUNK, 5070), numbers)
             .pause(talk)
             .start(self.site.sip(), self.site.folder());
-        self.desk.wait_for(SOON, |frame| frame.is("call.answered"));
+        self.agent_has_answered();
         first
+    }
+
+    fn agent_has_answered(&self) {
+        self.desk.wait_for(SOON, |frame| frame.is("call.answered"));
     }
 
     fn waits(&self, mode: &str) {
