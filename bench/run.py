@@ -59,11 +59,20 @@ def _wait_for_sip(server):
             try:
                 one.send(text.encode())
                 one.recv(4096)
-                time.sleep(0.5)
-                return
+                return _wait_for_rest(server.pid)
             except OSError:
                 time.sleep(0.1)
     sys.exit(f"{server.name} does not answer")
+
+
+def _wait_for_rest(pid):
+    """Until it has done what a start brings along: reading the customers takes some seconds of a core."""
+    for _ in range(100):
+        before = sum(load.used(load.family(pid)))
+        time.sleep(0.6)
+        if sum(load.used(load.family(pid))) - before < 0.05:
+            return
+    sys.exit("the server does not come to rest")
 
 
 def toritsugi(arguments, folder, cpus=None):
