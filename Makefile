@@ -10,7 +10,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: web ## a sample call centre with simulated phones and callers; prints the address and the log-ins
-	$(CARGO) run --release -- demo
+	$(CARGO) run -- demo
 
 test: ## everything: web, formatting, lints, unit, simulation and end-to-end tests; counts what was skipped
 	tests/tools/test.sh
