@@ -83,6 +83,7 @@ fn publish_parking(counters: &Counters, gauges: &Gauges) {
         ("anchored", counters.anchored),
         ("media_refused", counters.media_refused),
         ("bridged", counters.bridged),
+        ("played_again", counters.played_again),
         ("bridge_failed", counters.bridges_broken),
         ("glare", counters.glares),
         ("carried", counters.carried),

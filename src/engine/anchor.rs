@@ -141,6 +141,8 @@ pub struct Leg {
 pub enum Wanted {
     /// Send your media to the other leg.
     Move,
+    /// Send your media to our port, for music.
+    Music,
     /// Is the session still there?
     Refresh,
 }

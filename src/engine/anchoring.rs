@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use slotmap::{Key, KeyData};
+use slotmap::Key;
 
 use super::Engine;
 use super::anchor::{Anchor, Bridge, Brings, Leg, Port, Side};
@@ -136,11 +136,14 @@ impl Engine {
         match report {
             MediaReport::Opened { stream, local } => self.port_opened(*stream, *local),
             MediaReport::Refused { stream, why } => {
-                let call = CallKey::from(KeyData::from_ffi(stream.0));
-                if self.anchor(call).is_some_and(|anchor| anchor.port == Port::Asked) {
+                let call = self.call_of(*stream);
+                let asked = |anchor: &&Anchor| anchor.port == Port::Asked && anchor.stream == *stream;
+                if let Some(answered) = self.anchor(call).filter(asked).map(|anchor| anchor.answered) {
                     self.counters.media_refused += 1;
                     tracing::warn!(?why, "there is no media port for a caller who waits");
-                    if !self.goodbye_unheard(call) {
+                    if answered {
+                        self.close_port(call);
+                    } else if !self.goodbye_unheard(call) {
                         self.ring_on(call);
                     }
                 }
@@ -151,12 +154,16 @@ impl Engine {
     }
 
     fn port_opened(&mut self, stream: StreamId, local: SocketAddr) {
-        let call = CallKey::from(KeyData::from_ffi(stream.0));
-        let Some(anchor) = self.anchor_mut(call).filter(|anchor| anchor.port == Port::Asked) else {
+        let call = self.call_of(stream);
+        let asked = |anchor: &&mut Anchor| anchor.port == Port::Asked && anchor.stream == stream;
+        let Some(anchor) = self.anchor_mut(call).filter(asked) else {
             // The caller has gone meanwhile, or talks already.
             return self.outputs.push_back(Output::Media(MediaOrder::Close { stream }));
         };
         anchor.port = Port::Open(local);
+        if anchor.answered {
+            return self.offer_music(call);
+        }
         let theirs = anchor.caller.theirs.clone();
         let (Some((offer, agreed)), Some(anchor)) = (self.agreed_on(&theirs), self.anchor_mut(call)) else {
             if !self.goodbye_unheard(call) {
@@ -238,7 +245,9 @@ impl Engine {
         self.music_over(call);
         let Some(anchor) = self.anchor_mut(call) else { return };
         let stream = anchor.stream;
-        match std::mem::replace(&mut anchor.port, Port::Closed) {
+        let port = std::mem::replace(&mut anchor.port, Port::Closed);
+        self.tables.streams.remove(&stream);
+        match port {
             Port::Open(_) => self.outputs.push_back(Output::Media(MediaOrder::Close { stream })),
             // What is opened after all is closed when it reports.
             Port::Asked | Port::Closed => {}

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use slotmap::Key;
 
 use super::Engine;
-use super::anchor::{Bridge, Side, Wanted};
+use super::anchor::{Bridge, Port, Side, Wanted};
 use super::anchoring::{SDP, allows_update};
 use super::context::{Aim, Grants, Purpose, Upstream};
 use super::forwarding::{Rewrite, StatelessAck};
@@ -26,24 +26,15 @@ impl Engine {
     /// Sends what is wanted of this side, when it is our turn.
     pub(super) fn send_wanted(&mut self, call: CallKey, side: Side) {
         let branch = self.random_bits() as u64;
-        let Some(anchor) = self.anchor_mut(call) else { return };
-        let other = anchor.leg(side.other()).map(|leg| leg.theirs.clone());
-        let Some(leg) = anchor.leg_mut(side) else { return };
+        let Some(leg) = self.leg_mut(call, side) else { return };
         let Some(wanted) = leg.wanted.filter(|_| leg.glare.is_none() && !leg.over) else { return };
-        let plain = wanted == Wanted::Refresh && leg.updates;
-        let body = match (wanted, other) {
-            _ if plain => None,
-            (Wanted::Move, Some(other)) => {
-                let body = leg.own.carry(&other, &Limits::default());
-                leg.told = other;
-                body
-            }
-            (Wanted::Move, None) | (Wanted::Refresh, _) => leg.own.repeat(),
-        };
         if leg.exchange.handle(Event::Send).is_err() {
             return;
         }
         leg.wanted = None;
+        let plain = wanted == Wanted::Refresh && leg.updates;
+        let body = if plain { None } else { self.body_of(call, side, wanted) };
+        let Some(leg) = self.leg_mut(call, side) else { return };
         leg.under_way = Some(wanted);
         let method = if plain { "UPDATE" } else { "INVITE" };
         let cseq = leg.dialog.next_cseq();
@@ -61,6 +52,22 @@ impl Engine {
         let (bytes, next) = (leg.dialog.write(&outgoing), leg.dialog.next_uri());
         self.counters.own_requests += 1;
         self.send_own(bytes, &next, ServerKey::null(), Purpose::Own(call, side));
+    }
+
+    /// The description that goes with it.
+    fn body_of(&mut self, call: CallKey, side: Side, wanted: Wanted) -> Option<Bytes> {
+        let anchor = self.anchor_mut(call)?;
+        let other = anchor.leg(side.other()).map(|leg| leg.theirs.clone());
+        match (wanted, other, anchor.port) {
+            (Wanted::Music, _, Port::Open(local)) => self.music_offer(call, local),
+            (Wanted::Move, Some(other), _) => {
+                let leg = anchor.leg_mut(side)?;
+                let body = leg.own.carry(&other, &Limits::default());
+                leg.told = other;
+                body
+            }
+            (Wanted::Music | Wanted::Move | Wanted::Refresh, ..) => anchor.leg(side)?.own.repeat(),
+        }
     }
 
     /// Sends a request of ours within a dialog; its answer comes back by its purpose.
@@ -118,8 +125,10 @@ impl Engine {
             self.acknowledge_leg(call, side);
         }
         self.set_session(call, side, Session::of_response(response));
-        if method == Method::Invite {
-            self.learn_answer(call, side, response.body());
+        match (method, under_way) {
+            (Method::Invite, Some(Wanted::Music)) => self.hears_again(call, response.body()),
+            (Method::Invite, _) => self.learn_answer(call, side, response.body()),
+            (_, _) => {}
         }
         self.send_wanted(call, side);
         self.send_wanted(call, side.other());
@@ -175,7 +184,9 @@ impl Engine {
             || (status == 500 && response.is_some_and(|it| it.header(Header::RetryAfter).is_some()));
         if busy && leg.tries < TRIES {
             leg.tries += 1;
-            leg.wanted = Some(under_way);
+            if leg.wanted != Some(Wanted::Move) {
+                leg.wanted = Some(under_way);
+            }
             let wait = glare_wait(leg.owns_call_id, random);
             let handle = self.timers.insert(self.now.moment + wait, Alarm::Glare(call, side));
             self.counters.glares += 1;
@@ -189,7 +200,11 @@ impl Engine {
             (Wanted::Refresh, status) if !matches!(status, 408 | 481) => {
                 self.send_wanted(call, side.other());
             }
-            (Wanted::Move | Wanted::Refresh, status) => {
+            (Wanted::Music, status) if !matches!(status, 408 | 481) => {
+                self.close_port(call);
+                self.send_wanted(call, side);
+            }
+            (Wanted::Move | Wanted::Music | Wanted::Refresh, status) => {
                 self.break_bridge(call, side, &format!("it answered our offer with {status}"));
             }
         }

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use slotmap::KeyData;
 
 use super::Engine;
 use super::anchor::{Bridge, Port};
@@ -63,7 +62,7 @@ impl Engine {
 
     /// A caller who hears music pressed a key.
     pub(super) fn pressed(&mut self, stream: StreamId, digit: Digit) {
-        let call = CallKey::from(KeyData::from_ffi(stream.0));
+        let call = self.call_of(stream);
         let waits = self.anchor(call).is_some_and(|anchor| anchor.bridge == Bridge::Waiting);
         let heard = self.lot.waiter(call).is_some_and(|waiter| {
             waiter.profile.key == Some(digit) && waiter.profile.takes_key(waiter.stage.mode)
@@ -140,7 +139,7 @@ impl Engine {
 
     /// Everything that was to be said to this caller was said.
     pub(super) fn said(&mut self, stream: StreamId) {
-        let call = CallKey::from(KeyData::from_ffi(stream.0));
+        let call = self.call_of(stream);
         let told = self.tables.calls.get(call).is_some_and(|entry| entry.timers.goodbye.is_some());
         if told {
             self.goodbye(call);

@@ -21,6 +21,7 @@ pub struct Counters {
     pub anchored: u64,
     pub media_refused: u64,
     pub bridged: u64,
+    pub played_again: u64,
     pub bridges_broken: u64,
     pub own_requests: u64,
     pub carried: u64,

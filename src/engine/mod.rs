@@ -39,6 +39,7 @@ mod parting;
 mod passing;
 mod patience;
 mod people;
+mod playing;
 mod pop;
 mod port;
 mod records;

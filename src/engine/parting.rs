@@ -119,6 +119,7 @@ impl Engine {
             return;
         };
         let anchor = *anchor;
+        self.tables.streams.remove(&anchor.stream);
         if let Port::Open(_) = anchor.port {
             self.outputs.push_back(Output::Media(MediaOrder::Close { stream: anchor.stream }));
         }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use slotmap::{SlotMap, new_key_type};
+use slotmap::{Key, SlotMap, new_key_type};
 
 use super::anchor::Side;
 use super::call::Call;
 use super::context::Context;
 use super::parting::Lingering;
 use super::timers::TimerHandle;
+use crate::media::StreamId;
 use crate::message::Message;
 use crate::presence::{CallId, OfferId};
 use crate::transaction::{
@@ -67,6 +68,9 @@ pub struct Tables {
     /// Anchored dialogs by our tag.
     #[serde(skip)]
     pub dialogs: HashMap<Bytes, (CallKey, Side)>,
+    /// Calls by the streams that are not their first one.
+    #[serde(skip)]
+    pub streams: BTreeMap<StreamId, CallKey>,
     /// Calls that are being passed on, whose receiver has not been asked.
     #[serde(skip)]
     pub passing: std::collections::BTreeSet<CallKey>,
@@ -96,6 +100,8 @@ impl Tables {
                 [Side::Caller, Side::Agent].into_iter().filter_map(side)
             })
             .collect();
+        let anchors = self.calls.iter().filter_map(|(key, call)| Some((call.anchor.as_ref()?.stream, key)));
+        self.streams = anchors.filter(|(stream, key)| stream.0 != key.data().as_ffi()).collect();
         self.server_by_key = self.servers.iter().map(|(server, entry)| (entry.key, server)).collect();
         self.shares = Shares::default();
         for entry in self.servers.values() {

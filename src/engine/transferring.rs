@@ -232,9 +232,7 @@ impl Engine {
         };
         if self.sender_hung_up(call, [Some(tag.as_slice()), None]) {
             self.retire_sender(call);
-            if let Some(anchor) = self.anchor_mut(call) {
-                anchor.bridge = Bridge::Joining;
-            }
+            self.play_again(call);
         }
         true
     }

@@ -142,6 +142,105 @@ fn m095_a_sender_who_hangs_up_leaves_the_caller_to_the_receiver() {
     house.nothing_left();
 }
 
+/// Somebody passes the caller on and hangs up: the caller is asked to listen to our port again.
+fn plays_again() -> (House, Message) {
+    let (mut house, invite) = passing();
+    ask(&mut house, "a2").unwrap();
+    house.orders();
+    house.world.receive(PHONE_1, from_desk(PHONE_1, "BYE", 2, &invite, ("", "")));
+    house.world.taken(PHONE_1);
+    house.open();
+    let reinvite = invites(house.heard()).remove(0);
+    assert!(body(&reinvite).contains(&format!("m=audio {} ", port())), "{}", body(&reinvite));
+    (house, reinvite)
+}
+
+fn port() -> u16 {
+    PORT.parse::<std::net::SocketAddr>().unwrap().port()
+}
+
+#[test]
+fn m095_a_caller_whom_nobody_has_hears_music_until_the_receiver_answers() {
+    let (mut house, reinvite) = plays_again();
+    assert!(house.ordered().is_empty(), "nothing is sent before they listen");
+    house.replies(CARRIER, &reinvite, 200, OFFER);
+    assert_eq!(requests(&house.heard()), ["ACK"]);
+    assert_eq!(house.ordered()[0], "play");
+    receiver_answers(&mut house);
+    assert_eq!(house.ordered(), ["close"]);
+    house.says("BYE", "");
+    assert_eq!(requests(&house.world.taken(PHONE_2)), ["BYE"]);
+    assert_eq!(record(&house).0, 1);
+    house.nothing_left();
+    assert!(house.ordered().is_empty() && house.world.engine.tables.streams.is_empty());
+}
+
+#[test]
+fn m095_a_receiver_who_answers_before_the_music_gets_the_media_next() {
+    let (mut house, reinvite) = plays_again();
+    let invite = invites(house.world.taken(PHONE_2)).remove(0);
+    house.answers(PHONE_2, &invite, SECOND);
+    assert!(invites(house.heard()).is_empty(), "one offer at a time");
+    house.replies(CARRIER, &reinvite, 200, OFFER);
+    let moved = invites(house.heard()).remove(0);
+    assert!(body(&moved).contains("m=audio 52000"), "{}", body(&moved));
+    house.replies(CARRIER, &moved, 200, OFFER);
+    assert_eq!(house.ordered(), ["close"], "no music came between");
+    house.says("BYE", "");
+    house.nothing_left();
+}
+
+#[test]
+fn m095_a_caller_who_refuses_the_music_stays_for_the_receiver() {
+    for (status, joined) in [(488, false), (491, false), (488, true), (491, true)] {
+        let (mut house, reinvite) = plays_again();
+        if joined {
+            let invite = invites(house.world.taken(PHONE_2)).remove(0);
+            house.answers(PHONE_2, &invite, SECOND);
+        }
+        house.replies(CARRIER, &reinvite, status, "");
+        if !joined {
+            let invite = invites(house.world.taken(PHONE_2)).remove(0);
+            house.answers(PHONE_2, &invite, SECOND);
+        }
+        house.world.advance(Duration::from_secs(4));
+        let moved = invites(house.heard()).pop().expect("the media go to the receiver");
+        assert!(body(&moved).contains("m=audio 52000"), "{status} {joined}: {}", body(&moved));
+        house.replies(CARRIER, &moved, 200, OFFER);
+        house.says("BYE", "");
+        assert_eq!(record(&house).2, Some(EndReason::Completed), "{status} {joined}");
+        house.nothing_left();
+    }
+}
+
+#[test]
+fn m095_without_a_port_the_caller_waits_in_silence_and_is_not_lost() {
+    let (mut house, invite) = passing();
+    ask(&mut house, "a2").unwrap();
+    house.orders();
+    house.world.receive(PHONE_1, from_desk(PHONE_1, "BYE", 2, &invite, ("", "")));
+    let [MediaOrder::Open { stream, .. }] = house.orders()[..] else { panic!("a port is asked for") };
+    house.world.input(Input::Media(MediaReport::Refused { stream, why: MediaFault::NoPort }));
+    assert!(invites(house.heard()).is_empty());
+    receiver_answers(&mut house);
+    house.says("BYE", "");
+    house.nothing_left();
+}
+
+#[test]
+fn m095_a_caller_who_hangs_up_to_the_music_leaves_no_port_behind() {
+    let (mut house, reinvite) = plays_again();
+    let asked = invites(house.world.taken(PHONE_2)).remove(0);
+    house.replies(PHONE_2, &asked, 180, "");
+    house.replies(CARRIER, &reinvite, 200, OFFER);
+    house.orders();
+    house.says("BYE", "");
+    assert_eq!(house.ordered(), ["close"]);
+    assert_eq!(requests(&house.world.taken(PHONE_2)).last(), Some(&"CANCEL"));
+    house.nothing_left();
+    assert!(house.world.engine.tables.streams.is_empty());
+}
+
 #[test]
 fn m095_a_caller_whose_sender_has_gone_is_taken_to_somebody_else() {
     let (mut house, invite) = passing();

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::{Request, TransferWish};
+use crate::presence::AgentId;
 
 /// What somebody does next. Numbers choose among what is there.
 #[derive(Clone, Debug)]
@@ -24,6 +26,9 @@ enum Step {
     PhoneAcks(usize),
     PhoneHangsUp(usize),
     PhoneAsks(usize, &'static str, u8),
+    /// One of the agents passes the caller on by the command, or a phone by REFER.
+    PassesOn(usize, &'static str),
+    Refers(usize, &'static str),
     Again(usize),
     Reborn,
 }
@@ -46,9 +51,31 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_usize).prop_map(Step::PhoneHangsUp),
         2 => (0..3_usize, asked(), 0..6_u8)
             .prop_map(|(which, method, body)| Step::PhoneAsks(which, method, body)),
+        2 => (0..2_usize, receiver()).prop_map(|(who, to)| Step::PassesOn(who, to)),
+        2 => (0..3_usize, receiver()).prop_map(|(which, to)| Step::Refers(which, to)),
         2 => (0..20_usize).prop_map(Step::Again),
         1 => Just(Step::Reborn),
     ]
+}
+
+/// A caller who has heard music and talks with a1, who passes them on to a2.
+fn talks_first() -> Vec<Step> {
+    let answers = || Step::Answers(0, 200, 5);
+    let acks = || Step::CallerAcks;
+    vec![
+        Step::Port(true),
+        acks(),
+        Step::Frees(true),
+        answers(),
+        acks(),
+        answers(),
+        Step::Frees(false),
+        Step::PassesOn(0, "a2"),
+    ]
+}
+
+fn receiver() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a1", "a2", "0311112222"])
 }
 
 fn asked() -> impl Strategy<Value = &'static str> {
@@ -285,6 +312,11 @@ impl Walk {
                 self.phone_says(which, method, body);
                 self.phone_says(which, "ACK", 5);
             }
+            Step::PassesOn(who, to) => self.passes_on(["a1", "a2"][who], to),
+            Step::Refers(which, to) => {
+                let headers = format!("Refer-To: <sip:{to}@192.0.2.1>\r\n");
+                self.phone_says_with(which, "REFER", &headers, 0);
+            }
             Step::Again(which) => {
                 if let Some((from, bytes)) = self.past.iter().rev().nth(which).cloned() {
                     self.house.world.receive(from, bytes);
@@ -350,7 +382,22 @@ impl Walk {
         self.receive(CARRIER, text);
     }
 
+    /// Refused or not: who has not got the call may ask too.
+    fn passes_on(&mut self, agent: &str, to: &str) {
+        let calls = &self.house.world.engine.tables.calls;
+        let Some(entry) = calls.values().find(|entry| entry.sip_call_id == "third") else { return };
+        let (call, rev) = (entry.id.clone(), entry.rev);
+        let wish = TransferWish { to: to.to_owned(), consult: false, note: None };
+        let request = Request::TransferCall { agent: AgentId::new(agent), call, rev, wish };
+        let _refused = self.house.world.ask(request);
+        self.look();
+    }
+
     fn phone_says(&mut self, which: usize, method: &str, body: u8) {
+        self.phone_says_with(which, method, "", body);
+    }
+
+    fn phone_says_with(&mut self, which: usize, method: &str, headers: &str, body: u8) {
         let count = self.legs.len();
         if count == 0 {
             return;
@@ -361,7 +408,7 @@ impl Walk {
         }
         let text =
             if matches!(method, "INVITE" | "UPDATE") { described(ANSWER, body) } else { String::new() };
-        let request = from_desk(phone, method, *cseq, invite, ("", &text));
+        let request = from_desk(phone, method, *cseq, invite, (headers, &text));
         let (phone, call) = (*phone, String::from_utf8_lossy(invite.call_id()).into_owned());
         if method == "BYE" {
             self.confirmed.insert(call, true);
@@ -450,10 +497,11 @@ proptest! {
     #[test]
     fn i6_i8_i9_whatever_happens_one_tag_one_description_no_silence_and_one_end(
         modes in modes(),
+        talks in prop::bool::weighted(0.5).prop_map(|talks| if talks { talks_first() } else { Vec::new() }),
         steps in prop::collection::vec(step(), 1..60)
     ) {
         let mut walk = Walk::new(&modes);
-        for step in steps {
+        for step in talks.into_iter().chain(steps) {
             walk.take(step);
         }
         walk.over();
