@@ -40,7 +40,7 @@ bench: ## CPU per call, latency and memory beside Kamailio, in turns (some ten m
 	python3 bench/run.py
 	$(CARGO) run --release --example music -- 1000 20
 	$(CARGO) run --release --example music -- 1000 20 talk
-	TORITSUGI_TEST_BINARY=$(CURDIR)/target/release/toritsugi TORITSUGI_TEST_CALLERS=1400 \
+	TORITSUGI_TEST_BINARY=$(CURDIR)/target/release/toritsugi TORITSUGI_TEST_CALLERS=2400 \
 		$(CARGO) test --test e2e_parking i26_with_hundreds -- --nocapture
 
 clean: ## remove what was built (not the Asterisk folder in ~/.cache/toritsugi)
