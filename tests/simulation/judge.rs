@@ -120,6 +120,17 @@ impl Judge {
         of_call.any(|(_, asked)| asked.provisional || asked.cancelled || asked.last.is_some())
     }
 
+    /// The caller waits in the lot: from here on it is judged there (I8, I26). Nobody who calls an emergency
+    /// number does (I25).
+    pub fn waits(&mut self, call: &str) {
+        self.leaving.waits(call);
+        let of_call =
+            |asked: &Asked| asked.request.call_id() == call.as_bytes() && is_emergency(&asked.request);
+        if self.asked.values().any(of_call) {
+            self.breach("I25", call, "an emergency call is parked".to_owned());
+        }
+    }
+
     /// A message reaches the engine.
     pub fn arrives(&mut self, now: u64, from: SocketAddr, message: &Message) {
         let call = text(message.call_id());
@@ -340,6 +351,10 @@ impl Judge {
             asked.provisional = true;
         }
         let initial = key.1 == Method::Invite && asked.request.to_tag().is_none();
+        let nowhere = asked.branches.is_empty() && !asked.cancelled;
+        if initial && status >= 300 && nowhere && is_emergency(&asked.request) {
+            faults.push(("I25", format!("an emergency call is refused with {status} and goes nowhere")));
+        }
         if initial && status >= 200 {
             let tag = message.to_tag().unwrap_or_default().to_vec();
             self.finals.entry(call.to_owned()).or_insert((status, tag));
@@ -532,8 +547,7 @@ impl Judge {
         if message.method() == Method::Invite {
             if message.to_tag().is_none() {
                 self.accepted.insert(call.to_owned());
-                let emergency = original.request_uri().starts_with(b"sip:110@");
-                if self.drained.is_some_and(|since| since < asked.at) && !emergency {
+                if self.drained.is_some_and(|since| since < asked.at) && !is_emergency(original) {
                     faults.push(("drain", "a call begins although none may".to_owned()));
                 }
             }
@@ -651,6 +665,10 @@ fn changed_in_passing(heard: &Message, passed: &Message) -> Option<(&'static str
         return Some(("I22", "a header of a response was changed".to_owned()));
     }
     None
+}
+
+fn is_emergency(request: &Message) -> bool {
+    request.request_uri().starts_with(b"sip:110@")
 }
 
 fn breadth_of(message: &Message) -> Option<u32> {

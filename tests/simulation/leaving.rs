@@ -56,7 +56,7 @@ impl Leaving {
         self.waiting.remove(&key.0);
     }
 
-    /// The caller waits in the lot, and hears so: from here on it is judged there (I8, I26).
+    /// The caller waits in the lot, and hears so.
     pub fn waits(&mut self, call: &str) {
         self.waiting.retain(|_, waiting| waiting.call != call);
     }

@@ -40,7 +40,7 @@ impl World {
     pub(super) fn note_offers(&mut self) {
         for call in self.judge.lot.begun.clone() {
             let sip = self.sip_id(call.as_str());
-            self.judge.leaving.waits(&sip);
+            self.judge.waits(&sip);
         }
         for (id, announced, agent) in std::mem::take(&mut self.offers) {
             let call = self.sip_id(id.as_str());
