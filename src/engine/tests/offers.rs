@@ -102,6 +102,33 @@ fn after_no_answer_the_agent_is_away_and_the_next_one_rings() {
 }
 
 #[test]
+fn m090_ten_seconds_of_ringing_are_told_once_whoever_rings() {
+    let told = |world: &mut World| world.happened().iter().filter(|it| it.starts_with("ring.sla")).count();
+    let mut world = World::new();
+    world.invite_unknown("one");
+    let first = world.one(PHONE_1);
+    world.reply(PHONE_1, &first, 180, "ring");
+    world.advance(Duration::from_secs(6));
+    world.reply(PHONE_1, &first, 486, "busy");
+    let second = invites(world.taken(PHONE_2)).remove(0);
+    world.reply(PHONE_2, &second, 180, "ring");
+    world.advance(Duration::from_millis(3_999));
+    assert_eq!(told(&mut world), 0);
+    world.advance(Duration::from_millis(1));
+    assert_eq!(told(&mut world), 1, "counted from the caller's INVITE, not from the second phone's");
+    world.advance(Duration::from_secs(60));
+    assert_eq!(told(&mut world), 0, "once");
+
+    let mut world = World::new();
+    world.invite_unknown("two");
+    let invite = world.one(PHONE_1);
+    world.advance(Duration::from_secs(9));
+    world.reply(PHONE_1, &invite, 200, "desk");
+    world.advance(Duration::from_secs(60));
+    assert_eq!(told(&mut world), 0, "answered in time");
+}
+
+#[test]
 fn when_nobody_is_left_the_call_goes_to_the_pbx_as_it_came() {
     let mut world = World::new();
     world.invite_unknown("one");
