@@ -85,7 +85,7 @@ pub fn presences(now: &Zoned) -> Vec<(AgentId, AgentStatus)> {
         ("a108", AbsenceReason::Out, back_in(120), None),
         ("a109", AbsenceReason::LeftForDay, None, start),
         ("a110", AbsenceReason::OtherCase, None, None),
-        ("a112", AbsenceReason::Custom("custom:training".to_owned()), back_in(90), None),
+        ("a112", AbsenceReason::Custom("custom:研修".to_owned()), back_in(90), None),
         ("a201", AbsenceReason::Meeting, back_in(45), None),
     ];
     let away = |(agent, reason, until, next_start)| {

@@ -230,7 +230,7 @@ mod tests {
             let status = assignee[7].strip_prefix("away:").unwrap_or_default().replace('_', "-");
             let expected = match scenario.id {
                 "meeting-complaint" => "meeting",
-                "custom" => "custom:training",
+                "custom" => "custom:研修",
                 id => id,
             };
             assert_eq!(status, expected);
