@@ -30,6 +30,13 @@ static MIGRATOR: Migrator = {
     migrator
 };
 
+/// A refusal sooner than this has not waited for the busy timeout.
+const LOCKED_AT_ONCE: Duration = Duration::from_millis(500);
+
+/// How often a migration is tried while another process may be at it, and how long after each.
+const MIGRATION_TRIES: u32 = 20;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
+
 /// Pages the writer keeps in memory. The indices of the records are written at random places: with SQLite's
 /// own 2 MB each transaction reads and writes the same pages again.
 const WRITER_CACHE_KIB: u32 = 32_768;
@@ -325,17 +332,25 @@ impl Pools {
         self.migrated.get_or_try_init(|| self.run_migrations()).await.copied()
     }
 
+    /// Two processes may start at once. Whoever comes second fails on a table that exists and looks again,
+    /// which may happen at each step of the schema; or is told at once, whatever the busy timeout, that the
+    /// file is locked, while the other one turns it to WAL.
     async fn run_migrations(&self) -> Result<(), StorageError> {
-        // Two processes may start at once: whoever comes second fails on a table that exists, looks again and
-        // is done.
-        let mut last = run_migrations_once(&self.writer).await;
-        for _ in 0..2 {
-            match last {
-                Err(StorageError::Migration(_)) => last = run_migrations_once(&self.writer).await,
-                Ok(()) | Err(_) => return last,
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let begun = Instant::now();
+            let result = run_migrations_once(&self.writer).await;
+            let again = match &result {
+                Err(StorageError::Locked) => begun.elapsed() < LOCKED_AT_ONCE,
+                Err(StorageError::Migration(_)) => true,
+                Ok(()) | Err(_) => false,
+            };
+            if !again || tries >= MIGRATION_TRIES {
+                return result;
             }
+            tokio::time::sleep(MIGRATION_PAUSE).await;
         }
-        last
     }
 }
 
