@@ -20,9 +20,8 @@ const CALLS: usize = 200;
 /// 50 calls a second of at most a quarter of a second keep 13 busy; a machine that is busy itself may need
 /// more.
 const AGENTS: usize = 80;
-/// `[routing] lookup_deadline_ms`, and what a busy machine with two cores may add to it on the way.
+/// `[routing] lookup_deadline_ms`.
 const LOOKUP_DEADLINE_MS: u64 = 150;
-const MARGIN_MS: u64 = 100;
 /// Less than any of these databases takes.
 const NOBODY_WAITS: Duration = Duration::from_secs(2);
 const PICK_UP: Behaviour = Behaviour::Answer { quiet: Duration::ZERO, ring: Duration::from_millis(20) };
@@ -124,12 +123,9 @@ impl House {
         assert_eq!(outcome, Outcome { successful: CALLS as u64, failed: 0 });
         assert_eq!(self.phones.count(What::Answered), CALLS, "agents were free for all");
         assert_eq!(self.pbx.count(What::Invite), 0);
-        let limit = Duration::from_millis(LOOKUP_DEADLINE_MS + MARGIN_MS);
-        let late = |limit| self.phones.log.read(|events| delayed(events, limit));
-        // A machine that stands still for a moment delays the calls of that moment, whatever we do.
-        let usual = late(limit);
-        assert!(usual.len() * 4 < CALLS, "{} calls waited longer than {limit:?}: {usual:#?}", usual.len());
-        let waited = late(NOBODY_WAITS);
+        // To the millisecond the deadline is judged on a virtual clock (F1 in the simulation): this machine may
+        // stand still for a moment, and then every call of that moment is late.
+        let waited = self.phones.log.read(|events| delayed(events, NOBODY_WAITS));
         assert!(waited.is_empty(), "they waited for the database: {waited:#?}");
     }
 }
