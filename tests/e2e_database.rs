@@ -123,8 +123,8 @@ impl House {
         assert_eq!(outcome, Outcome { successful: CALLS as u64, failed: 0 });
         assert_eq!(self.phones.count(What::Answered), CALLS, "agents were free for all");
         assert_eq!(self.pbx.count(What::Invite), 0);
-        // To the millisecond the deadline is judged on a virtual clock (F1 in the simulation): this machine may
-        // stand still for a moment, and then every call of that moment is late.
+        // To the millisecond the deadline is judged on a virtual clock (F1 in the simulation): this machine
+        // may stand still for a moment, and then every call of that moment is late.
         let waited = self.phones.log.read(|events| delayed(events, NOBODY_WAITS));
         assert!(waited.is_empty(), "they waited for the database: {waited:#?}");
     }
