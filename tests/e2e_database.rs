@@ -20,8 +20,9 @@ const CALLS: usize = 200;
 /// 50 calls a second of at most a quarter of a second keep 13 busy; a machine that is busy itself may need
 /// more.
 const AGENTS: usize = 80;
-/// `[routing] lookup_deadline_ms`.
+/// `[routing] lookup_deadline_ms`, and what a busy machine with two cores may add to it on the way.
 const LOOKUP_DEADLINE_MS: u64 = 150;
+const MARGIN_MS: u64 = 100;
 /// Less than any of these databases takes.
 const NOBODY_WAITS: Duration = Duration::from_secs(2);
 const PICK_UP: Behaviour = Behaviour::Answer { quiet: Duration::ZERO, ring: Duration::from_millis(20) };
@@ -123,9 +124,14 @@ impl House {
         assert_eq!(outcome, Outcome { successful: CALLS as u64, failed: 0 });
         assert_eq!(self.phones.count(What::Answered), CALLS, "agents were free for all");
         assert_eq!(self.pbx.count(What::Invite), 0);
-        // To the millisecond the deadline is judged on a virtual clock (F1 in the simulation): this machine
-        // may stand still for a moment, and then every call of that moment is late.
-        let waited = self.phones.log.read(|events| delayed(events, NOBODY_WAITS));
+        // The deadline is one for all, so that a share of calls proves it; a machine that stands still for a
+        // moment delays every call of that moment. Each is judged to the millisecond on a virtual clock (F1
+        // in the simulation).
+        let limit = Duration::from_millis(LOOKUP_DEADLINE_MS + MARGIN_MS);
+        let late = |limit| self.phones.log.read(|events| delayed(events, limit));
+        let usual = late(limit);
+        assert!(usual.len() * 2 < CALLS, "{} calls waited longer than {limit:?}: {usual:#?}", usual.len());
+        let waited = late(NOBODY_WAITS);
         assert!(waited.is_empty(), "they waited for the database: {waited:#?}");
     }
 }
