@@ -240,8 +240,8 @@ fn explanation(called: &Canonical, decision: &crate::routing::Decision) -> Resul
     let trace = all["trace"].as_array().cloned().unwrap_or_default();
     let (action, detail) = match &decision.action {
         Action::Untouched => ("untouched", serde_json::Value::Null),
-        Action::Offer { agent, reason } => {
-            ("offer", serde_json::json!({"agent": agent.as_str(), "reason": reason.code()}))
+        Action::Offer { agent, beside, reason } => {
+            ("offer", serde_json::json!({"agent": agent, "beside": beside, "reason": reason.code()}))
         }
         Action::Wait { group, agent } => {
             ("wait", serde_json::json!({"group": group, "agent": agent.as_ref().map(AgentId::as_str)}))

@@ -66,6 +66,7 @@ pub fn engine_settings(config: &Config, listen: Vec<SocketAddr>) -> Result<Setti
         timers: TimerSettings::default(),
         lookup_deadline: config.routing.lookup_deadline,
         answer_within: config.routing.answer_within,
+        ring_at_once: config.routing.ring_at_once,
         ring_sla: config.routing.ring_sla,
         wrap_up: config.routing.wrap_up,
         announce_within: config.routing.announce_within,

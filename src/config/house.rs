@@ -8,6 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::document::Section;
 use crate::media::Digit;
+use crate::routing::AT_ONCE;
 
 /// `[numbering]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Numbering {
 pub struct Routing {
     /// How long one agent is rung.
     pub answer_within: Duration,
+    /// Phones that a rule with `ring_all` rings at once for one call.
+    pub ring_at_once: usize,
     /// How long a decision waits for the customer.
     pub lookup_deadline: Duration,
     /// Rest after a call; zero: none.
@@ -175,6 +178,7 @@ impl Routing {
         let default = Self::default();
         let routing = Self {
             answer_within: section.seconds("answer_within_s", 1..=170, default.answer_within),
+            ring_at_once: section.number("ring_at_once", 1..=AT_ONCE as u64, default.ring_at_once),
             lookup_deadline: section.millis("lookup_deadline_ms", 1..=400, default.lookup_deadline),
             wrap_up: section.seconds("wrap_up_s", 0..=3_600, default.wrap_up),
             announce_within: section.millis("announce_within_ms", 0..=1_000, default.announce_within),
@@ -198,6 +202,7 @@ impl Default for Routing {
     fn default() -> Self {
         Self {
             answer_within: Duration::from_secs(10),
+            ring_at_once: AT_ONCE,
             lookup_deadline: Duration::from_millis(150),
             wrap_up: Duration::from_secs(30),
             announce_within: Duration::from_millis(50),

@@ -158,8 +158,8 @@ impl CustomerState {
 pub enum Phase {
     /// Between offers, or waiting for the look-up before the first.
     Deciding(ContextKey),
-    /// Offered to one agent.
-    Offered(ContextKey, Offer),
+    /// Offered to an agent, or to several at once.
+    Offered(ContextKey, Offers),
     /// On its way by the default route.
     DefaultRouted(ContextKey),
     /// The caller cancelled, and a phone may still answer before its CANCEL (D10).
@@ -181,28 +181,85 @@ impl Phase {
         }
     }
 
-    /// The offer, while there is one.
-    pub const fn offer(&self) -> Option<&Offer> {
-        match self {
-            Self::Offered(_, offer) => Some(offer),
+    /// The offers that stand; none in another phase.
+    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        let offers = match self {
+            Self::Offered(_, offers) => Some(offers),
             Self::Deciding(_)
             | Self::DefaultRouted(_)
             | Self::Abandoned(_)
             | Self::Answered(_)
             | Self::Over(_) => None,
-        }
+        };
+        offers.into_iter().flat_map(Offers::iter)
     }
 
-    /// The offer, to be changed.
-    pub const fn offer_mut(&mut self) -> Option<&mut Offer> {
-        match self {
-            Self::Offered(_, offer) => Some(offer),
+    fn offers_mut(&mut self) -> impl Iterator<Item = &mut Offer> {
+        let offers = match self {
+            Self::Offered(_, offers) => Some(offers),
             Self::Deciding(_)
             | Self::DefaultRouted(_)
             | Self::Abandoned(_)
             | Self::Answered(_)
             | Self::Over(_) => None,
+        };
+        offers.into_iter().flat_map(Offers::iter_mut)
+    }
+
+    /// The offer with this id, while it stands.
+    pub fn offer(&self, id: &OfferId) -> Option<&Offer> {
+        self.offers().find(|offer| offer.id == *id)
+    }
+
+    /// The same, to be changed.
+    pub fn offer_mut(&mut self, id: &OfferId) -> Option<&mut Offer> {
+        self.offers_mut().find(|offer| offer.id == *id)
+    }
+
+    /// The offer to this agent, while it stands: there is never a second one.
+    pub fn offer_to(&self, agent: &AgentId) -> Option<&Offer> {
+        self.offers().find(|offer| offer.agent == *agent)
+    }
+
+    /// The same, to be changed.
+    pub fn offer_to_mut(&mut self, agent: &AgentId) -> Option<&mut Offer> {
+        self.offers_mut().find(|offer| offer.agent == *agent)
+    }
+}
+
+/// The offers of a call that stand at the same time: never none, and more than one only where a rule rings
+/// all. Each has its own agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Offers {
+    first: Offer,
+    beside: Vec<Offer>,
+}
+
+impl Offers {
+    /// These offers; nothing when there is none.
+    pub fn of(offers: Vec<Offer>) -> Option<Self> {
+        let mut offers = offers.into_iter();
+        let first = offers.next()?;
+        Some(Self { first, beside: offers.collect() })
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Offer> {
+        std::iter::once(&self.first).chain(&self.beside)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Offer> {
+        std::iter::once(&mut self.first).chain(&mut self.beside)
+    }
+
+    /// The offer with this id, and those that are left.
+    pub fn part_with(mut self, id: &OfferId) -> (Option<Offer>, Option<Self>) {
+        if self.first.id == *id {
+            return (Some(self.first), Self::of(self.beside));
         }
+        let at = self.beside.iter().position(|offer| offer.id == *id);
+        let ended = at.map(|at| self.beside.remove(at));
+        (ended, Some(self))
     }
 }
 
@@ -213,8 +270,15 @@ pub struct Offer {
     pub id: OfferId,
     /// To whom.
     pub agent: AgentId,
+    /// It was made with others at the same time: who does not answer is not away for it, as nobody was
+    /// asked in person.
+    #[serde(default)]
+    pub shared: bool,
     /// How far it is.
     pub progress: Progress,
+    /// The revision of the card that the agent was told last.
+    #[serde(default)]
+    pub rev: u32,
     /// The card as the agent's screen has it; absent while nobody reads cards.
     pub pop: Option<Arc<PopDocument>>,
     /// When it was made.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::anchor::{Bridge, Port};
-use super::call::{Call, Phase, Progress};
+use super::call::{Call, Phase};
 use super::input::Output;
 use super::people::BOARD;
 use super::tables::CallKey;
@@ -18,7 +18,6 @@ use crate::events::{Audience, EndReason, Event, EventBody, ParkEnd, WithdrawCaus
 use crate::identity::{Number, NumberKind, Presentation};
 use crate::media::{Announcement, Digit, StreamId};
 use crate::park::{ParkMode, Profile};
-use crate::presence::Release;
 
 /// RFC 3326: why a phone stops ringing.
 const CALLED_BACK: &[u8] = b"SIP;cause=487;text=\"The caller will be called back\"";
@@ -105,13 +104,7 @@ impl Engine {
             tracing::info!(call.id = %entry.id, source = source.code(), "the caller will be called back");
             entry.noted = Some(Noted { id, source, mode });
         }
-        let offer = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
-        if let Some(progress) = offer.map(|offer| offer.progress) {
-            self.end_offer(call, WithdrawCause::Policy, Some(Release::Withdrawn));
-            if let Progress::Inviting(branch) = progress {
-                self.cancel_branch(branch, CALLED_BACK);
-            }
-        }
+        self.take_back_others(call, None, WithdrawCause::Policy, CALLED_BACK);
         self.leave_lot(call, ParkEnd::Callback, None);
         let port = self.anchor(call).map(|anchor| anchor.port);
         match (port, mode) {

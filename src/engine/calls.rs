@@ -1,26 +1,23 @@
 //! The walk of a call: who calls, whom to ask, the offer, the default route.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::call::{Call, CallTimers, CustomerState, Offer, Phase, Progress};
-use super::context::{Aim, Purpose};
-use super::forwarding::Rewrite;
+use super::call::{Call, CallTimers, CustomerState, Phase};
+use super::context::Purpose;
 use super::input::{LookupToken, Output};
 use super::refused::Refused;
 use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
-use super::{Engine, Samples};
+use super::Engine;
 use crate::customer::{LookupAnswer, LookupFault};
-use crate::events::{EndReason, EventBody, ParkEnd, WithdrawCause};
+use crate::events::{EndReason, ParkEnd};
 use crate::identity::{
     CalledHeaders, CalledSource, Canonical, NumberKind, Presentation, TrunkContext, read_called, read_caller,
 };
 use crate::message::{Header, Message, Method, NameAddr, Uri};
 use crate::park::Wish;
-use crate::presence::{AgentId, OfferId, Release};
-use crate::routing::{Action, OfferReason};
+use crate::routing::Action;
 use slotmap::{Key, KeyData};
 
 impl Engine {
@@ -164,7 +161,9 @@ impl Engine {
 
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
-        if self.says_goodbye(call) || self.transfer_ends(call) || !self.search_goes_on(call) {
+        // While others still ring, nobody else is asked.
+        let rings = self.tables.calls.get(call).is_some_and(|entry| matches!(entry.phase, Phase::Offered(..)));
+        if rings || self.says_goodbye(call) || self.transfer_ends(call) || !self.search_goes_on(call) {
             return;
         }
         let Some(decision) = self.make_decision(call) else { return };
@@ -177,138 +176,13 @@ impl Engine {
             entry.decisions.push(Arc::new(decision));
         }
         match action {
-            Action::Offer { agent, reason } => self.offer(call, agent, reason, rule),
+            Action::Offer { agent, beside, reason } => self.offer(call, agent, beside, reason, &rule),
             Action::Wait { group, agent } => self.wait(call, Wish { group, agent, ..Wish::default() }, None),
             Action::Park(park) => self.park_by_rule(call, &park, &rule),
             Action::Callback => self.call_back_by_rule(call),
             Action::Forward { to } => self.forward_by_rule(call, &to),
             Action::Reject { status } => self.refuse_by_rule(call, status),
             Action::Untouched | Action::DefaultRoute { .. } => self.route_default(call),
-        }
-    }
-
-    /// Offers the call to one agent: lease, pop, and then the phone.
-    pub(super) fn offer(
-        &mut self,
-        call: CallKey,
-        agent: AgentId,
-        reason: OfferReason,
-        rule: Cow<'static, str>,
-    ) {
-        let id = super::ids::offer_id(self.random_bits());
-        let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        let Some(context) = entry.phase.context() else { return };
-        entry.tried.push(agent.clone());
-        // The lease outlives the offer's own timers: it is the net below them, not the timer itself.
-        let lease = self.settings.answer_within + self.settings.announce_within + super::LEASE_MARGIN;
-        let expires = self.now.moment + lease;
-        if self.agents.reserve(&agent, &entry.id, &id, expires).is_err() {
-            self.counters.lease_refused += 1;
-            return self.decide_next(call);
-        }
-        entry.offers.push((id.clone(), agent.clone()));
-        entry.untold.extend((!self.listening).then(|| id.clone()));
-        self.memory.offered(&agent);
-        entry.rev += 1;
-        let expires_at = self.now.wall_at(self.now.moment + self.settings.answer_within);
-        let pop = self.listening.then(|| Arc::new(self.pop_for(call, &agent, reason, &rule)));
-        let announce = self.screens.contains(&agent);
-        let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        entry.phase = Phase::Offered(
-            context,
-            Offer {
-                id: id.clone(),
-                agent: agent.clone(),
-                progress: Progress::Announcing,
-                pop: pop.clone(),
-                expires_at,
-                answer_within: self.settings.answer_within,
-                taken_by_key: false,
-                began: self.now.moment,
-                timer: None,
-            },
-        );
-        self.tables.call_by_offer.insert(id.clone(), call);
-        self.offered_from_lot(call);
-        self.counters.offers += 1;
-        if let Some(pop) = pop {
-            let body = EventBody::PopOffered { offer: id.clone(), announce, pop };
-            let rev = self.tables.calls.get(call).map_or(0, |entry| entry.rev);
-            self.tell_agent_rev(call, &agent, rev, Some(expires_at), body);
-        }
-        // The pop is written first: nothing stands before it on its way to the screen.
-        self.presence_changed(&agent);
-        if announce {
-            let alarm = Alarm::AnnounceDeadline(call, id);
-            let handle = self.timers.insert(self.now.moment + self.settings.announce_within, alarm);
-            self.set_offer_timer(call, handle);
-        } else {
-            self.invite_agent(call);
-        }
-        self.watch_presence();
-    }
-
-    /// The pop was written, or had its time: now the phone may ring.
-    pub(super) fn on_announced(&mut self, offer: &OfferId) {
-        let Some(call) = self.tables.call_by_offer.get(offer).copied() else { return };
-        self.announce_done(call, offer);
-    }
-
-    /// As [`Self::on_announced`], for a call that is known.
-    pub(super) fn announce_done(&mut self, call: CallKey, offer: &OfferId) {
-        let waiting =
-            self.tables.calls.get(call).and_then(|entry| entry.phase.offer()).is_some_and(|current| {
-                current.id == *offer && matches!(current.progress, Progress::Announcing)
-            });
-        if waiting {
-            let offered = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
-            let waited = offered.map(|offer| self.now.moment.since(offer.began)).unwrap_or_default();
-            Samples::note(&mut self.samples.pop_announce, waited);
-            self.invite_agent(call);
-        }
-    }
-
-    fn invite_agent(&mut self, call: CallKey) {
-        let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        let Phase::Offered(context, offer) = &mut entry.phase else { return };
-        let (context, id, agent) = (*context, offer.id.clone(), offer.agent.clone());
-        let answer_within = offer.answer_within;
-        if let Some(handle) = offer.timer.take() {
-            self.timers.cancel(handle);
-        }
-        let Some(contact) = self.directory.agents.get(&agent).map(|agent| agent.contact.clone()) else {
-            self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
-            return self.decide_next(call);
-        };
-        let after = self.now.moment + answer_within;
-        let handle = self.timers.insert(after, Alarm::AnswerWithin(call, id.clone()));
-        self.set_offer_timer(call, handle);
-        self.agents.ringing(&agent, &id);
-        let hop = self.hop_of(contact.as_bytes());
-        let rewrite = Rewrite {
-            request_uri: Some(without_headers(&contact).to_owned().into()),
-            drop_routes: true,
-            ..Rewrite::default()
-        };
-        self.presence_changed(&agent);
-        if self.anchor(call).is_some() {
-            return self.invite_from_anchor(call, id, hop, rewrite.request_uri.as_deref());
-        }
-        let index = self.tables.contexts.get(context).map_or(0, |entry| entry.branches.len());
-        if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut()) {
-            offer.progress = Progress::Inviting(super::tables::BranchRef { context, index });
-        }
-        self.start_branch(context, Aim::Agent(id), [hop].into(), rewrite);
-    }
-
-    fn set_offer_timer(&mut self, call: CallKey, handle: super::timers::TimerHandle) {
-        let offer = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut());
-        let replaced = match offer {
-            Some(offer) => offer.timer.replace(handle),
-            None => Some(handle),
-        };
-        if let Some(replaced) = replaced {
-            self.timers.cancel(replaced);
         }
     }
 

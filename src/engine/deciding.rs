@@ -32,12 +32,12 @@ impl Engine {
         let e164 = e164_of(entry);
         let open = self.open_facts(entry);
         let may_wait = self.may_wait(call);
-        let (can, cannot) = self.abilities(entry, may_wait);
+        let asked = !self.directory.rules.rules.is_empty();
+        let (can, cannot) = self.abilities(entry, may_wait, asked);
         let now = self.now.moment;
         let over = entry.patience.iter().filter(|(_, until)| **until <= now);
         let waited: Vec<String> = over.map(|(rule, _)| rule.clone()).collect();
-        let asked = !self.directory.rules.rules.is_empty() && self.lot.in_line() > 0;
-        let queues = asked.then(|| self.lot.queues(call));
+        let queues = (asked && self.lot.in_line() > 0).then(|| self.lot.queues(call));
         let facts = Facts {
             at: self.now.wall,
             called: &entry.called,
@@ -69,16 +69,18 @@ impl Engine {
         Some(decision)
     }
 
-    /// What can be done with this call beside offering it, and else why not.
-    fn abilities(&self, entry: &Call, may_wait: MayWait) -> (Abilities, Inabilities) {
+    /// What can be done with this call beside offering it to one agent, and else why not. Only rules ring
+    /// several at once.
+    fn abilities(&self, entry: &Call, may_wait: MayWait, rules: bool) -> (Abilities, Inabilities) {
         let park = match may_wait {
             MayWait::Yes => None,
             MayWait::No(why) => Some(why),
             MayWait::Never => Some("nobody may wait"),
         };
         let callback = self.may_call_back(entry).err();
-        let can = Abilities { park: park.is_none(), callback: callback.is_none() };
-        (can, Inabilities { park, callback })
+        let (at_once, ring_all) = if rules { self.at_once(entry) } else { (1, None) };
+        let can = Abilities { park: park.is_none(), callback: callback.is_none(), at_once };
+        (can, Inabilities { park, callback, ring_all })
     }
 
     /// What is unfinished with the customer. Cases and dispatches are not recorded yet.

@@ -22,16 +22,24 @@ pub(super) fn says(disposition: Option<&[u8]>, directive: &[u8]) -> bool {
 }
 
 impl Engine {
-    /// How far the branch may fork (RFC 5393 §5.3.3): branches without a final response share what came. The
-    /// default route comes last and gets all that is left. `None`: nothing is left.
+    /// How far the branch may fork (RFC 5393 §5.3.3): branches without a final response share what came. Of
+    /// what is left an agent's branch gets an equal part with those that are to follow it at once and with
+    /// whatever comes later; the default route comes last and gets all. `None`: nothing is left.
     pub(super) fn breadth_of(&self, branch: BranchRef) -> Option<u32> {
         let context = self.tables.contexts.get(branch.context)?;
         let left = breadth_left(context);
         let given = match context.branches.get(branch.index)?.aim {
-            Aim::Agent(_) => left.div_ceil(2),
+            Aim::Agent(_) => left.div_ceil(2 + self.offers_to_follow(context.purpose)),
             Aim::DefaultRoute | Aim::Dialog => left,
         };
         (given > 0).then_some(given)
+    }
+
+    fn offers_to_follow(&self, purpose: Purpose) -> u32 {
+        let call = purpose.asks_for().and_then(|call| self.tables.calls.get(call));
+        let offers = call.into_iter().flat_map(|call| call.phase.offers());
+        let follow = offers.filter(|offer| matches!(offer.progress, super::call::Progress::Announcing));
+        u32::try_from(follow.count()).unwrap_or(u32::MAX - 2)
     }
 
     /// Whether the next target of the call may be decided upon. When not, what the caller asked for has been
@@ -143,7 +151,7 @@ impl Engine {
 }
 
 /// What the branches without a final response have left of what came.
-fn breadth_left(context: &Context) -> u32 {
+pub(super) fn breadth_left(context: &Context) -> u32 {
     let came = asked_breadth(&context.request).unwrap_or(MAX_BREADTH);
     let taken = match context.purpose {
         Purpose::Call(_) => {

@@ -210,12 +210,9 @@ impl Engine {
         let Some(context) = self.tables.contexts.get(branch.context) else { return false };
         let more = context.branches.get(branch.index).is_some_and(|entry| entry.onward.is_some());
         let wanted = match (context.purpose, context.branches.get(branch.index).map(|entry| &entry.aim)) {
-            (Purpose::Call(call) | Purpose::Leg(call), Some(Aim::Agent(id))) => self
-                .tables
-                .calls
-                .get(call)
-                .and_then(|call| call.phase.offer())
-                .is_some_and(|offer| offer.id == *id),
+            (Purpose::Call(call) | Purpose::Leg(call), Some(Aim::Agent(id))) => {
+                self.tables.calls.get(call).is_some_and(|call| call.phase.offer(id).is_some())
+            }
             (
                 Purpose::Call(_)
                 | Purpose::InDialog(_)
@@ -264,9 +261,9 @@ impl Engine {
     fn follow(&mut self, before: BranchRef, next: BranchRef, aim: &Aim) {
         let purpose = self.tables.contexts.get(next.context).map(|entry| entry.purpose);
         let Some(call) = purpose.and_then(Purpose::asks_for) else { return };
-        let offer = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut());
-        if let (Some(offer), Aim::Agent(id)) = (offer, aim)
-            && offer.id == *id
+        let Aim::Agent(id) = aim else { return };
+        let offer = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut(id));
+        if let Some(offer) = offer
             && offer.progress == Progress::Inviting(before)
         {
             offer.progress = Progress::Inviting(next);

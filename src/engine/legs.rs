@@ -18,7 +18,7 @@ use super::tables::{BranchRef, CallKey, ContextKey, ServerKey};
 use crate::dialog::{Dialog, Invitation, Session};
 use crate::events::{EndReason, WithdrawCause};
 use crate::message::Message;
-use crate::presence::{OfferId, Release};
+use crate::presence::OfferId;
 use crate::proxy::NextHop;
 use crate::sdp::{Description, Limits, OwnDescription};
 use crate::transport::Protocol;
@@ -101,10 +101,10 @@ impl Engine {
     ) {
         let hops = [hop].into();
         let Some(context) = self.open_leg(call, &hops, request_uri) else {
-            self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
+            self.end_offers(call, None, WithdrawCause::Rerouted);
             return self.decide_next(call);
         };
-        if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut()) {
+        if let Some(offer) = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut(&offer)) {
             offer.progress = Progress::Inviting(BranchRef { context, index: 0 });
         }
         self.start_branch(context, Aim::Agent(offer), hops, Rewrite::default());
@@ -224,7 +224,7 @@ impl Engine {
             return false;
         }
         match (self.tables.calls.get(call).map(|entry| &entry.phase), self.branch(branch).map(|it| &it.aim)) {
-            (Some(Phase::Offered(_, offer)), Some(Aim::Agent(id))) => offer.id == *id,
+            (Some(phase @ Phase::Offered(..)), Some(Aim::Agent(id))) => phase.offer(id).is_some(),
             (Some(Phase::DefaultRouted(_)), Some(Aim::DefaultRoute)) => true,
             (_, _) => false,
         }

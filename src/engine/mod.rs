@@ -32,6 +32,7 @@ mod inside;
 mod legs;
 mod memory;
 mod names;
+mod offering;
 mod outcome;
 mod overlays;
 mod overload;

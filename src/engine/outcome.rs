@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::branches::{COMPLETED_ELSEWHERE, NOT_ANSWERED};
+use super::branches::COMPLETED_ELSEWHERE;
 use super::call::{Conversation, Offer, Phase, Progress};
 use super::context::{Aim, Purpose};
 use super::input::Output;
@@ -11,17 +11,16 @@ use super::timers::Alarm;
 use super::{Engine, Samples};
 use crate::events::{EndReason, EventBody, ParkEnd, WithdrawCause};
 use crate::message::{Message, Method};
-use crate::presence::{AgentId, AgentState, CallId, OfferId, Release};
+use crate::presence::{AgentId, AgentState, CallId, OfferId};
 
 impl Engine {
     /// A branch rings (101–199).
     pub(super) fn on_branch_provisional(&mut self, branch: BranchRef, status: u16) {
         let Some((call, offer)) = self.current_offer_of(branch) else { return };
         if status == 180
-            && let Some(agent) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer())
-            && agent.id == offer
+            && let Some(offer) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer(&offer))
         {
-            let agent = agent.agent.clone();
+            let agent = offer.agent.clone();
             self.tell_all(call, Some(&agent), EventBody::CallRinging);
         }
     }
@@ -82,14 +81,14 @@ impl Engine {
         }
         entry.status = Some(status);
         let abandoned = matches!(entry.phase, Phase::Abandoned(_));
-        let answering = match (&entry.phase, &aim) {
-            (Phase::Offered(_, offer), Aim::Agent(id)) if offer.id == *id => Some(offer.clone()),
-            _ => None,
+        let answering = match &aim {
+            Aim::Agent(id) => entry.phase.offer(id).cloned(),
+            Aim::DefaultRoute | Aim::Dialog => None,
         };
-        if answering.is_none() && matches!(entry.phase, Phase::Offered(..)) {
-            // An earlier branch answered after its CANCEL was on its way: the present offer loses.
-            self.end_offer(call, WithdrawCause::AnsweredElsewhere, Some(Release::Withdrawn));
-        }
+        // Those who were rung at the same time lose, and the present offer when an earlier branch answered
+        // after its CANCEL was on its way.
+        let winner = answering.as_ref().map(|offer| &offer.id);
+        self.end_offers(call, winner, WithdrawCause::AnsweredElsewhere);
         let late = match &aim {
             Aim::Agent(id) if answering.is_none() => self.agent_of_offer(call, id),
             Aim::Agent(_) | Aim::DefaultRoute | Aim::Dialog => None,
@@ -164,12 +163,7 @@ impl Engine {
         self.wrap_up_done(agent);
         let Some(offer) = displaced else { return };
         let Some(other) = self.tables.call_by_offer.get(&offer).copied() else { return };
-        let progress =
-            self.tables.calls.get(other).and_then(|entry| entry.phase.offer()).map(|it| it.progress);
-        self.end_offer(other, WithdrawCause::Rerouted, None);
-        if let Some(Progress::Inviting(branch)) = progress {
-            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
-        }
+        self.take_back(other, &offer, WithdrawCause::Rerouted, None, COMPLETED_ELSEWHERE);
         self.decide_next(other);
     }
 
@@ -178,10 +172,12 @@ impl Engine {
         let Some(context) = self.tables.contexts.get(branch.context) else { return };
         match context.purpose {
             Purpose::Call(call) | Purpose::Leg(call) => {
-                let Some((call, _)) = self.current_offer_of(branch) else { return self.release_held(call) };
+                let Some((call, offer)) = self.current_offer_of(branch) else {
+                    return self.release_held(call);
+                };
                 tracing::debug!(sip.status = status, "an agent's phone refused");
                 let answered = self.failure_of(branch).is_some();
-                self.phone_failed(call, status, answered);
+                self.phone_failed(call, &offer, status, answered);
             }
             // A challenge or a refusal in passing leaves the dialog as it is (RFC 3261 §15.1.1: 481 and 408
             // end it).
@@ -212,59 +208,6 @@ impl Engine {
         self.branch(branch)?.state.failure()?.response.clone()
     }
 
-    /// The phone refused, failed or said nothing: it is left alone for a while, whoever uses it, and the next
-    /// agent is asked. The person's status stays.
-    fn phone_failed(&mut self, call: CallKey, status: u16, answered: bool) {
-        let Some(offer) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()) else { return };
-        let agent = offer.agent.clone();
-        let rest_until = self.now.moment + self.settings.phone_rest;
-        self.counters.phone_failures += 1;
-        let directory = std::sync::Arc::clone(&self.directory);
-        let contact = directory.agents.get(&agent).map(|agent| &agent.contact);
-        let sharing =
-            directory.agents.iter().filter(|(id, other)| **id != agent && Some(&other.contact) == contact);
-        for (other, _) in sharing {
-            self.agents.rest_phone(other, Some(rest_until));
-            self.note_phone(other, status, answered);
-        }
-        self.end_offer(call, WithdrawCause::Rerouted, Some(Release::PhoneFailed { rest_until }));
-        // Also when the lease had gone before: without a rest the overlay would have no end.
-        self.agents.rest_phone(&agent, Some(rest_until));
-        self.note_phone(&agent, status, answered);
-        self.decide_next(call);
-    }
-
-    /// The agent did not answer in time: away until one key brings them back, and the next one is asked.
-    pub(super) fn answer_within(&mut self, call: CallKey, offer: &OfferId) {
-        let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        let Some(current) = entry.phase.offer_mut() else { return };
-        if current.id != *offer {
-            return;
-        }
-        current.timer = None;
-        let branch = match current.progress {
-            Progress::Inviting(branch) => Some(branch),
-            Progress::Announcing => None,
-        };
-        self.counters.ring_no_answer += 1;
-        self.end_offer(call, WithdrawCause::Timeout, Some(Release::NoAnswer));
-        if let Some(branch) = branch {
-            self.cancel_branch(branch, NOT_ANSWERED);
-        }
-        self.decide_next(call);
-    }
-
-    /// The agent declined: the phone stops ringing and the next one is asked.
-    pub(super) fn decline(&mut self, call: CallKey) {
-        let Some(current) = self.tables.calls.get(call).and_then(|entry| entry.phase.offer()) else { return };
-        let progress = current.progress;
-        self.end_offer(call, WithdrawCause::Declined, Some(Release::Declined));
-        if let Progress::Inviting(branch) = progress {
-            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
-        }
-        self.decide_next(call);
-    }
-
     /// The caller cancelled. The record waits until no phone can answer any more: an answer may have crossed
     /// the CANCEL (D10).
     pub(super) fn on_context_cancelled(&mut self, context: ContextKey) {
@@ -274,7 +217,7 @@ impl Engine {
         if self.asks_receiver(call, context) {
             return self.transfer_failed(call, "cancelled");
         }
-        self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
+        self.end_offers(call, None, WithdrawCause::CallerGaveUp);
         self.leave_lot(call, ParkEnd::GaveUp, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         if matches!(entry.phase, Phase::Answered(_) | Phase::Over(_) | Phase::Abandoned(_)) {
@@ -316,39 +259,8 @@ impl Engine {
         };
         self.tables.calls.get(call).is_some_and(|entry| {
             matches!(entry.phase, Phase::Deciding(_))
-                || entry.phase.offer().is_some_and(|offer| matches!(offer.progress, Progress::Announcing))
+                || entry.phase.offers().any(|offer| matches!(offer.progress, Progress::Announcing))
         })
-    }
-
-    /// Ends the present offer, whatever ended it: the screen, the lease, the index. Exactly once per offer.
-    pub(super) fn end_offer(&mut self, call: CallKey, cause: WithdrawCause, release: Option<Release>) {
-        let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        let Phase::Offered(context, offer) = &entry.phase else { return };
-        let (context, offer) = (*context, offer.clone());
-        entry.phase = Phase::Deciding(context);
-        if let Some(handle) = offer.timer {
-            self.timers.cancel(handle);
-        }
-        self.tables.call_by_offer.remove(&offer.id);
-        if !matches!(cause, WithdrawCause::Timeout | WithdrawCause::Rerouted) {
-            self.counters.withdrawn += 1;
-        }
-        let status_before = self.agents.stored(&offer.agent);
-        if let Some(release) = release {
-            self.agents.release(&offer.agent, &offer.id, release, self.now);
-        }
-        self.store_status_if_changed(&offer.agent, status_before);
-        if offer.taken_by_key {
-            self.tell_agent(call, &offer.agent, None, EventBody::PopClosed);
-        } else {
-            let rev = self.next_rev(call);
-            self.tell_agent_rev(call, &offer.agent, rev, None, EventBody::PopWithdrawn { cause });
-            if matches!(cause, WithdrawCause::Timeout | WithdrawCause::CallerGaveUp) {
-                self.tell_agent(call, &offer.agent, None, EventBody::PopMissed);
-            }
-        }
-        self.presence_changed(&offer.agent);
-        self.watch_presence();
     }
 
     /// Whether the request is the BYE of the call's conversation, and not of a second answer that the caller
@@ -437,9 +349,9 @@ impl Engine {
         entry.sla_told = true;
         let waited = self.now.moment.since(entry.began);
         let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-        let agent = entry.phase.offer().map(|offer| offer.agent.clone());
+        let agents: Vec<AgentId> = entry.phase.offers().map(|offer| offer.agent.clone()).collect();
         self.counters.ring_sla += 1;
-        self.tell_all(call, agent.as_ref(), EventBody::RingSla { waited_ms });
+        self.tell_all(call, &agents, EventBody::RingSla { waited_ms });
     }
 
     /// Writes the record; the call itself is dropped when its last transaction is.
@@ -494,13 +406,12 @@ impl Engine {
         cards.into_iter().find(|(_, card)| card.call == call)
     }
 
-    /// The call whose present offer this branch serves, with the offer's id.
+    /// The call whose offer that still stands this branch serves, with the offer's id.
     fn current_offer_of(&self, branch: BranchRef) -> Option<(CallKey, OfferId)> {
         let context = self.tables.contexts.get(branch.context)?;
         let call = context.purpose.asks_for()?;
         let Aim::Agent(id) = &context.branches.get(branch.index)?.aim else { return None };
-        let current = self.tables.calls.get(call)?.phase.offer()?;
-        (current.id == *id).then(|| (call, id.clone()))
+        self.tables.calls.get(call)?.phase.offer(id).map(|offer| (call, offer.id.clone()))
     }
 
     /// Who was asked under an offer that has already ended.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::Engine;
 use super::branches::COMPLETED_ELSEWHERE;
-use super::call::Progress;
 use super::input::Output;
 use super::tables::CallKey;
 use super::timers::Alarm;
@@ -64,20 +63,18 @@ impl Engine {
     /// The call whose offer this still is, unanswered and untaken.
     fn rings_unseen(&self, agent: &AgentId, offer: &OfferId) -> Option<CallKey> {
         let call = self.tables.call_by_offer.get(offer).copied()?;
-        let current = self.tables.calls.get(call)?.phase.offer()?;
-        (current.id == *offer && current.agent == *agent && !current.taken_by_key).then_some(call)
+        let current = self.tables.calls.get(call)?.phase.offer(offer)?;
+        (current.agent == *agent && !current.taken_by_key).then_some(call)
     }
 
     /// Takes the offer back and asks the next one; the trace of that decision begins with why.
     fn go_on_without(&mut self, call: CallKey, agent: &AgentId) {
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
-        let Some(progress) = entry.phase.offer().map(|offer| offer.progress) else { return };
+        let Some(id) = entry.phase.offer_to(agent).map(|offer| offer.id.clone()) else { return };
         let why = format!("the screen of {agent} did not confirm the card in time: the offer was taken back");
         entry.asides.push(TraceStep { rule: "client_stale".into(), matched: false, why: why.into() });
-        self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
-        if let Progress::Inviting(branch) = progress {
-            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
-        }
+        let release = Some(Release::Withdrawn);
+        self.take_back(call, &id, WithdrawCause::Rerouted, release, COMPLETED_ELSEWHERE);
         self.decide_next(call);
     }
 

@@ -17,7 +17,6 @@ use super::timers::{Alarm, TimerHandle};
 use crate::dialog::{Dialog, Event, Outgoing, Repeat, Session};
 use crate::events::{EndReason, EventBody, ParkEnd, WithdrawCause};
 use crate::media::MediaOrder;
-use crate::presence::Release;
 use crate::routing::{Decision, TraceStep};
 
 /// A dialog whose call is over, and whose 2xx has still no ACK: only then may BYE be sent (RFC 3261 §15).
@@ -96,7 +95,7 @@ impl Engine {
         match self.tables.calls.get(call).map(|entry| &entry.phase) {
             Some(Phase::Answered(_)) => self.end_call(call, reason),
             Some(Phase::Deciding(_) | Phase::Offered(..) | Phase::DefaultRouted(_)) => {
-                self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
+                self.end_offers(call, None, WithdrawCause::CallerGaveUp);
                 self.leave_lot(call, ParkEnd::GaveUp, None);
                 let began = self.tables.calls.get(call).map_or(self.now.moment, |entry| entry.began);
                 let waited_s = self.now.moment.since(began).as_secs();

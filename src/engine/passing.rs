@@ -14,7 +14,7 @@ use crate::clock::{Moment, Now};
 use crate::events::{
     Audience, EndReason, EventBody, ParkEnd, PopDocument, TransferInfo, TransferNews, WithdrawCause,
 };
-use crate::presence::{AgentId, Release};
+use crate::presence::AgentId;
 use crate::routing::OfferReason;
 
 /// How a call was passed on.
@@ -283,7 +283,7 @@ impl Engine {
         if !self.listening {
             return;
         }
-        let pop = self.pop_for(call, &agent, OfferReason::Transferred, "transfer");
+        let pop = self.pop_for(call, &agent, OfferReason::Transferred, "transfer", 0);
         let pop = std::sync::Arc::new(pop);
         self.put_pop(call, Some(std::sync::Arc::clone(&pop)));
         let rev = self.next_rev(call);
@@ -356,7 +356,7 @@ impl Engine {
         if self.tables.calls.get(call).is_none_or(|entry| entry.transfer().is_none()) {
             return;
         }
-        self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
+        self.end_offers(call, None, WithdrawCause::Rerouted);
         self.leave_lot(call, ParkEnd::Failed, None);
         let Some(entry) = self.tables.calls.get_mut(call) else { return };
         let Some(passed) = entry.passed.as_deref_mut() else { return };

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Engine;
+use super::branches::COMPLETED_ELSEWHERE;
 use super::call::{CustomerState, Phase};
 use super::input::{Output, ReplyToken};
 use super::port::{Answer, ErrorCode, Refusal, Request};
 use super::tables::CallKey;
 use super::timers::Alarm;
 use crate::customer::{NoticeLevel, family_name, romanise};
-use crate::events::{Audience, CallRecord, Event, EventBody, PopDocument};
+use crate::events::{Audience, CallRecord, Event, EventBody, PopDocument, WithdrawCause};
 use crate::presence::{AgentId, AgentStatus, CallId, SetBy, StatusRefusal, StoredStatus};
 use crate::routing::Directory;
 
@@ -44,7 +45,7 @@ impl Engine {
             Request::TakePop { agent, call, rev } => self.take(&agent, &call, rev),
             Request::DeclinePop { agent, call, rev, .. } => {
                 let key = self.offered_to(&agent, &call, rev)?;
-                self.decline(key);
+                self.decline(key, &agent);
                 Ok(Answer::Done { rev: None })
             }
             Request::ChooseCustomer { agent, call, rev, customer } => {
@@ -102,12 +103,17 @@ impl Engine {
 
     fn claim(&mut self, agent: &AgentId, call: &CallId, rev: u32) -> Result<Answer, Refusal> {
         let key = self.offered_to(agent, call, rev)?;
+        // Whoever is rung at the same time sees that somebody looks at it.
         let new = self.next_rev(key);
-        self.tell_agent_rev(key, agent, new, None, EventBody::PopClaimed { by: agent.clone() });
+        for holder in self.holders_of(key) {
+            self.tell_agent_rev(key, &holder, new, None, EventBody::PopClaimed { by: agent.clone() });
+        }
         Ok(Answer::Done { rev: Some(new) })
     }
 
     /// Reserves the call: the phone's answer confirms it. A second take of one's own call changes nothing.
+    /// The phones of those who were rung at the same time fall silent; should this one not be answered, they
+    /// may be rung again.
     fn take(&mut self, agent: &AgentId, call: &CallId, rev: u32) -> Result<Answer, Refusal> {
         let key = match self.offered_to(agent, call, rev) {
             // Taken already, and the phone still rings: the same answer again, whatever revision was seen.
@@ -116,10 +122,15 @@ impl Engine {
             }
             held => held?,
         };
-        let Some(offer) = self.tables.calls.get_mut(key).and_then(|entry| entry.phase.offer_mut()) else {
-            return Err(gone());
-        };
-        offer.taken_by_key = true;
+        let offer = self.tables.calls.get_mut(key).and_then(|entry| entry.phase.offer_to_mut(agent));
+        let Some(offer) = offer else { return Err(gone()) };
+        (offer.taken_by_key, offer.shared) = (true, false);
+        let id = offer.id.clone();
+        let cause = WithdrawCause::AnsweredElsewhere;
+        let others = self.take_back_others(key, Some(&id), cause, COMPLETED_ELSEWHERE);
+        if let Some(entry) = self.tables.calls.get_mut(key) {
+            entry.tried.retain(|tried| !others.contains(tried));
+        }
         let rev = self.next_rev(key);
         self.tell_agent_rev(key, agent, rev, None, EventBody::PopTaken { by: agent.clone() });
         Ok(Answer::Done { rev: Some(rev) })
@@ -127,8 +138,8 @@ impl Engine {
 
     fn is_taken_by_key(&self, agent: &AgentId, call: &CallId) -> bool {
         let key = self.tables.call_by_id(call);
-        let offer = key.and_then(|key| self.tables.calls.get(key)).and_then(|entry| entry.phase.offer());
-        offer.is_some_and(|offer| offer.agent == *agent && offer.taken_by_key)
+        let entry = key.and_then(|key| self.tables.calls.get(key));
+        entry.and_then(|entry| entry.phase.offer_to(agent)).is_some_and(|offer| offer.taken_by_key)
     }
 
     fn choose(
@@ -150,8 +161,8 @@ impl Engine {
         };
         *chosen = Some(index);
         self.tell_agent(key, agent, None, EventBody::MatchChosen { customer: customer.clone() });
-        let rev = self.redraw(key, super::pop::Redraw::Updated);
-        Ok(Answer::Done { rev })
+        self.redraw(key, super::pop::Redraw::Updated);
+        Ok(Answer::Done { rev: self.rev_of(key, agent) })
     }
 
     fn acknowledge_notice(
@@ -183,7 +194,7 @@ impl Engine {
             self.tell_agent(key, agent, None, EventBody::NoticeAcked { id: notice, by: agent.clone() });
             self.mark_notices(key);
         }
-        let rev = self.tables.calls.get(key).map(|entry| entry.rev);
+        let rev = self.rev_of(key, agent);
         if !self.has_unread_danger(key) {
             self.end_overdue_wrap_up(agent);
         }
@@ -343,8 +354,10 @@ impl Engine {
         let key = self.tables.call_by_id(call).ok_or_else(not_found)?;
         let entry = self.tables.calls.get(key).ok_or_else(not_found)?;
         match &entry.phase {
-            Phase::Offered(_, offer) if offer.agent == *agent => self.same_rev(key, rev).map(|()| key),
-            Phase::Offered(_, offer) => Err(self.taken_by(agent, key, Some(&offer.agent))),
+            Phase::Offered(_, offers) => match entry.phase.offer_to(agent) {
+                Some(_) => self.same_rev(key, agent, rev).map(|()| key),
+                None => Err(self.taken_by(agent, key, offers.iter().next().map(|offer| &offer.agent))),
+            },
             Phase::Answered(conversation) => Err(self.taken_by(agent, key, conversation.agent.as_ref())),
             Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) | Phase::Over(_) => {
                 Err(gone())
@@ -362,7 +375,7 @@ impl Engine {
         let key = self.tables.call_by_id(call).ok_or_else(not_found)?;
         let entry = self.tables.calls.get(key).ok_or_else(not_found)?;
         let holder = match &entry.phase {
-            Phase::Offered(_, offer) => Some(&offer.agent),
+            Phase::Offered(..) => entry.phase.offer_to(agent).map(|offer| &offer.agent),
             Phase::Answered(conversation) => conversation.agent.as_ref(),
             Phase::Over(_) => self.wrapping.iter().find(|(_, card)| card.call == key).map(|(agent, _)| agent),
             Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
@@ -373,19 +386,25 @@ impl Engine {
             return Err(not_found());
         }
         match rev {
-            Some(rev) => self.same_rev(key, rev).map(|()| key),
+            Some(rev) => self.same_rev(key, agent, rev).map(|()| key),
             None => Ok(key),
         }
     }
 
-    fn same_rev(&self, key: CallKey, rev: u32) -> Result<(), Refusal> {
-        let Some(entry) = self.tables.calls.get(key) else { return Err(gone()) };
-        if entry.rev == rev {
+    /// The revision of the card that the agent has.
+    pub(super) fn rev_of(&self, key: CallKey, agent: &AgentId) -> Option<u32> {
+        let entry = self.tables.calls.get(key)?;
+        Some(entry.phase.offer_to(agent).map_or(entry.rev, |offer| offer.rev))
+    }
+
+    fn same_rev(&self, key: CallKey, agent: &AgentId, rev: u32) -> Result<(), Refusal> {
+        let Some(present) = self.rev_of(key, agent) else { return Err(gone()) };
+        if present == rev {
             return Ok(());
         }
         let mut refusal =
             Refusal::of(ErrorCode::Conflict, "画面が古くなっています", "The card has changed meanwhile");
-        refusal.current = self.pop_of(key).map(|pop| Box::new((entry.rev, (*pop).clone())));
+        refusal.current = self.pop_of(key, agent).map(|pop| Box::new((present, (*pop).clone())));
         Err(refusal)
     }
 
@@ -452,6 +471,10 @@ impl Engine {
         expires: Option<jiff::Timestamp>,
         body: EventBody,
     ) {
+        let offer = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_to_mut(agent));
+        if let (Some(offer), Some(rev)) = (offer, rev) {
+            offer.rev = rev;
+        }
         if self.listening {
             self.push_event(call, rev, vec![Audience::Agent(agent.clone())], expires, body);
         }
@@ -479,10 +502,15 @@ impl Engine {
     }
 
     /// Tells the agent and the line's supervisors something about a call.
-    pub(super) fn tell_all(&mut self, call: CallKey, agent: Option<&AgentId>, body: EventBody) {
+    pub(super) fn tell_all<'a>(
+        &mut self,
+        call: CallKey,
+        agents: impl IntoIterator<Item = &'a AgentId>,
+        body: EventBody,
+    ) {
         let Some(entry) = self.tables.calls.get(call).filter(|_| self.listening) else { return };
         let Some(line) = &entry.line else { return };
-        let mut audience: Vec<Audience> = agent.cloned().map(Audience::Agent).into_iter().collect();
+        let mut audience: Vec<Audience> = agents.into_iter().cloned().map(Audience::Agent).collect();
         audience.extend(line.group.clone().map(Audience::Team));
         if matches!(body, EventBody::CallAbandoned { .. }) {
             audience.push(Audience::Board(BOARD.to_owned()));

@@ -35,13 +35,14 @@ pub(super) enum Redraw {
 }
 
 impl Engine {
-    /// The card of a call for one agent.
+    /// The card of a call for one agent, beside whom so many others are rung.
     pub(super) fn pop_for(
         &self,
         call: CallKey,
         agent: &AgentId,
         reason: OfferReason,
         rule: &str,
+        beside: usize,
     ) -> PopDocument {
         let entry = &self.tables.calls[call];
         let others = entry.line.as_ref().and_then(|line| line.group.as_ref()).map_or(0, |group| {
@@ -59,7 +60,7 @@ impl Engine {
                 reason: reason.code().to_owned(),
                 rule: rule.to_owned(),
                 ring_limit_s: self.settings.answer_within.as_secs(),
-                others,
+                others: others + beside,
                 via: entry.passed.as_ref().and_then(|passed| passed.via.clone()),
             },
         )
@@ -215,14 +216,23 @@ impl Engine {
         }
     }
 
-    /// The card on the agent's screen, while there is one.
-    pub(super) fn pop_of(&self, call: CallKey) -> Option<Arc<PopDocument>> {
-        match &self.tables.calls.get(call)?.phase {
-            Phase::Offered(_, offer) => offer.pop.clone(),
-            Phase::Answered(conversation) => conversation.pop.clone(),
-            Phase::Over(_) => self.wrapping_of(call)?.1.pop.clone(),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
-        }
+    /// The card on this agent's screen, while there is one.
+    pub(super) fn pop_of(&self, call: CallKey, agent: &AgentId) -> Option<Arc<PopDocument>> {
+        let phase = &self.tables.calls.get(call)?.phase;
+        let held = match phase {
+            Phase::Answered(conversation) if conversation.agent.as_ref() == Some(agent) => {
+                conversation.pop.clone()
+            }
+            Phase::Offered(..) => phase.offer_to(agent).and_then(|offer| offer.pop.clone()),
+            Phase::Answered(_)
+            | Phase::Deciding(_)
+            | Phase::DefaultRouted(_)
+            | Phase::Abandoned(_)
+            | Phase::Over(_) => None,
+        };
+        // Who passed it on still writes it up.
+        let wrapping = || self.wrapping.get(agent).filter(|card| card.call == call);
+        held.or_else(|| wrapping().and_then(|card| card.pop.clone()))
     }
 
     /// Late data came: the card is drawn again wherever it stands.
@@ -230,14 +240,19 @@ impl Engine {
         self.redraw(call, Redraw::Enriched);
     }
 
-    /// Draws the card again and tells the agent which members changed; returns the new revision.
+    /// Draws the card again on every screen that has it, and tells which members changed; returns the
+    /// revision of the call.
     pub(super) fn redraw(&mut self, call: CallKey, why: Redraw) -> Option<u32> {
-        let before = self.pop_of(call)?;
-        let agent = self.holder_of(call)?;
+        let drawn = self.holders_of(call).into_iter().filter_map(|agent| self.redraw_for(call, agent, why));
+        drawn.max()
+    }
+
+    fn redraw_for(&mut self, call: CallKey, agent: AgentId, why: Redraw) -> Option<u32> {
+        let before = self.pop_of(call, &agent)?;
         let pop = self.draw(&self.tables.calls[call], &agent, before.offer.clone());
         let members = changed_members(&before, &pop);
         if members.is_empty() {
-            return self.tables.calls.get(call).map(|entry| entry.rev);
+            return self.rev_of(call, &agent);
         }
         let pop = Arc::new(pop);
         self.keep_pop(call, &agent, &pop);
@@ -262,7 +277,7 @@ impl Engine {
             ) => call,
             Some(AgentState::Idle) | None => return,
         };
-        let Some(key) = self.tables.call_by_id(&call).filter(|key| self.pop_of(*key).is_none()) else {
+        let Some(key) = self.tables.call_by_id(&call).filter(|key| self.pop_of(*key, agent).is_none()) else {
             return;
         };
         let Some(entry) = self.tables.calls.get_mut(key) else { return };
@@ -271,7 +286,9 @@ impl Engine {
         let offered = offered.filter(|offer| entry.untold.contains(offer));
         entry.untold.retain(|offer| Some(offer) != offered.as_ref());
         let reason = entry.decisions.iter().rev().find_map(|decision| match &decision.action {
-            Action::Offer { agent: to, reason } if to == agent => Some((*reason, decision.rule.clone())),
+            Action::Offer { agent: to, beside, reason } if to == agent || beside.contains(agent) => {
+                Some((*reason, decision.rule.clone()))
+            }
             Action::Offer { .. }
             | Action::Untouched
             | Action::Wait { .. }
@@ -282,8 +299,10 @@ impl Engine {
             | Action::Callback => None,
         });
         let (Some(offer), Some((reason, rule))) = (offered, reason) else { return };
-        let (rev, expires) = (entry.rev, entry.phase.offer().map(|offer| offer.expires_at));
-        let pop = Arc::new(self.pop_for(key, agent, reason, &rule));
+        let present = entry.phase.offer_to(agent).map(|offer| (offer.rev, Some(offer.expires_at)));
+        let (rev, expires) = present.unwrap_or((entry.rev, None));
+        let beside = entry.phase.offers().count().saturating_sub(1);
+        let pop = Arc::new(self.pop_for(key, agent, reason, &rule, beside));
         self.keep_pop(key, agent, &pop);
         self.tell_agent_rev(key, agent, rev, expires, EventBody::PopOffered { offer, announce: false, pop });
         match self.agents.state(agent) {
@@ -301,19 +320,25 @@ impl Engine {
 
     /// A notice was confirmed: the card says so, without an event of its own (`notice.acked` told it).
     pub(super) fn mark_notices(&mut self, call: CallKey) {
-        let (Some(before), Some(agent)) = (self.pop_of(call), self.holder_of(call)) else { return };
-        let mut pop = (*before).clone();
-        if let Some(entry) = self.tables.calls.get(call) {
-            for notice in &mut pop.notices {
-                notice.ack = ack_word(entry, &notice.id).to_owned();
+        for agent in self.holders_of(call) {
+            let Some(before) = self.pop_of(call, &agent) else { continue };
+            let mut pop = (*before).clone();
+            if let Some(entry) = self.tables.calls.get(call) {
+                for notice in &mut pop.notices {
+                    notice.ack = ack_word(entry, &notice.id).to_owned();
+                }
             }
+            self.keep_pop(call, &agent, &Arc::new(pop));
         }
-        self.keep_pop(call, &agent, &Arc::new(pop));
     }
 
     fn keep_pop(&mut self, call: CallKey, agent: &AgentId, pop: &Arc<PopDocument>) {
         match self.tables.calls.get_mut(call).map(|entry| &mut entry.phase) {
-            Some(Phase::Offered(_, offer)) => offer.pop = Some(Arc::clone(pop)),
+            Some(phase @ Phase::Offered(..)) => {
+                if let Some(offer) = phase.offer_to_mut(agent) {
+                    offer.pop = Some(Arc::clone(pop));
+                }
+            }
             Some(Phase::Answered(conversation)) => conversation.pop = Some(Arc::clone(pop)),
             Some(Phase::Over(_)) => {
                 if let Some(card) = self.wrapping.get_mut(agent) {
@@ -324,12 +349,14 @@ impl Engine {
         }
     }
 
-    fn holder_of(&self, call: CallKey) -> Option<AgentId> {
-        match &self.tables.calls.get(call)?.phase {
-            Phase::Offered(_, offer) => Some(offer.agent.clone()),
-            Phase::Answered(conversation) => conversation.agent.clone(),
-            Phase::Over(_) => self.wrapping_of(call).map(|(agent, _)| agent.clone()),
-            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => None,
+    /// Whose screens show the call.
+    pub(super) fn holders_of(&self, call: CallKey) -> Vec<AgentId> {
+        let Some(entry) = self.tables.calls.get(call) else { return Vec::new() };
+        match &entry.phase {
+            Phase::Offered(_, offers) => offers.iter().map(|offer| offer.agent.clone()).collect(),
+            Phase::Answered(conversation) => conversation.agent.iter().cloned().collect(),
+            Phase::Over(_) => self.wrapping_of(call).map(|(agent, _)| agent.clone()).into_iter().collect(),
+            Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) => Vec::new(),
         }
     }
 }

@@ -34,8 +34,8 @@ impl Engine {
         }
         let index = context.branches.len();
         if let (Aim::Agent(offer), Some(call)) = (&aim, context.purpose.asks_for()) {
-            let current = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut());
-            let Some(current) = current.filter(|current| current.id == *offer) else { return false };
+            let current = self.tables.calls.get_mut(call).and_then(|entry| entry.phase.offer_mut(offer));
+            let Some(current) = current else { return false };
             current.progress = Progress::Inviting(BranchRef { context: branch.context, index });
         }
         self.counters.redirects_followed += 1;
@@ -56,8 +56,7 @@ impl Engine {
         }
         match (context.purpose, context.branches.get(branch.index).map(|entry| &entry.aim)) {
             (Purpose::Call(call) | Purpose::Leg(call), Some(Aim::Agent(id))) => {
-                let offer = self.tables.calls.get(call).and_then(|entry| entry.phase.offer());
-                offer.is_some_and(|offer| offer.id == *id)
+                self.tables.calls.get(call).is_some_and(|entry| entry.phase.offer(id).is_some())
             }
             (Purpose::Call(_) | Purpose::Leg(_) | Purpose::Relay, Some(Aim::DefaultRoute)) => true,
             (

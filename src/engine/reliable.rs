@@ -11,7 +11,6 @@ use super::timers::{Alarm, TimerHandle};
 use crate::dialog::Repeat;
 use crate::events::WithdrawCause;
 use crate::message::{Header, Message};
-use crate::presence::Release;
 
 /// The last reliable provisional response of a call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,7 +83,7 @@ impl Engine {
         }
         let (server, bytes) = (reliable.server, reliable.bytes.clone());
         let Some(at) = reliable.repeat.next(&settings.timers, now) else {
-            self.end_offer(call, WithdrawCause::CallerGaveUp, Some(Release::Withdrawn));
+            self.end_offers(call, None, WithdrawCause::CallerGaveUp);
             return self.refuse_anchored(call, 504);
         };
         let handle = self.timers.insert(at, Alarm::Provisional(call));

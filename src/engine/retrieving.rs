@@ -66,14 +66,14 @@ impl Engine {
         }
         let why = format!("{agent} asked for it");
         let step = TraceStep { rule: "retrieved".into(), matched: true, why: why.into() };
-        let action = Action::Offer { agent: agent.clone(), reason: OfferReason::Retrieved };
+        let action = Action::offer(agent.clone(), OfferReason::Retrieved);
         if let Some(entry) = self.tables.calls.get_mut(key) {
             let extras = Self::extras_of(entry).cloned().unwrap_or_default();
             let decision = Decision { action, rule: "retrieved".into(), trace: vec![step], extras };
             entry.decisions.push(Arc::new(decision));
         }
-        self.offer(key, agent.clone(), OfferReason::Retrieved, "retrieved".into());
-        Ok(Answer::Done { rev: self.tables.calls.get(key).map(|entry| entry.rev) })
+        self.offer(key, agent.clone(), Vec::new(), OfferReason::Retrieved, "retrieved");
+        Ok(Answer::Done { rev: self.rev_of(key, agent) })
     }
 
     /// Only those who answer for the line, or look after the customer, may know of the call (N61).
@@ -90,7 +90,9 @@ impl Engine {
 
     fn not_waiting(&self, agent: &AgentId, key: CallKey) -> Refusal {
         match self.tables.calls.get(key).map(|entry| &entry.phase) {
-            Some(Phase::Offered(_, offer)) => self.taken_by(agent, key, Some(&offer.agent)),
+            Some(Phase::Offered(_, offers)) => {
+                self.taken_by(agent, key, offers.iter().next().map(|offer| &offer.agent))
+            }
             Some(Phase::Answered(conversation)) => self.taken_by(agent, key, conversation.agent.as_ref()),
             Some(Phase::Deciding(_) | Phase::DefaultRouted(_) | Phase::Abandoned(_) | Phase::Over(_))
             | None => gone(),

@@ -206,7 +206,7 @@ impl Engine {
             }
             (Continues::Receiver | Continues::OtherCaller, Some(agent), _) => {
                 if blind && self.agents.offerable(&agent).is_ok() {
-                    self.offer(call, agent, OfferReason::Transferred, "transfer".into());
+                    self.offer(call, agent, Vec::new(), OfferReason::Transferred, "transfer");
                 } else {
                     self.ring_receiver(call, &agent);
                 }

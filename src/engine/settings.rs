@@ -45,6 +45,8 @@ pub struct Settings {
     pub lookup_deadline: Duration,
     /// How long one agent's phone rings.
     pub answer_within: Duration,
+    /// Phones that ring at once for one call where a rule wants all of a group rung (N39).
+    pub ring_at_once: usize,
     /// `ring.sla`: from the INVITE.
     pub ring_sla: Duration,
     /// Wrap-up after a call; zero is none.

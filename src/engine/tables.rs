@@ -86,7 +86,7 @@ impl Tables {
         self.call_by_offer = self
             .calls
             .iter()
-            .filter_map(|(key, call)| call.phase.offer().map(|offer| (offer.id.clone(), key)))
+            .flat_map(|(key, call)| call.phase.offers().map(move |offer| (offer.id.clone(), key)))
             .collect();
         let passing = self.calls.iter().filter(|(_, call)| call.transfer().is_some());
         self.passing = passing.map(|(key, _)| key).collect();

@@ -175,7 +175,7 @@ impl Engine {
         self.swap_in(call, context);
         match receiver {
             Receiver::Agent(to) if !attended && self.agents.offerable(&to).is_ok() => {
-                self.offer(call, to, OfferReason::Transferred, "transfer".into());
+                self.offer(call, to, Vec::new(), OfferReason::Transferred, "transfer");
             }
             Receiver::Agent(to) => self.ring_receiver(call, &to),
             Receiver::Pbx(uri) => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::anchoring::requires_reliable;
 use super::branches::COMPLETED_ELSEWHERE;
-use super::call::{Phase, Progress};
+use super::call::Phase;
 use super::context::Context;
 use super::dispositions::says;
 use super::tables::CallKey;
@@ -20,7 +20,7 @@ use crate::customer::family_name;
 use crate::events::{Audience, EventBody, ParkEnd, ParkedFor, ParkedInfo, Waited, WithdrawCause};
 use crate::message::{Header, response};
 use crate::park::{Arrival, AtLimit, Due, ParkMode, Profile, Wish};
-use crate::presence::{AgentId, Release};
+use crate::presence::AgentId;
 use crate::routing::{Action, Decision, MayWait, TraceStep};
 use crate::transport::{Flow, Protocol};
 
@@ -219,12 +219,8 @@ impl Engine {
     /// the end of the patience on for the group. The caller of this has checked [`Self::may_wait`].
     pub(super) fn park_offered(&mut self, call: CallKey, agent: &AgentId) {
         let Some(entry) = self.tables.calls.get(call) else { return };
-        let Some(progress) = entry.phase.offer().map(|offer| offer.progress) else { return };
         let group = entry.line.as_ref().and_then(|line| line.group.clone());
-        self.end_offer(call, WithdrawCause::Rerouted, Some(Release::Withdrawn));
-        if let Progress::Inviting(branch) = progress {
-            self.cancel_branch(branch, COMPLETED_ELSEWHERE);
-        }
+        self.take_back_others(call, None, WithdrawCause::Rerouted, COMPLETED_ELSEWHERE);
         let only_until = Some(self.now.moment + self.settings.park.patience);
         self.wait(call, Wish { group, only_until, ..Wish::default() }, Some(agent.clone()));
     }

@@ -119,7 +119,7 @@ fn complaint_case(facts: &Facts<'_>, extras: &Extras, trace: &mut Vec<TraceStep>
         |agent: &&AgentId| barred.why(agent, role(agent)).is_none() && facts.agents.offerable(agent).is_ok();
     if let Some(owner) = owner.filter(free) {
         note(trace, RULE, true, format!("{owner} owns the complaint and is free"));
-        return Some(Action::Offer { agent: owner.clone(), reason: OfferReason::Assigned });
+        return Some(Action::offer(owner.clone(), OfferReason::Assigned));
     }
     let mut members = Members::by(Strategy::LongestIdle);
     for agent in facts.directory.agents.values().filter(|agent| agent.role == Role::Manager) {
@@ -131,7 +131,7 @@ fn complaint_case(facts: &Facts<'_>, extras: &Extras, trace: &mut Vec<TraceStep>
     };
     note(trace, RULE, true, format!("{winner} has waited longest of the managers: {members}"));
     let reason = if facts.tried.is_empty() { OfferReason::AssigneeAbsent } else { OfferReason::NextAgent };
-    Some(Action::Offer { agent: winner.clone(), reason })
+    Some(Action::offer(winner.clone(), reason))
 }
 
 /// Who looks after the customer is rung first where the line says so (M001, M003). They need not be in the
@@ -147,7 +147,7 @@ fn assignee_first(facts: &Facts<'_>, line: &Line, extras: &Extras, trace: &mut V
             None => match facts.agents.offerable(assignee) {
                 Ok(()) => {
                     note(trace, RULE, true, format!("{assignee} {} and is free", what_of(why)));
-                    return Action::Offer { agent: assignee.clone(), reason: OfferReason::Assigned };
+                    return Action::offer(assignee.clone(), OfferReason::Assigned);
                 }
                 Err(why_not) => (format!("{assignee} {}: {why_not}", what_of(why)), true),
             },
@@ -210,7 +210,7 @@ fn group(
     } else {
         OfferReason::Group
     };
-    Action::Offer { agent: winner.clone(), reason }
+    Action::offer(winner.clone(), reason)
 }
 
 fn default_route(trace: &mut Vec<TraceStep>, why: &'static str) -> Action {

@@ -114,7 +114,7 @@ impl House {
 
 fn offered(decision: &Decision) -> Option<(&str, OfferReason)> {
     match &decision.action {
-        Action::Offer { agent, reason } => Some((agent.as_str(), *reason)),
+        Action::Offer { agent, reason, .. } => Some((agent.as_str(), *reason)),
         Action::Untouched
         | Action::Wait { .. }
         | Action::DefaultRoute { .. }

@@ -63,10 +63,13 @@ pub struct Alert {
 pub enum Action {
     /// Pass it on as it came, at once.
     Untouched,
-    /// Offer it to this agent.
+    /// Offer it to this agent, or to several at once.
     Offer {
         /// Whom.
         agent: AgentId,
+        /// Who is rung at the same time.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<AgentId>,
         /// In what capacity.
         reason: OfferReason,
     },
@@ -99,11 +102,19 @@ pub enum Action {
 }
 
 impl Action {
+    /// To offer it to one agent.
+    pub const fn offer(agent: AgentId, reason: OfferReason) -> Self {
+        Self::Offer { agent, beside: Vec::new(), reason }
+    }
+
     /// What it does, for people.
     fn in_words(&self) -> String {
         match self {
             Self::Untouched => "pass the call on untouched".to_owned(),
-            Self::Offer { agent, reason } => format!("offer to {agent} ({})", reason.code()),
+            Self::Offer { agent, beside, reason } => {
+                let all: Vec<&str> = std::iter::once(agent).chain(beside).map(AgentId::as_str).collect();
+                format!("offer to {} ({})", all.join(", "), reason.code())
+            }
             Self::Wait { group: Some(group), .. } => format!("wait for {group}"),
             Self::Wait { agent: Some(agent), .. } => format!("wait for {agent}"),
             Self::Wait { group: None, agent: None } => "wait".to_owned(),

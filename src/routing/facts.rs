@@ -45,6 +45,8 @@ pub struct Inabilities {
     pub park: Option<&'static str>,
     /// Why its caller cannot be called back.
     pub callback: Option<&'static str>,
+    /// Why only one phone may ring for it at a time.
+    pub ring_all: Option<&'static str>,
 }
 
 /// What is unfinished with a customer, and who talked with the caller last.
@@ -84,18 +86,23 @@ pub struct Load {
     pub answered: u32,
 }
 
-/// What can be done with a call beside offering it.
+/// Phones that ring for one call at once at most, whatever the configuration says (N39).
+pub const AT_ONCE: usize = 16;
+
+/// What can be done with a call beside offering it to one agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
     /// Park it.
     pub park: bool,
     /// Call back.
     pub callback: bool,
+    /// How many phones may ring for it at once; none counts as one.
+    pub at_once: usize,
 }
 
 impl Abilities {
     /// Everything.
-    pub const ALL: Self = Self { park: true, callback: true };
+    pub const ALL: Self = Self { park: true, callback: true, at_once: AT_ONCE };
 }
 
 /// Everybody's status and state: as they are, or as they were recorded with a call.

@@ -1,6 +1,6 @@
 //! Whom of several agents a call goes to, and why nobody when it is nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Facts;
 use super::rules::Strategy;
@@ -54,6 +54,8 @@ impl<'a> Barred<'a> {
 pub(super) struct Members<'a> {
     strategy: Strategy,
     best: Option<((u64, Moment), &'a AgentId)>,
+    /// Everybody who is free, where all are rung.
+    all: Vec<((u64, Moment), &'a Agent)>,
     free: usize,
     tried: usize,
     excluded: usize,
@@ -82,6 +84,9 @@ impl<'a> Members<'a> {
                 if self.best.is_none_or(|(best, _)| claim < best) {
                     self.best = Some((claim, &agent.id));
                 }
+                if self.strategy == Strategy::RingAll {
+                    self.all.push((claim, agent));
+                }
             }
             Err(why) => {
                 *self.not_free.entry(why.code()).or_default() += 1;
@@ -94,6 +99,16 @@ impl<'a> Members<'a> {
 
     pub(super) fn winner(&self) -> Option<&'a AgentId> {
         self.best.map(|(_, agent)| agent)
+    }
+
+    /// Who is rung at the same time as the winner, so that at most `at_once` phones ring. A phone that two
+    /// agents share rings once: for it the second INVITE would be a merged request (RFC 3261 §8.2.2.2).
+    pub(super) fn beside(mut self, at_once: usize) -> Vec<AgentId> {
+        // The sort is stable: of equals the smaller id stays first, as for the winner.
+        self.all.sort_by_key(|(claim, _)| *claim);
+        let mut phones = BTreeSet::new();
+        let different = self.all.into_iter().filter(|(_, agent)| phones.insert(agent.contact.as_str()));
+        different.take(at_once).skip(1).map(|(_, agent)| agent.id.clone()).collect()
     }
 
     pub(super) fn why_nobody(&self) -> &'static str {
@@ -110,7 +125,7 @@ impl<'a> Members<'a> {
     fn claim(&self, facts: &Facts<'_>, agent: &AgentId) -> (u64, Moment) {
         let load = || facts.background.loads.and_then(|loads| loads.get(agent)).copied().unwrap_or_default();
         let first = match self.strategy {
-            Strategy::LongestIdle => 0,
+            Strategy::LongestIdle | Strategy::RingAll => 0,
             Strategy::RoundRobin => load().offered,
             Strategy::LeastCalls => u64::from(load().answered),
         };

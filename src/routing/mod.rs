@@ -18,7 +18,7 @@ pub use decision::{Action, Alert, Decision, Extras, OfferReason, TraceStep, expl
 pub use directory::{Agent, Directory, Line};
 pub use emergency::is_emergency;
 pub use facts::{
-    Abilities, Background, CaseFact, Inabilities, Load, OpenFacts, People, assignee_of, calls_within,
+    AT_ONCE, Abilities, Background, CaseFact, Inabilities, Load, OpenFacts, People, assignee_of, calls_within,
 };
 pub use snapshot::{Away, Free, RecordedPeople, Snapshot};
 pub use wait::{MayWait, or_wait};

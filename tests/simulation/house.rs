@@ -15,6 +15,7 @@ use toritsugi::message::Limits;
 use toritsugi::park::{AtLimit, ParkMode, Profile};
 use toritsugi::presence::{AgentId, CustomerId, Role, SetBy, StoredStatus};
 use toritsugi::proxy::RouteTarget;
+use toritsugi::routing::rules::{RuleLimits, RuleSet};
 use toritsugi::routing::{Agent, Directory, Line};
 use toritsugi::transaction::TimerSettings;
 
@@ -32,6 +33,11 @@ pub const NAMED_PHONE: usize = 3;
 static TEMPLATES: LazyLock<Arc<Templates>> = LazyLock::new(|| Arc::new(Templates::shipped()));
 static ZONE: LazyLock<jiff::tz::TimeZone> =
     LazyLock::new(|| jiff::tz::TimeZone::get("Asia/Tokyo").expect("the zone is built in"));
+
+static ALL_AT_ONCE: LazyLock<Arc<RuleSet>> = LazyLock::new(|| {
+    let text = r#"rule = [{ name = "all", ring = { group = "front", strategy = "ring_all" } }]"#;
+    Arc::new(RuleSet::parse(text, &RuleLimits::default()).expect("a rule written here"))
+});
 
 /// Our own address.
 pub fn us() -> SocketAddr {
@@ -95,6 +101,7 @@ pub fn settings(random: &mut Random, swarm: &Swarm) -> Settings {
         timers: TimerSettings::default(),
         lookup_deadline: Duration::from_millis(150),
         answer_within: seconds(random.between(2, 12)),
+        ring_at_once: 1,
         ring_sla: seconds(random.between(1, 10)),
         wrap_up: seconds(random.pick(&[0, 2, 10, 30])),
         announce_within: Duration::from_millis(50),
@@ -169,8 +176,8 @@ pub fn patient_settings(random: &mut Random, swarm: &Swarm) -> Settings {
 }
 
 /// Agents and the line; `without` is one who has left, and the host names of some phones must be asked for.
-/// With `tcp` one phone is reached over TCP.
-pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
+/// With `tcp` one phone is reached over TCP, with `ring_all` a rule rings the whole group at once.
+pub fn directory(without: Option<usize>, tcp: bool, ring_all: bool) -> Directory {
     let agents = (0..AGENTS).filter(|agent| Some(*agent) != without).map(|agent| Agent {
         id: agent_id(agent),
         name: format!("佐藤 {agent}"),
@@ -199,6 +206,7 @@ pub fn directory(without: Option<usize>, tcp: bool) -> Directory {
     Directory {
         agents: agents.map(|agent| (agent.id.clone(), agent)).collect(),
         lines: [(line.key.clone(), Arc::new(line))].into_iter().collect(),
+        rules: if ring_all { Arc::clone(&ALL_AT_ONCE) } else { Arc::default() },
         ..Directory::default()
     }
 }

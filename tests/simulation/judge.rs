@@ -104,6 +104,8 @@ pub struct Judge {
     /// The branch of a refusal that came in and must be acknowledged within the step.
     owed_ack: Option<(String, Vec<u8>)>,
     pub last_activity: BTreeMap<String, u64>,
+    /// Phones that may ring for a call at once.
+    pub at_once: usize,
     /// Every INVITE that was let in, by Call-ID.
     pub accepted: BTreeSet<String>,
 }
@@ -587,11 +589,12 @@ impl Judge {
     }
 
     /// I4: who lost is cancelled within the step, or within the step in which it begins to ring: everybody
-    /// once the caller has a final answer or gave up, and always everybody but the last one asked.
+    /// once the caller has a final answer or gave up, and always everybody but the last ones asked, of whom
+    /// there is one, or as many as may ring at once.
     fn look_at_branches(&mut self, key: &Key) {
         let Some(asked) = self.asked.get(key) else { return };
         let settled = asked.cancelled || asked.last.is_some();
-        let last = asked.branches.len().saturating_sub(1);
+        let last = asked.branches.len().saturating_sub(self.at_once);
         let forgotten = asked.branches.iter().enumerate().find(|(index, branch)| {
             (settled || *index < last)
                 && self.sent.get(*branch).is_some_and(|sent| {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody};
+use toritsugi::events::{Audience, CallRecord, EndReason, Event, EventBody, WithdrawCause};
 use toritsugi::presence::{AgentId, CallId, PresenceDocument};
 
 /// How far a pop is on one agent's screen.
@@ -21,6 +21,8 @@ struct Card {
     pop: Pop,
     rev: u32,
     since: u64,
+    /// Somebody else had it.
+    lost: bool,
 }
 
 /// What an agent is doing.
@@ -41,6 +43,8 @@ pub struct People {
     overlaid: BTreeSet<AgentId>,
     pub records: BTreeMap<String, CallRecord>,
     pub faults: Vec<(&'static str, CallId, String)>,
+    /// Several are rung at once: who lost to a key may be rung again.
+    pub ring_all: bool,
     /// Microseconds an offer may last.
     pub offer_limit: u64,
 }
@@ -75,8 +79,11 @@ impl People {
             if matches!(event.body, EventBody::PopOffered { .. }) {
                 card.since = now;
             }
+            if let EventBody::PopWithdrawn { cause } = event.body {
+                card.lost = cause == WithdrawCause::AnsweredElsewhere;
+            }
         } else {
-            self.cards.insert(key, Card { pop: next, rev, since: now });
+            self.cards.insert(key, Card { pop: next, rev, since: now, lost: false });
         }
     }
 
@@ -88,7 +95,9 @@ impl People {
             EventBody::PopOffered { pop, .. } => {
                 self.offered(key);
                 // Once to each agent, and again only to whoever asked for a caller who waits.
-                let again = pop.offer.reason == "retrieved" && !matches!(before, Some(Pop::Talking));
+                let lost = self.ring_all && self.cards.get(key).is_some_and(|card| card.lost);
+                let again =
+                    (lost || pop.offer.reason == "retrieved") && !matches!(before, Some(Pop::Talking));
                 (before.is_none() || again, Some(Pop::Offered))
             }
             EventBody::PopEnriched { .. } | EventBody::PopUpdated { .. } => {

@@ -128,6 +128,13 @@ fn frozen_screens(seed: u64, day: Day) -> Option<Random> {
     some.then_some(random)
 }
 
+/// Phones that ring at once: in a quarter of the runs a rule rings the group, two to four of them.
+fn ring_at_once(seed: u64, day: Day) -> usize {
+    let mut random = Random::new(seed ^ 0xa11_0f7e);
+    let some = !matches!(day, Day::PoorLine(_)) && random.chance(25);
+    if some { random.between(2, 4) as usize } else { 1 }
+}
+
 impl World {
     fn new(seed: u64, day: Day, trace: bool) -> Self {
         let mut random = Random::new(seed);
@@ -138,15 +145,16 @@ impl World {
             Day::Quiet => swarm.make_quiet(),
             Day::PoorLine(loss) => swarm = Swarm::poor_line(loss),
         }
-        let settings = Arc::new(match day {
+        let settings = match day {
             Day::Swarm | Day::Quiet | Day::Music => house::settings(&mut random, &swarm),
             Day::PoorLine(_) => house::patient_settings(&mut random, &swarm),
-        });
+        };
+        let settings = Arc::new(Settings { ring_at_once: ring_at_once(seed, day), ..settings });
         let wall: jiff::Timestamp = "2026-11-24T01:00:00Z".parse().expect("a time written here");
         let statuses: Vec<StoredStatus> =
             (0..house::AGENTS).map(|agent| house::status_of(agent, "available", wall)).collect();
         let now = Now { moment: Moment::from_micros(SECOND), wall };
-        let directory = Arc::new(house::directory(None, swarm.tcp > 0));
+        let directory = Arc::new(house::directory(None, swarm.tcp > 0, settings.ring_at_once > 1));
         let key = [(seed >> 3) as u8; 32];
         let engine = Engine::new(Arc::clone(&settings), directory, &statuses, key, [7; 32], now);
         let mut world = Self {
@@ -171,6 +179,8 @@ impl World {
             frozen: frozen_screens(seed, day),
         };
         world.judge.lot.rest = world.rest_of_phones();
+        world.judge.at_once = world.settings.ring_at_once;
+        world.judge.people.ring_all = world.settings.ring_at_once > 1;
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         world.judge.leaving.look_up = micros(world.settings.lookup_deadline);
         world.judge.leaving.announce = micros(world.settings.announce_within);
@@ -320,7 +330,8 @@ impl World {
             Happening::Fresh(agent) => self.input(Input::Fresh(agent)),
             Happening::Directory(without) => {
                 self.trace.note(self.now, || format!("@sim directory without {without:?}"));
-                let directory = house::directory(without, self.swarm.tcp > 0);
+                let ring_all = self.settings.ring_at_once > 1;
+                let directory = house::directory(without, self.swarm.tcp > 0, ring_all);
                 self.input(Input::Directory(Arc::new(directory)));
             }
             Happening::Stored(stored) => {
@@ -329,7 +340,9 @@ impl World {
             }
             Happening::Reload => {
                 self.trace.note(self.now, || "@sim settings are read again".to_owned());
-                self.settings = Arc::new(house::settings(&mut self.random, &self.swarm));
+                let settings = house::settings(&mut self.random, &self.swarm);
+                let ring_at_once = self.settings.ring_at_once;
+                self.settings = Arc::new(Settings { ring_at_once, ..settings });
                 self.may_offer_for();
                 self.input(Input::Settings(Arc::clone(&self.settings)));
             }

@@ -78,7 +78,7 @@ async fn names_nobody_has_are_warnings() {
 #[tokio::test]
 async fn a_dry_run_changes_nothing_and_counts_what_it_cannot_judge() {
     let edge = Edge::start().await;
-    let action = Action::Offer { agent: AgentId::new("a102"), reason: OfferReason::Group };
+    let action = Action::offer(AgentId::new("a102"), OfferReason::Group);
     *edge.store.decisions.lock().unwrap() =
         vec![RecordedDecision { call: "c-1".to_owned(), facts: None, action: Some(action) }];
     let run = |body: Value| {

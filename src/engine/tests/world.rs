@@ -495,6 +495,7 @@ pub(super) fn plain_settings() -> Settings {
         timers: TimerSettings::default(),
         lookup_deadline: Duration::from_millis(150),
         answer_within: Duration::from_secs(10),
+        ring_at_once: 16,
         ring_sla: Duration::from_secs(10),
         wrap_up: Duration::from_secs(30),
         announce_within: Duration::from_millis(50),

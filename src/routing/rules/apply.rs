@@ -138,9 +138,8 @@ fn wait(rule: &Rule, park: &Park, view: &View<'_>, extras: &Extras) -> Result<Ou
     };
     let barred = Barred::of(view.facts, &extras.excluded);
     let tier = Tier { who, strategy: Strategy::default() };
-    if let Ok((agent, why)) = ask(&tier, view, &barred) {
-        let reason = reason(view, &agent);
-        return Ok(Outcome::Decided(Action::Offer { agent, reason }, why));
+    if let Ok((action, why)) = ask(&tier, view, &barred) {
+        return Ok(Outcome::Decided(action, why));
     }
     let somebody = view.pool(&tier.who).any(|agent| barred.why(&agent.id, Some(agent.role)).is_none());
     if !somebody {
@@ -156,17 +155,14 @@ fn ring(tiers: &[Tier], view: &View<'_>, extras: &Extras) -> Outcome {
     let mut nobody = Vec::with_capacity(tiers.len());
     for tier in tiers {
         match ask(tier, view, &barred) {
-            Ok((agent, why)) => {
-                let reason = reason(view, &agent);
-                return Outcome::Decided(Action::Offer { agent, reason }, why);
-            }
+            Ok((action, why)) => return Outcome::Decided(action, why),
             Err(why) => nobody.push(why),
         }
     }
     Outcome::Passed(format!("matched, but nobody can be rung: {}; the next rule is asked", nobody.join("; ")))
 }
 
-fn ask(tier: &Tier, view: &View<'_>, barred: &Barred<'_>) -> Result<(AgentId, String), String> {
+fn ask(tier: &Tier, view: &View<'_>, barred: &Barred<'_>) -> Result<(Action, String), String> {
     match &tier.who {
         Who::Assignee => match view.assignee() {
             None => Err("nobody looks after the customer".to_owned()),
@@ -180,17 +176,37 @@ fn ask(tier: &Tier, view: &View<'_>, barred: &Barred<'_>) -> Result<(AgentId, St
             }
             let pool = pool_name(&tier.who);
             match members.winner() {
-                Some(winner) => {
-                    let strategy = tier.strategy.code();
-                    Ok((winner.clone(), format!("{winner} of {pool} by {strategy}: {members}")))
-                }
+                Some(winner) => Ok(offer_to(winner.clone(), members, tier.strategy, &pool, view)),
                 None => Err(format!("{pool}: {members}")),
             }
         }
     }
 }
 
-fn one(agent: &AgentId, view: &View<'_>, barred: &Barred<'_>, is: &str) -> Result<(AgentId, String), String> {
+/// The winner of a pool is rung, with the others of it where all are.
+fn offer_to(
+    agent: AgentId,
+    members: Members<'_>,
+    strategy: Strategy,
+    pool: &str,
+    view: &View<'_>,
+) -> (Action, String) {
+    let can = view.facts.background.can.at_once;
+    let mut why = format!(" of {pool} by {}: {members}", strategy.code());
+    let beside = members.beside(can);
+    for other in beside.iter().rev() {
+        why.insert_str(0, other.as_str());
+        why.insert_str(0, ", ");
+    }
+    why.insert_str(0, agent.as_str());
+    if let (Strategy::RingAll, Some(only)) = (strategy, view.facts.background.cannot.ring_all) {
+        why = format!("{why}; one at a time: {only}");
+    }
+    let reason = if beside.is_empty() { reason(view, &agent) } else { reason_of_many(view) };
+    (Action::Offer { agent, beside, reason }, why)
+}
+
+fn one(agent: &AgentId, view: &View<'_>, barred: &Barred<'_>, is: &str) -> Result<(Action, String), String> {
     let role = view.facts.directory.agents.get(agent).map(|agent| agent.role);
     let bar = barred.why(agent, role).map(|bar| match bar {
         Bar::Tried => "was offered it before",
@@ -201,7 +217,10 @@ fn one(agent: &AgentId, view: &View<'_>, barred: &Barred<'_>, is: &str) -> Resul
         return Err(format!("{agent} {bar}"));
     }
     match view.facts.agents.offerable(agent) {
-        Ok(()) => Ok((agent.clone(), format!("{agent} {is} and is free"))),
+        Ok(()) => {
+            let action = Action::offer(agent.clone(), reason(view, agent));
+            Ok((action, format!("{agent} {is} and is free")))
+        }
         Err(why) => Err(format!("{agent} {is}: {why}")),
     }
 }
@@ -221,6 +240,13 @@ pub(super) fn pool_name(who: &Who) -> String {
 fn reason(view: &View<'_>, agent: &AgentId) -> OfferReason {
     match view.assignee() {
         Some(assignee) if assignee == agent => OfferReason::Assigned,
+        Some(_) | None => reason_of_many(view),
+    }
+}
+
+/// In what capacity a whole group is rung.
+fn reason_of_many(view: &View<'_>) -> OfferReason {
+    match view.assignee() {
         _ if !view.facts.tried.is_empty() => OfferReason::NextAgent,
         Some(assignee) if view.facts.agents.offerable(assignee).is_err() => OfferReason::AssigneeAbsent,
         Some(_) | None => OfferReason::Group,

@@ -89,7 +89,10 @@ pub fn dry_run<'a>(
 /// In what capacity somebody is rung, and why nobody is, makes no other way of it.
 fn same_way(before: &Action, after: &Action) -> bool {
     match (before, after) {
-        (Action::Offer { agent: one, .. }, Action::Offer { agent: other, .. }) => one == other,
+        (
+            Action::Offer { agent: one, beside: first, .. },
+            Action::Offer { agent: other, beside: second, .. },
+        ) => one == other && first == second,
         (Action::DefaultRoute { .. }, Action::DefaultRoute { .. }) => true,
         (one, other) => one == other,
     }

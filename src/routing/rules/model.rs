@@ -236,6 +236,8 @@ pub enum Strategy {
     RoundRobin,
     /// Who has answered the fewest calls today.
     LeastCalls,
+    /// All of them at once, as many as may be; of more the longest waiting first.
+    RingAll,
 }
 
 impl Strategy {
@@ -245,6 +247,7 @@ impl Strategy {
             Self::LongestIdle => "longest_idle",
             Self::RoundRobin => "round_robin",
             Self::LeastCalls => "least_calls",
+            Self::RingAll => "ring_all",
         }
     }
 }

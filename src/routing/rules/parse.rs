@@ -189,17 +189,11 @@ pub(super) fn read_who(section: &Section<'_>) -> Option<Who> {
 }
 
 fn strategy(text: &str) -> Result<Strategy, String> {
-    if text == "ring_all" {
-        return Err(
-            "ring_all is not supported: one phone rings at a time; use longest_idle, round_robin or \
-                    least_calls"
-                .to_owned(),
-        );
-    }
     word(&[
         ("longest_idle", Strategy::LongestIdle),
         ("round_robin", Strategy::RoundRobin),
         ("least_calls", Strategy::LeastCalls),
+        ("ring_all", Strategy::RingAll),
     ])(text)
 }
 

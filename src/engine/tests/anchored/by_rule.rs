@@ -126,7 +126,7 @@ fn a_priority_of_a_rule_or_of_the_line_goes_before_who_came_a_little_earlier() {
         }
         house.frees("first", PHONE_1);
         invites(house.world.taken(PHONE_1)).remove(0).header(Header::From).unwrap().to_vec();
-        let offered = |entry: &&crate::engine::call::Call| entry.phase.offer().is_some();
+        let offered = |entry: &&crate::engine::call::Call| entry.phase.offers().next().is_some();
         let calls = &house.world.engine.tables.calls;
         calls.values().find(offered).map(|entry| entry.sip_call_id.clone()).unwrap()
     };

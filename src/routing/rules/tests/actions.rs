@@ -179,7 +179,7 @@ const OTHERS: [Row; 19] = [
     (
         r#"rule = [{ name = "r", park = { mode = "answered", patience_s = 90, wait_for = "assignee" } }]"#,
         |it| {
-            it.can = Abilities { park: true, callback: false };
+            it.can = Abilities { callback: false, ..Abilities::ALL };
             it.known("");
             it.away("b1", AbsenceReason::Break, None);
         },
@@ -194,7 +194,7 @@ const OTHERS: [Row; 19] = [
     ),
     (
         r#"rule = [{ name = "r", callback = true }]"#,
-        |it| it.can = Abilities { park: false, callback: true },
+        |it| it.can = Abilities { park: false, ..Abilities::ALL },
         "callback @r",
         &["+ r: the caller is called back"],
     ),
@@ -276,7 +276,7 @@ fn n26_i25_no_rule_touches_an_emergency_call() {
     ] {
         let mut house = House::with(&format!("rule = [{{ name = \"r\", {action} }}]"));
         house.emergency = true;
-        house.can = Abilities { park: true, callback: true };
+        house.can = Abilities::ALL;
         let decision = house.decide();
         assert_eq!((short(&decision).as_str(), steps(&decision)), ("untouched @emergency", vec![]));
         assert!(decision.extras.is_empty(), "{action}");

@@ -217,7 +217,10 @@ pub(super) fn mobile(national: &str, e164: &str) -> Presentation {
 pub(super) fn short(decision: &Decision) -> String {
     let action = match &decision.action {
         Action::Untouched => "untouched".to_owned(),
-        Action::Offer { agent, reason } => format!("{agent} {}", reason.code()),
+        Action::Offer { agent, beside, reason } => {
+            let all: Vec<&str> = std::iter::once(agent).chain(beside).map(AgentId::as_str).collect();
+            format!("{} {}", all.join("+"), reason.code())
+        }
         Action::Wait { .. } => "wait".to_owned(),
         Action::DefaultRoute { .. } => "default route".to_owned(),
         Action::Forward { to } => format!("forward {to}"),
