@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Engine;
 use super::call::{Call, CallTimers, CustomerState, Phase};
 use super::context::Purpose;
 use super::input::{LookupToken, Output};
 use super::refused::Refused;
 use super::tables::{CallKey, ServerKey};
 use super::timers::Alarm;
-use super::Engine;
 use crate::customer::{LookupAnswer, LookupFault};
 use crate::events::{EndReason, ParkEnd};
 use crate::identity::{
@@ -162,7 +162,8 @@ impl Engine {
     /// Decides where the call goes now, keeps the trace, and does it.
     pub(super) fn decide_next(&mut self, call: CallKey) {
         // While others still ring, nobody else is asked.
-        let rings = self.tables.calls.get(call).is_some_and(|entry| matches!(entry.phase, Phase::Offered(..)));
+        let rings =
+            self.tables.calls.get(call).is_some_and(|entry| matches!(entry.phase, Phase::Offered(..)));
         if rings || self.says_goodbye(call) || self.transfer_ends(call) || !self.search_goes_on(call) {
             return;
         }

@@ -7,6 +7,7 @@ use super::context::{Aim, Context, Purpose};
 use super::refused::Refused;
 use super::tables::{BranchRef, CallKey, ContextKey};
 use crate::message::{Header, Message, Method, Uri};
+use crate::presence::OfferId;
 use crate::proxy::PrivacyWish;
 use crate::transaction::Reliability;
 use crate::transport::Flow;
@@ -22,24 +23,24 @@ pub(super) fn says(disposition: Option<&[u8]>, directive: &[u8]) -> bool {
 }
 
 impl Engine {
-    /// How far the branch may fork (RFC 5393 §5.3.3): branches without a final response share what came. Of
-    /// what is left an agent's branch gets an equal part with those that are to follow it at once and with
-    /// whatever comes later; the default route comes last and gets all. `None`: nothing is left.
+    /// How far the branch may fork (RFC 5393 §5.3.3): branches without a final response share what came. An
+    /// agent's branch gets half of what is left, and one of several that ring at once only itself, so that
+    /// the next ones need not wait for its end; the default route comes last and gets all. `None`: nothing is
+    /// left.
     pub(super) fn breadth_of(&self, branch: BranchRef) -> Option<u32> {
         let context = self.tables.contexts.get(branch.context)?;
         let left = breadth_left(context);
-        let given = match context.branches.get(branch.index)?.aim {
-            Aim::Agent(_) => left.div_ceil(2 + self.offers_to_follow(context.purpose)),
+        let given = match &context.branches.get(branch.index)?.aim {
+            Aim::Agent(id) if self.is_shared(context.purpose, id) => left.min(1),
+            Aim::Agent(_) => left.div_ceil(2),
             Aim::DefaultRoute | Aim::Dialog => left,
         };
         (given > 0).then_some(given)
     }
 
-    fn offers_to_follow(&self, purpose: Purpose) -> u32 {
+    fn is_shared(&self, purpose: Purpose, offer: &OfferId) -> bool {
         let call = purpose.asks_for().and_then(|call| self.tables.calls.get(call));
-        let offers = call.into_iter().flat_map(|call| call.phase.offers());
-        let follow = offers.filter(|offer| matches!(offer.progress, super::call::Progress::Announcing));
-        u32::try_from(follow.count()).unwrap_or(u32::MAX - 2)
+        call.and_then(|call| call.phase.offer(offer)).is_some_and(|offer| offer.shared)
     }
 
     /// Whether the next target of the call may be decided upon. When not, what the caller asked for has been

@@ -298,7 +298,10 @@ impl Engine {
             return (1, Some("the caller is connected to us"));
         }
         let disposition = context.request.header(crate::message::Header::RequestDisposition);
-        if ["no-fork", "sequential"].iter().any(|word| super::dispositions::says(disposition, word.as_bytes())) {
+        if ["no-fork", "sequential"]
+            .iter()
+            .any(|word| super::dispositions::says(disposition, word.as_bytes()))
+        {
             return (1, Some("the caller wants it so"));
         }
         (self.settings.ring_at_once.min(super::dispositions::breadth_left(context) as usize), None)

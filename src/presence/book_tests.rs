@@ -483,7 +483,10 @@ fn check(steps: Vec<Step>) {
                     let (old, new) = (was_free.offerable(&id), book.offerable(&id));
                     // The rest of a phone that refused is not shown; it ends when the phone is heard.
                     let rested = old == Err(WhyNot::PhoneResting) && matches!(step, Step::PhoneDown(_, None));
-                    assert!(!same || old == new || (rested && new != Err(WhyNot::PhoneResting)), "{id}: {new:?}");
+                    assert!(
+                        !same || old == new || (rested && new != Err(WhyNot::PhoneResting)),
+                        "{id}: {new:?}"
+                    );
                 }
             }
             Step::Reserve(a, o, s) => {

@@ -8,7 +8,7 @@ use crate::routing::{Abilities, Action, Load};
 /// The rules, the house, the action with the rule that decided, and every step of the rules.
 type Row = (&'static str, fn(&mut House), &'static str, &'static [&'static str]);
 
-const RING: [Row; 14] = [
+const RING: [Row; 19] = [
     (
         r#"rule = [{ name = "r", ring = { assignee = true } }]"#,
         |it| it.known(""),
@@ -92,6 +92,51 @@ const RING: [Row; 14] = [
         |it| loads(it, &[("a1", 1, 4), ("a2", 2, 4), ("s1", 3, 3)]),
         "s1 group @r",
         &["+ r: s1 of sales by least_calls: 3 free, 0 tried"],
+    ),
+    (
+        r#"rule = [{ name = "r", ring = { group = "sales", strategy = "ring_all" } }]"#,
+        |it| it.can = Abilities::ALL,
+        "a2+s1+a1 group @r",
+        &["+ r: a2, s1, a1 of sales by ring_all: 3 free, 0 tried"],
+    ),
+    (
+        r#"rule = [{ name = "r", ring = { group = "sales", strategy = "ring_all" } }]"#,
+        |it| {
+            it.can = Abilities { at_once: 2, ..Abilities::ALL };
+            it.known("");
+            it.away("b1", AbsenceReason::Break, None);
+        },
+        "a2+s1 assignee_absent @r",
+        &["+ r: a2, s1 of sales by ring_all: 3 free, 0 tried"],
+    ),
+    (
+        r#"rule = [{ name = "r", ring = { group = "sales", strategy = "ring_all" } }]"#,
+        |it| {
+            it.can = Abilities { at_once: 1, ..Abilities::ALL };
+            it.cannot.ring_all = Some("the caller wants it so");
+        },
+        "a2 group @r",
+        &["+ r: a2 of sales by ring_all: 3 free, 0 tried; one at a time: the caller wants it so"],
+    ),
+    (
+        r#"rule = [{ name = "r", ring = { group = "sales", strategy = "ring_all" } }]"#,
+        |it| {
+            it.can = Abilities::ALL;
+            // Two who share a phone: for it a second INVITE would be a merged one (RFC 3261 §8.2.2.2).
+            let phone = it.directory.agents[&id("a2")].contact.clone();
+            it.directory.agents.get_mut(&id("s1")).unwrap().contact = phone;
+        },
+        "a2+a1 group @r",
+        &["+ r: a2, a1 of sales by ring_all: 3 free, 0 tried"],
+    ),
+    (
+        r#"rule = [{ name = "r", exclude = "a2" }, { name = "s", ring = { group = "sales", strategy = "ring_all" } }]"#,
+        |it| {
+            it.can = Abilities::ALL;
+            it.tried = vec![id("s1")];
+        },
+        "a1 next_agent @s",
+        &["+ r: matched: excludes a2", "+ s: a1 of sales by ring_all: 1 free, 1 tried, 1 excluded"],
     ),
     (
         r#"rule = [{ name = "r", ring = [{ group = "nobody" }, { agent = "b1" }, { group = "managers" }] }]"#,
