@@ -89,7 +89,9 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn fixed_seeds_break_no_rule() {
-    simulate("fixed seeds", 1, budget().fixed, Day::Swarm).is_clean();
+    let summary = simulate("fixed seeds", 1, budget().fixed, Day::Swarm);
+    summary.is_clean();
+    assert!(summary.rang_at_once > budget().fixed / 50, "{} rang several phones", summary.rang_at_once);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What must always hold on the wire, judged from the octets that go in and come out.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -106,6 +106,8 @@ pub struct Judge {
     pub last_activity: BTreeMap<String, u64>,
     /// Phones that may ring for a call at once.
     pub at_once: usize,
+    /// Calls for which several rang.
+    pub rang_at_once: HashSet<Key>,
     /// Every INVITE that was let in, by Call-ID.
     pub accepted: BTreeSet<String>,
 }
@@ -595,16 +597,20 @@ impl Judge {
         let Some(asked) = self.asked.get(key) else { return };
         let settled = asked.cancelled || asked.last.is_some();
         let last = asked.branches.len().saturating_sub(self.at_once);
-        let forgotten = asked.branches.iter().enumerate().find(|(index, branch)| {
-            (settled || *index < last)
-                && self.sent.get(*branch).is_some_and(|sent| {
-                    sent.provisional && sent.last.is_none() && sent.cancelled.is_none() && !sent.failed
-                })
-        });
+        let rings = |branch: &Key| {
+            self.sent.get(branch).is_some_and(|sent| {
+                sent.provisional && sent.last.is_none() && sent.cancelled.is_none() && !sent.failed
+            })
+        };
+        let mut ringing = asked.branches.iter().enumerate().filter(|(_, branch)| rings(branch));
+        let several = ringing.clone().count() > 1;
+        let forgotten = ringing.find(|(index, _)| settled || *index < last);
         if let Some((_, (branch, _))) = forgotten {
             let (what, call) =
                 (format!("branch {} lost and rings on", text(branch)), text(asked.request.call_id()));
             self.breach("I4", &call, what);
+        } else if several {
+            self.rang_at_once.insert(key.clone());
         }
     }
 

@@ -188,6 +188,7 @@ impl World {
         };
         let calls = self.parties.iter().filter(|party| party.habits.is_some()).map(told).collect();
         let called_back = self.judge.callbacks.len();
-        Report { breaches, swarm: self.swarm, hash: self.hasher.finish(), calls, called_back }
+        let rang_at_once = self.judge.rang_at_once.len();
+        Report { breaches, swarm: self.swarm, hash: self.hasher.finish(), calls, called_back, rang_at_once }
     }
 }

@@ -27,6 +27,8 @@ pub struct Summary {
     pub told_once: usize,
     /// Callbacks that were noted.
     pub called_back: usize,
+    /// Calls for which several phones rang at once.
+    pub rang_at_once: usize,
     outcomes: BTreeMap<String, usize>,
     /// By the shape of the fault: how often, the first seed, what was said.
     broken: BTreeMap<String, Broken>,
@@ -85,7 +87,8 @@ fn run_or_panic(seed: u64, day: Day, trace: bool) -> Report {
     catch_unwind(|| run(seed, day, trace)).unwrap_or_else(|_| {
         let breach = Breach { rule: "panic", what: "see above".to_owned(), call: String::new() };
         let breaches = vec![(breach, String::new())];
-        Report { breaches, swarm: Swarm::default(), hash: 0, calls: Vec::new(), called_back: 0 }
+        let calls = Vec::new();
+        Report { breaches, swarm: Swarm::default(), hash: 0, calls, called_back: 0, rang_at_once: 0 }
     })
 }
 
@@ -113,6 +116,7 @@ impl Summary {
     fn add(&mut self, seed: u64, report: &Report) {
         self.failed_runs += usize::from(!report.breaches.is_empty());
         self.called_back += report.called_back;
+        self.rang_at_once += report.rang_at_once;
         for call in &report.calls {
             self.calls += 1;
             self.connected += usize::from(call.outcome == Outcome::Connected);

@@ -84,6 +84,8 @@ pub struct Report {
     pub calls: Vec<Told>,
     /// Callbacks that were noted.
     pub called_back: usize,
+    /// Calls for which several phones rang at once.
+    pub rang_at_once: usize,
 }
 
 /// The world.
