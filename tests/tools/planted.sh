@@ -29,7 +29,7 @@ main() {
 
 make_copy() {
   (cd "$root" && git ls-files -z --cached --others --exclude-standard -- \
-    Cargo.toml Cargo.lock build.rs src tests/simulation tests/simulation.rs migrations templates config web \
+    Cargo.toml Cargo.lock build.rs src benches bench tests migrations templates config web \
     | xargs -0 cp --parents --no-dereference -t "$copy" 2>/dev/null) || true
   mkdir -p "$copy/web/dist"
   # Another version is another package for cargo: what it builds of the copy never passes for the tree's own.
