@@ -210,7 +210,7 @@ fn another_process_goes_on_with_all_the_phones() {
 }
 
 #[test]
-fn who_wants_no_fork_has_one_phone_after_the_other() {
+fn d6_who_wants_no_fork_has_one_phone_after_the_other() {
     for wish in ["no-fork", "sequential", "no-cancel, Sequential"] {
         let mut world = world();
         let text = invite_text("one", CALLER, LINE);
