@@ -51,6 +51,7 @@ mod reliable;
 mod requests;
 mod retrieving;
 mod returning;
+mod returns;
 mod rounds;
 mod saved;
 mod senders;
@@ -162,6 +163,7 @@ pub struct Engine {
     callback_alarm: Option<(Moment, TimerHandle)>,
     presence_alarm: Option<(Moment, TimerHandle)>,
     shift_alarm: Option<TimerHandle>,
+    returns: returns::Returns,
     names: HashMap<NameKey, (Arc<[Target]>, Moment)>,
     awaiting_names: BTreeMap<ResolveToken, (NameKey, AwaitingName)>,
     hops: HopBook,
@@ -228,6 +230,7 @@ impl Engine {
             callback_alarm: None,
             presence_alarm: None,
             shift_alarm: None,
+            returns: returns::Returns::default(),
             names: HashMap::new(),
             awaiting_names: BTreeMap::new(),
             hops: HopBook::default(),
@@ -384,6 +387,7 @@ impl Engine {
             Alarm::Lot => self.lot_due(),
             Alarm::Presence => self.presence_due(),
             Alarm::Shift => self.shifts_due(),
+            Alarm::Return => self.returns_due(),
         }
     }
 

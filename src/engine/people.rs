@@ -98,6 +98,7 @@ impl Engine {
             })?;
         self.store_status(agent, user);
         self.presence_changed(agent);
+        self.watch_returns();
         Ok(Answer::Presence(document))
     }
 
@@ -347,6 +348,7 @@ impl Engine {
         let status = self.with_next_start(&stored.agent, stored.status.clone());
         self.agents.restore_status(&stored.agent, status, stored.set_by, stored.since);
         self.presence_changed(&stored.agent);
+        self.watch_returns();
     }
 
     /// The call that is offered to this agent at this revision.

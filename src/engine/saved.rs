@@ -42,6 +42,8 @@ pub struct Saved {
     presence_alarm: Option<(Moment, TimerHandle)>,
     hops: HopBook,
     shift_alarm: Option<TimerHandle>,
+    #[serde(default)]
+    returns: super::returns::Returns,
     next_token: u64,
     doorman: super::doorman::Doorman,
     admission: super::admission::Admission,
@@ -67,6 +69,7 @@ impl Engine {
             presence_alarm: self.presence_alarm,
             hops: self.hops.clone(),
             shift_alarm: self.shift_alarm,
+            returns: self.returns,
             next_token: self.next_token,
             doorman: self.doorman.clone(),
             admission: self.admission.clone(),
@@ -102,6 +105,7 @@ impl Engine {
         engine.presence_alarm = saved.presence_alarm;
         engine.hops = saved.hops;
         engine.shift_alarm = saved.shift_alarm;
+        engine.returns = saved.returns;
         engine.next_token = saved.next_token;
         engine.doorman = saved.doorman;
         engine.admission = saved.admission;

@@ -26,6 +26,7 @@ impl Engine {
             }
         }
         self.watch_shifts();
+        self.watch_returns();
     }
 
     /// One alarm for the change that comes first. The wall clock may be set meanwhile: the alarm then finds

@@ -20,6 +20,7 @@ mod phones;
 mod record_route;
 mod redirects;
 mod responses;
+mod returns;
 mod ring_all;
 mod rules;
 mod saved;

@@ -71,4 +71,6 @@ pub enum Alarm {
     Presence,
     /// Somebody's shift begins or ends.
     Shift,
+    /// Somebody who is away wanted to be back by now.
+    Return,
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{CallerInfo, DialledInfo, PopDocument};
 use crate::callback::Callback;
-use crate::presence::{AgentId, CallId, CustomerId, OfferId, PresenceDocument, StaleCause};
+use crate::presence::{AbsenceReason, AgentId, CallId, CustomerId, OfferId, PresenceDocument, StaleCause};
 use crate::routing::Alert;
 
 /// One thing that happened, addressed to those who may see it.
@@ -184,6 +184,15 @@ pub enum EventBody {
         agent: AgentId,
         /// How that was seen.
         cause: StaleCause,
+    },
+    /// Somebody who is away wanted to be back by now; their status stays until they or a supervisor change it.
+    PresenceReturnDue {
+        /// Who.
+        agent: AgentId,
+        /// Why they are away.
+        reason: AbsenceReason,
+        /// When they wanted to be back.
+        until: Timestamp,
     },
     /// Wrap-up began.
     WrapupStarted {

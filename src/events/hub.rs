@@ -292,6 +292,7 @@ fn role(body: &EventBody, owner: Option<&AgentId>) -> Role {
         EventBody::PresenceChanged(document) => Role::State(format!("presence:{}", document.agent)),
         // As with the state: of two only the latest matters; the document beside it says how it is now.
         EventBody::PresenceStale { agent, .. } => Role::State(format!("stale:{agent}")),
+        EventBody::PresenceReturnDue { agent, .. } => Role::State(format!("return:{agent}")),
         EventBody::CallAnswered { .. }
         | EventBody::ParkWarning { .. }
         | EventBody::AlertRaised(_)

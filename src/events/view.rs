@@ -115,6 +115,7 @@ impl View {
             | EventBody::CallAbandoned { .. }
             | EventBody::ParkWarning { .. }
             | EventBody::PresenceStale { .. }
+            | EventBody::PresenceReturnDue { .. }
             | EventBody::RingSla { .. }
             | EventBody::TransferStarted(_)
             | EventBody::TransferDone(_)
@@ -225,6 +226,7 @@ impl View {
             | EventBody::CallAbandoned { .. }
             | EventBody::ParkWarning { .. }
             | EventBody::PresenceStale { .. }
+            | EventBody::PresenceReturnDue { .. }
             | EventBody::RingSla { .. }
             | EventBody::TransferStarted(_)
             | EventBody::TransferDone(_)

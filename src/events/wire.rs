@@ -224,6 +224,7 @@ pub fn event_name(body: &EventBody) -> &'static str {
         EventBody::NoticeAcked { .. } => "notice.acked",
         EventBody::PresenceChanged(_) => "presence.changed",
         EventBody::PresenceStale { .. } => "presence.stale",
+        EventBody::PresenceReturnDue { .. } => "presence.return_due",
         EventBody::WrapupStarted { .. } => "wrapup.started",
         EventBody::WrapupOverdue => "wrapup.overdue",
         EventBody::WrapupDone => "wrapup.done",
@@ -281,6 +282,9 @@ pub fn event_data(event: &Event) -> Value {
         EventBody::NoticeAcked { id, by } => json!({"id": id, "by": by}),
         EventBody::PresenceChanged(document) => to_value(document),
         EventBody::PresenceStale { agent, cause } => json!({"agent": agent, "cause": cause}),
+        EventBody::PresenceReturnDue { agent, reason, until } => {
+            json!({"agent": agent, "reason": reason.to_string(), "until": until})
+        }
         EventBody::WrapupStarted { until } => json!({"until": time_text(*until)}),
         EventBody::SystemDegraded { part } | EventBody::SystemRecovered { part } => json!({"part": part}),
     }

@@ -155,6 +155,7 @@ impl People {
             | EventBody::CallRetrieved { .. }
             | EventBody::ParkWarning { .. }
             | EventBody::PresenceStale { .. }
+            | EventBody::PresenceReturnDue { .. }
             | EventBody::TransferStarted(_)
             | EventBody::TransferDone(_)
             | EventBody::TransferFailed(_)

@@ -96,6 +96,20 @@ test('away by no answer comes back with one key', async ({ desk, mock }) => {
   expect(mock.desk.commands).toMatchObject([{ type: 'presence.set', data: { state: 'available' } }]);
 });
 
+test('past the time of return the page asks, and one key ends the break', async ({ desk, mock }) => {
+  const until = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+  mock.desk.setPresence({ status: 'away', reason: 'break', state: 'idle', until: until(10) });
+  await expect(desk.getByRole('heading', { name: 'いまは着信を受けません' })).toBeVisible();
+  await expect(desk.getByTestId('return-due')).toHaveCount(0);
+  await desk.keyboard.press('Enter');
+  expect(mock.desk.commands).toHaveLength(0);
+  mock.desk.setPresence({ status: 'away', reason: 'break', state: 'idle', until: until(-1) });
+  await expect(desk.getByTestId('return-due')).toContainText('を過ぎました');
+  await desk.keyboard.press('Enter');
+  await expect(desk.getByRole('heading', { name: '着信をお待ちください' })).toBeVisible();
+  expect(mock.desk.commands).toMatchObject([{ type: 'presence.set', data: { state: 'available' } }]);
+});
+
 test('after the log-in Enter makes an offline agent available; a break ends only by the button', async ({
   desk,
   mock,

@@ -424,6 +424,7 @@ fn name_of(body: &EventBody) -> String {
             format!("call.retrieved {by} {end:?} {waited_s}")
         }
         EventBody::ParkWarning { waited_s, left_s } => format!("park.warning {waited_s} {left_s}"),
+        EventBody::PresenceReturnDue { agent, reason, .. } => format!("presence.return_due {agent} {reason}"),
         EventBody::PresenceStale { agent, cause } => format!("presence.stale {agent} {}", cause.code()),
         EventBody::TransferStarted(news) => format!("transfer.started {}", told(news)),
         EventBody::TransferDone(news) => format!("transfer.done {}", told(news)),

@@ -54,6 +54,7 @@ export const en: Strings = {
     badTime: 'Write the time like 14:00',
     unreachable: 'It could not be changed',
     rona: 'You are away because a call was not answered',
+    returnDue: 'You wanted to be back at {{time}}. Become available when you can take calls',
     back: 'Become available',
     setBySupervisor: 'An absence set by a supervisor cannot be undone by yourself',
     reason: {

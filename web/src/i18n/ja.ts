@@ -53,6 +53,7 @@ export const ja = {
     badTime: '時刻は 14:00 の形で入力してください',
     unreachable: '変更できませんでした',
     rona: '応答がなかったため離席になりました',
+    returnDue: '戻り時刻（{{time}}）を過ぎました。電話を受けられるときは「受付可にする」を押してください',
     back: '受付可にする',
     setBySupervisor: '管理者が設定した不在は本人では解除できません',
     reason: {

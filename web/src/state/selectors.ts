@@ -1,5 +1,6 @@
 import type { Lang, Notice } from '../protocol/payload';
-import { LIMITS, type Parked, type Pop, type State } from './model';
+import { timeOf } from '../text/time';
+import { LIMITS, type Parked, type Pop, type Presence, type State } from './model';
 
 /** Order of urgency: the call that rings, then the one being spoken, then the one being written up. */
 const ORDER = { offered: 0, claimed: 0, taken: 1, wrapup: 2 } as const;
@@ -122,3 +123,9 @@ export function isPending(state: State, type: string, call?: string): boolean {
 }
 
 export const MISSED_LIMIT = LIMITS.missed;
+
+/** When somebody who is away wanted to be back, once that time has come. Nobody is made available by it. */
+export function returnDue(presence: Presence | null, now: number): number | null {
+  const until = presence?.status === 'away' ? timeOf(presence.until) : null;
+  return until !== null && until <= now ? until : null;
+}

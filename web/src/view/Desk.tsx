@@ -12,6 +12,7 @@ import {
   needsChoice,
   popsInOrder,
   recentlyEnded,
+  returnDue,
 } from '../state/selectors';
 import { Announcer } from './Announcer';
 import { Help } from './Help';
@@ -66,7 +67,7 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
   );
   const ack = (pop: Pop, id: string) => desk.popCommand('notice.ack', pop, { id });
   const choose = (pop: Pop, customer: string) => desk.popCommand('pop.choose', pop, { customer });
-  const back = wayBack(state.presence);
+  const back = wayBack(state.presence, now);
   const backToWork = () => desk.command('presence.set', { state: 'available' });
 
   useKeys({
@@ -129,11 +130,12 @@ export function Desk({ desk, ringer, session, onLogOut }: Props) {
 }
 
 /**
- * Absent by the system's doing: back with one key. By choice: only by a button, so that no stray key ends a
- * break.
+ * Absent by the system's doing, or longer than was said: back with one key. By choice: only by a button, so
+ * that no stray key ends a break.
  */
-function wayBack(presence: Presence | null): WayBack {
+function wayBack(presence: Presence | null, now: number): WayBack {
   if (presence === null || presence.status === 'available') return null;
+  if (returnDue(presence, now) !== null) return 'key';
   return presence.reason === 'rona' || presence.status === 'offline' ? 'key' : 'button';
 }
 

@@ -4,6 +4,7 @@ import type { AgentRow } from '../api/client';
 import { named } from '../i18n';
 import type { Caller } from '../protocol/payload';
 import type { Ended, Missed, Presence, State } from '../state/model';
+import { returnDue } from '../state/selectors';
 import { clock, dateTime, daysAway, duration, timeOf, when } from '../text/time';
 import { Lot } from './Lot';
 import { Outside } from './Outside';
@@ -30,6 +31,8 @@ interface Props {
 export function Idle({ state, now, busy, ended, back, onBack, mayRetrieve, onRetrieve }: Props) {
   const { t } = useTranslation();
   const blocked = (state.presence?.overlays.length ?? 0) > 0;
+  const due = returnDue(state.presence, now);
+  const lang = useLang();
   const ready = state.presence?.status === 'available' && !blocked;
   return (
     <section className="idle" data-busy={busy}>
@@ -39,6 +42,11 @@ export function Idle({ state, now, busy, ended, back, onBack, mayRetrieve, onRet
           {ended !== null && (
             <p data-testid="ended">
               {t('idle.ended')}: {named(t, 'call.cause', ended.cause)}
+            </p>
+          )}
+          {due !== null && (
+            <p className="rona" role="status" data-testid="return-due">
+              {t('presence.returnDue', { time: when(due, lang, now) })}
             </p>
           )}
           {state.presence?.reason === 'rona' && <p className="rona">{t('presence.rona')}</p>}
