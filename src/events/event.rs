@@ -185,7 +185,7 @@ pub enum EventBody {
         /// How that was seen.
         cause: StaleCause,
     },
-    /// Somebody who is away wanted to be back by now; their status stays until they or a supervisor change it.
+    /// Somebody who is away wanted to be back by now; their status stays until somebody changes it.
     PresenceReturnDue {
         /// Who.
         agent: AgentId,

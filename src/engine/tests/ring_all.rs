@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{
-    CARRIER, LINE, PBX, PHONE_1, PHONE_2, World, cancel_text, card, invite_text, invites, with, within_dialog,
+    CARRIER, LINE, PBX, PHONE_1, PHONE_2, World, cancel_text, card, invite_text, invites, name_of, with,
+    within_dialog,
 };
 use crate::engine::{Answer, ErrorCode, Request};
 use crate::events::{Audience, EventBody};
@@ -41,15 +42,11 @@ fn ringing() -> (World, [Message; 2]) {
 fn pops(world: &mut World) -> Vec<String> {
     let events = std::mem::take(&mut world.events);
     let told = events.iter().filter_map(|event| {
-        let what = match &event.body {
-            EventBody::PopOffered { pop, .. } => format!("offered {} {}", pop.offer.reason, pop.offer.others),
-            EventBody::PopWithdrawn { cause } => format!("withdrawn {cause:?}"),
-            EventBody::PopClaimed { by } => format!("claimed {by}"),
-            EventBody::PopTaken { by } => format!("taken {by}"),
-            EventBody::PopMissed => "missed".to_owned(),
-            EventBody::PopUpdated { .. } => "updated".to_owned(),
-            EventBody::PopEnriched { .. } => "enriched".to_owned(),
-            _ => return None,
+        let name = name_of(&event.body);
+        let what = if let EventBody::PopOffered { pop, .. } = &event.body {
+            format!("offered {} {}", pop.offer.reason, pop.offer.others)
+        } else {
+            name.strip_prefix("pop.")?.to_owned()
         };
         let Some(Audience::Agent(agent)) = event.audience.first() else { return None };
         Some(format!("{agent} {what}"))

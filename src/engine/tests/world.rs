@@ -400,7 +400,7 @@ pub(super) fn card(id: &str, assignee: Option<&str>) -> CustomerCard {
     }
 }
 
-fn name_of(body: &EventBody) -> String {
+pub(super) fn name_of(body: &EventBody) -> String {
     match body {
         EventBody::PopOffered { .. } => "pop.offered".to_owned(),
         EventBody::PopEnriched { members, .. } => format!("pop.enriched {}", members.join(" ")),

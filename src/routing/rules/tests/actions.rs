@@ -130,7 +130,8 @@ const RING: [Row; 19] = [
         &["+ r: a2, a1 of sales by ring_all: 3 free, 0 tried"],
     ),
     (
-        r#"rule = [{ name = "r", exclude = "a2" }, { name = "s", ring = { group = "sales", strategy = "ring_all" } }]"#,
+        "rule = [{ name = \"r\", exclude = \"a2\" },\n\
+         { name = \"s\", ring = { group = \"sales\", strategy = \"ring_all\" } }]",
         |it| {
             it.can = Abilities::ALL;
             it.tried = vec![id("s1")];
