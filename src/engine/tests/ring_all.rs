@@ -45,6 +45,8 @@ fn pops(world: &mut World) -> Vec<String> {
         let name = name_of(&event.body);
         let what = if let EventBody::PopOffered { pop, .. } = &event.body {
             format!("offered {} {}", pop.offer.reason, pop.offer.others)
+        } else if let EventBody::PopClaimed { by } = &event.body {
+            format!("claimed {by}")
         } else {
             name.strip_prefix("pop.")?.to_owned()
         };
@@ -166,7 +168,7 @@ fn m007_who_takes_it_by_key_has_it_alone_and_is_asked_in_person() {
     // The key was pressed and the phone was not answered: away, and who fell silent for it rings again.
     world.advance(Duration::from_secs(10));
     assert_eq!(world.status_of("a1").1.as_deref(), Some("rona"));
-    assert_eq!(pops(&mut world), ["a2 offered next_agent 0"]);
+    assert_eq!(pops(&mut world), ["a1 closed", "a2 offered next_agent 0"]);
     assert_eq!(invites(world.taken(PHONE_2)).len(), 1);
 }
 
@@ -193,7 +195,7 @@ fn late_data_reaches_every_card() {
     world.advance(Duration::from_millis(150));
     pops(&mut world);
     world.answer_lookup(Ok(vec![card("cu-1", None)]));
-    assert_eq!(pops(&mut world), ["a1 enriched", "a2 enriched"]);
+    assert_eq!(pops(&mut world), ["a1 enriched match sources", "a2 enriched match sources"]);
 }
 
 #[test]
