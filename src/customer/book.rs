@@ -1,11 +1,12 @@
 //! Every customer in memory, found by number: what a call asks for without a change of thread.
 //!
-//! Cards are kept as text one behind the other, numbers as sorted integers beside them: a hundred thousand
-//! customers take some 30 MB, and a look-up one search and one reading.
+//! Cards are kept as octets one behind the other, numbers as sorted integers beside them: a look-up is one
+//! search and one reading.
 
 use std::collections::BTreeMap;
 
 use super::card::CustomerCard;
+use super::packed::{pack, unpack};
 
 /// Customers one look-up answers at most; a screen shows five of them.
 const MATCH_LIMIT: usize = 20;
@@ -21,9 +22,9 @@ pub struct CustomerBook {
     cards: Vec<u32>,
     /// Numbers that cannot be packed.
     odd: BTreeMap<String, Vec<u32>>,
-    /// Where each card's text ends.
+    /// Where each card's octets end.
     ends: Vec<usize>,
-    text: Vec<u8>,
+    octets: Vec<u8>,
 }
 
 impl CustomerBook {
@@ -52,7 +53,7 @@ impl CustomerBook {
 
     /// What it takes in memory, in octets, as far as it can be told.
     pub fn octets(&self) -> usize {
-        self.text.len() + self.ends.len() * size_of::<usize>() + self.numbers.len() * size_of::<(u64, u32)>()
+        self.octets.len() + self.ends.len() * size_of::<usize>() + self.numbers.len() * size_of::<(u64, u32)>()
     }
 
     fn places(&self, e164: &str) -> &[u32] {
@@ -67,7 +68,7 @@ impl CustomerBook {
     fn card(&self, place: u32) -> Option<CustomerCard> {
         let place = place as usize;
         let begin = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        serde_json::from_slice(&self.text[begin..self.ends[place]]).ok()
+        unpack(&self.octets[begin..self.ends[place]])
     }
 }
 
@@ -94,10 +95,8 @@ impl BookMaker {
     /// Adds a customer; `false` when the book would become too large, and then it is of no use.
     pub fn add(&mut self, card: &CustomerCard) -> bool {
         let Ok(place) = u32::try_from(self.book.ends.len()) else { return false };
-        if serde_json::to_writer(&mut self.book.text, card).is_err() {
-            return false;
-        }
-        self.book.ends.push(self.book.text.len());
+        pack(&mut self.book.octets, card);
+        self.book.ends.push(self.book.octets.len());
         for number in &card.phones {
             match packed(number) {
                 Some(number) => self.numbers.push((number, place)),
@@ -115,7 +114,7 @@ impl BookMaker {
         numbers.dedup();
         book.odd.values_mut().for_each(Vec::dedup);
         (book.numbers, book.cards) = numbers.into_iter().unzip();
-        book.text.shrink_to_fit();
+        book.octets.shrink_to_fit();
         book.ends.shrink_to_fit();
         book
     }
