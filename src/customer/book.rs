@@ -11,6 +11,9 @@ use super::packed::{pack, unpack};
 /// Customers one look-up answers at most; a screen shows five of them.
 const MATCH_LIMIT: usize = 20;
 
+/// Numbers in a group: eight lines of a processor's cache.
+const GROUP: usize = 64;
+
 /// The longest number that is packed: E.164 has 15 digits, and 18 fit.
 const PACKED_DIGITS: usize = 18;
 
@@ -19,6 +22,8 @@ const PACKED_DIGITS: usize = 18;
 pub struct CustomerBook {
     /// Ascending; `cards` tells at the same place whose it is.
     numbers: Vec<u64>,
+    /// The first number of each group: few enough to stay at hand, so that a search reads little of `numbers`.
+    marks: Vec<u64>,
     cards: Vec<u32>,
     /// Numbers that cannot be packed.
     odd: BTreeMap<String, Vec<u32>>,
@@ -60,7 +65,10 @@ impl CustomerBook {
         let Some(number) = packed(e164) else {
             return self.odd.get(e164).map_or(&[], Vec::as_slice);
         };
-        let first = self.numbers.partition_point(|known| *known < number);
+        // What is not below the number begins in the group before the first mark that is not, or there.
+        let group = self.marks.partition_point(|mark| *mark < number).saturating_sub(1) * GROUP;
+        let numbers = self.numbers.get(group..(group + GROUP).min(self.numbers.len())).unwrap_or_default();
+        let first = group + numbers.partition_point(|known| *known < number);
         let count = self.numbers[first..].iter().take_while(|known| **known == number).count();
         &self.cards[first..first + count]
     }
@@ -114,6 +122,7 @@ impl BookMaker {
         numbers.dedup();
         book.odd.values_mut().for_each(Vec::dedup);
         (book.numbers, book.cards) = numbers.into_iter().unzip();
+        book.marks = book.numbers.iter().step_by(GROUP).copied().collect();
         book.octets.shrink_to_fit();
         book.ends.shrink_to_fit();
         book
@@ -212,6 +221,22 @@ mod tests {
             assert_eq!(ids(&book, number), [id], "{number}");
         }
         assert!(book.find("+00312").is_empty());
+    }
+
+    #[test]
+    fn each_of_many_numbers_is_found_with_all_its_customers() {
+        let number = |n: u32| format!("+8131{:07}", n / 3 * 7);
+        let cards: Vec<CustomerCard> =
+            (0..1_000).map(|n| card(&format!("c{n:04}"), None, &[number(n).as_str()], None)).collect();
+        let book = book(&cards);
+        for n in 0..999 {
+            let same = n / 3 * 3;
+            let expected: Vec<String> = (same..same + 3).map(|n| format!("c{n:04}")).collect();
+            assert_eq!(ids(&book, &number(n)), expected);
+        }
+        for none in ["+81310000001", "+1", "+999999999999999"] {
+            assert!(book.find(none).is_empty(), "{none}");
+        }
     }
 
     #[test]
