@@ -44,7 +44,7 @@ impl Secret {
     pub fn to_tag(&self, call_id: &[u8], from_tag: &[u8], branch: &[u8]) -> String {
         let mut text = [0; Self::TO_TAG];
         write_hex(&mut text, self.mac(Purpose::Tag, &[call_id, from_tag, branch]));
-        text.iter().copied().map(char::from).collect()
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
 
     /// A hash of who somebody is, for tables of fixed size: nobody outside can choose whose place they share.
