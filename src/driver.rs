@@ -105,6 +105,7 @@ impl Driver {
         let mut alarm = Box::pin(sleep_until(next_publish));
         loop {
             self.drain();
+            self.transports.flush();
             if stop_at.is_some_and(|at| at <= Instant::now() || !self.engine.has_pending_invites()) {
                 return;
             }
@@ -275,7 +276,7 @@ impl Driver {
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send(datagram) => self.transports.send(Outgoing {
+                Output::Send(datagram) => self.transports.put(Outgoing {
                     protocol: datagram.protocol,
                     local: datagram.local,
                     remote: datagram.remote,
