@@ -58,7 +58,9 @@ impl CustomerBook {
 
     /// What it takes in memory, in octets, as far as it can be told.
     pub fn octets(&self) -> usize {
-        self.octets.len() + self.ends.len() * size_of::<usize>() + self.numbers.len() * size_of::<(u64, u32)>()
+        self.octets.len()
+            + self.ends.len() * size_of::<usize>()
+            + self.numbers.len() * size_of::<(u64, u32)>()
     }
 
     fn places(&self, e164: &str) -> &[u32] {

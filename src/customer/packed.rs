@@ -11,19 +11,8 @@ use crate::presence::{AgentId, CustomerId};
 /// Writes the card behind what is there.
 pub(super) fn pack(to: &mut Vec<u8>, card: &CustomerCard) {
     // Every field is named, so that a new one is not forgotten here.
-    let CustomerCard {
-        id,
-        name,
-        kana,
-        company,
-        rank,
-        language,
-        phones,
-        assignee,
-        notices,
-        flags,
-        contacts,
-    } = card;
+    let CustomerCard { id, name, kana, company, rank, language, phones, assignee, notices, flags, contacts } =
+        card;
     put_text(to, id.as_str());
     put_text(to, name);
     for text in [kana, company, rank] {
@@ -213,8 +202,13 @@ mod tests {
 
     fn notice() -> impl Strategy<Value = Notice> {
         let level = prop_oneof![Just(NoticeLevel::Info), Just(NoticeLevel::Warn), Just(NoticeLevel::Danger)];
-        (text(), level, text(), text(), moment())
-            .prop_map(|(id, level, text, by, at)| Notice { id, level, text, by, at })
+        (text(), level, text(), text(), moment()).prop_map(|(id, level, text, by, at)| Notice {
+            id,
+            level,
+            text,
+            by,
+            at,
+        })
     }
 
     fn flag() -> impl Strategy<Value = Flag> {

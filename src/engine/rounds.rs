@@ -36,7 +36,11 @@ impl Engine {
         if message.values(Header::Via).nth(SPIRALS).is_none() {
             return false;
         }
-        message.branches().filter(|branch| Branch::verify(branch, &self.secret).is_some()).take(SPIRALS + 1).count()
+        message
+            .branches()
+            .filter(|branch| Branch::verify(branch, &self.secret).is_some())
+            .take(SPIRALS + 1)
+            .count()
             > SPIRALS
     }
 

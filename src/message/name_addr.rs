@@ -22,11 +22,7 @@ impl<'a> NameAddr<'a> {
     /// Reads one value, without the commas around it.
     pub fn parse(value: &'a [u8]) -> Result<Self, Malformed> {
         let address = Self::parse_to_params(value)?;
-        if address.params.are_well_formed() {
-            Ok(address)
-        } else {
-            Err(BAD_PARAMETER)
-        }
+        if address.params.are_well_formed() { Ok(address) } else { Err(BAD_PARAMETER) }
     }
 
     /// Reads one value as [`Self::parse`] does, for the sake of its tags alone: its parameters are gone

@@ -142,7 +142,7 @@ pub(super) fn find_near(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
     const HIGH: u64 = ONES << 7;
     let mut at = from;
     while let Some(eight) = text.get(at..)?.first_chunk::<8>() {
-        let zero_where_equal = u64::from_le_bytes(*eight) ^ u64::from(wanted) * ONES;
+        let zero_where_equal = u64::from_le_bytes(*eight) ^ (u64::from(wanted) * ONES);
         // Of the bits that are set the lowest is right; those above it may come from a borrow.
         let equal = zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & HIGH;
         if equal != 0 {

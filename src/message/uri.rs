@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Malformed;
 use super::params::Params;
-use super::text::{ALPHANUMERIC, class, find_near, find_no_uri, ip4, ip6, port, Span};
+use super::text::{ALPHANUMERIC, Span, class, find_near, find_no_uri, ip4, ip6, port};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

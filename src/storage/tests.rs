@@ -194,7 +194,8 @@ async fn a_lookup_goes_by_indexes_only() {
 async fn a_list_of_calls_goes_by_an_index_in_the_order_of_time() {
     let house = House::new().await;
     let mut stranger = house.stranger().await;
-    let starts = ["calls_started (started_at<?)", "calls_agent (agent=? AND", "calls_customer (customer=? AND"];
+    let starts =
+        ["calls_started (started_at<?)", "calls_agent (agent=? AND", "calls_customer (customer=? AND"];
     for (statement, start) in call::LIST_STATEMENTS.into_iter().zip(starts) {
         let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
         let rows = sqlx::query(explained).fetch_all(&mut stranger).await.expect("a plan");
