@@ -227,9 +227,10 @@ impl Transports {
 
     fn put_datagram(&mut self, outgoing: Outgoing) {
         let Outgoing { local, remote, bytes, token, .. } = outgoing;
-        let place = self.udp.iter().position(|listener| Some(listener.local) == local).or_else(|| {
-            self.udp.iter().position(|listener| listener.local.is_ipv4() == remote.is_ipv4())
-        });
+        let place =
+            self.udp.iter().position(|listener| Some(listener.local) == local).or_else(|| {
+                self.udp.iter().position(|listener| listener.local.is_ipv4() == remote.is_ipv4())
+            });
         let listener = place.and_then(|place| self.udp.get_mut(place));
         let Some(listener) = listener else {
             return self.shared.send_failed(token, Protocol::Udp, remote, SendFailure::NoListener);

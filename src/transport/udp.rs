@@ -99,8 +99,7 @@ impl UdpListener {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let Err(error) =
-                SockRef::from(&self.socket).send_to(&datagram.bytes, &datagram.remote.into())
+            let Err(error) = SockRef::from(&self.socket).send_to(&datagram.bytes, &datagram.remote.into())
             else {
                 return Ok(());
             };
