@@ -22,7 +22,7 @@ const PACKED_DIGITS: usize = 18;
 pub struct CustomerBook {
     /// Ascending; `cards` tells at the same place whose it is.
     numbers: Vec<u64>,
-    /// The first number of each group: few enough to stay at hand, so that a search reads little of `numbers`.
+    /// The first number of each group: few enough to stay at hand, so that little of `numbers` is read.
     marks: Vec<u64>,
     cards: Vec<u32>,
     /// Numbers that cannot be packed.
