@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::clock::Moment;
+use crate::clock::{Moment, Now};
 use crate::customer::{CustomerBook, LookupAnswer};
 use crate::engine::{
     Answer, Engine, Input, LookupToken, Output, Refusal, ReplyToken, Resolution, SendToken, Settings,
@@ -52,6 +52,8 @@ pub struct Driver {
     engine: Engine,
     transports: Transports,
     clock: Clock,
+    /// As the clock was read last.
+    now: Now,
     desk: mpsc::Receiver<FromDesk>,
     world: mpsc::Receiver<FromWorld>,
     media: mpsc::Receiver<MediaReport>,
@@ -82,6 +84,7 @@ impl Driver {
             engine,
             transports,
             clock,
+            now: clock.now(),
             desk,
             world,
             media,
@@ -102,6 +105,7 @@ impl Driver {
         let mut alarm = Box::pin(sleep_until(next_publish));
         loop {
             self.drain();
+            self.transports.flush();
             if stop_at.is_some_and(|at| at <= Instant::now() || !self.engine.has_pending_invites()) {
                 return;
             }
@@ -112,7 +116,10 @@ impl Driver {
             if wake_at < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(wake_at);
             }
-            match poll_fn(|context| self.poll_wake(context, &mut alarm, &mut stop, stop_at.is_some())).await {
+            let wake =
+                poll_fn(|context| self.poll_wake(context, &mut alarm, &mut stop, stop_at.is_some())).await;
+            let now = self.read_clock();
+            match wake {
                 Wake::Arrival => self.take_arrivals(),
                 Wake::Desk(report) => self.take_desk(report),
                 Wake::World(report) => self.take_world(report),
@@ -120,18 +127,24 @@ impl Driver {
                 Wake::Alarm => {}
                 Wake::Stop(patience) => {
                     stop_at = Some(Instant::now() + patience);
-                    let now = self.clock.now();
                     self.engine.handle(now, Input::Drain);
                 }
             }
             self.take_waiting();
-            let now = self.clock.now();
+            // What has become due since the clock was read wakes the loop at once.
+            let now = self.now;
             self.engine.handle_timeout(now);
             if self.clock.instant_of(now.moment) >= next_publish {
                 next_publish = Instant::now() + PUBLISH_EVERY;
                 self.publish();
             }
         }
+    }
+
+    /// The time, which never goes back from one input of the engine to the next.
+    fn read_clock(&mut self) -> Now {
+        self.now = self.clock.now();
+        self.now
     }
 
     /// What comes first; nothing is lost by asking again.
@@ -162,14 +175,17 @@ impl Driver {
 
     /// No message has waited for longer than the sockets have had something: that is told to the engine.
     fn take_arrivals(&mut self) {
-        let now = self.clock.now();
+        let now = self.now;
         let since = *self.behind_since.get_or_insert(now.moment);
         self.engine.handle(now, Input::Lag(now.moment.since(since)));
-        for _ in 0..BATCH {
+        for place in 0..BATCH {
             let Some(arrival) = self.transports.try_next() else {
                 self.behind_since = None;
                 return;
             };
+            if place > 0 {
+                self.read_clock();
+            }
             self.take_arrival(arrival);
         }
     }
@@ -185,8 +201,7 @@ impl Driver {
             Arrival::SendFailed { token, .. } => Input::SendFailed(SendToken(token)),
             Arrival::Closed { .. } => return,
         };
-        let now = self.clock.now();
-        self.engine.handle(now, input);
+        self.engine.handle(self.now, input);
         self.drain();
         if let Some(connection) = to_close {
             self.transports.close(connection);
@@ -210,7 +225,7 @@ impl Driver {
     }
 
     fn take_media(&mut self, report: MediaReport) {
-        let now = self.clock.now();
+        let now = self.read_clock();
         self.engine.handle(now, Input::Media(report));
         self.drain();
     }
@@ -229,7 +244,7 @@ impl Driver {
             FromDesk::Fresh(agent) => Input::Fresh(agent),
             FromDesk::Listening(listening) => Input::Listening(listening),
         };
-        let now = self.clock.now();
+        let now = self.read_clock();
         self.engine.handle(now, input);
         self.drain();
     }
@@ -252,7 +267,7 @@ impl Driver {
             }
             FromWorld::Tls(tls) => return self.transports.renew_tls(*tls),
         };
-        let now = self.clock.now();
+        let now = self.read_clock();
         self.engine.handle(now, input);
         self.drain();
     }
@@ -261,7 +276,7 @@ impl Driver {
     fn drain(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Send(datagram) => self.transports.send(Outgoing {
+                Output::Send(datagram) => self.transports.put(Outgoing {
                     protocol: datagram.protocol,
                     local: datagram.local,
                     remote: datagram.remote,
@@ -273,19 +288,18 @@ impl Driver {
                 }),
                 Output::Lookup { token, e164, .. } => {
                     if let Some(answer) = self.look_up(token, e164) {
-                        let now = self.clock.now();
-                        self.engine.handle(now, Input::LookedUp(token, answer));
+                        self.engine.handle(self.now, Input::LookedUp(token, answer));
                     }
                 }
                 Output::Resolve { token, host, port, protocol } => {
                     if !self.outlets.resolve(ResolveJob { token, host, port, protocol }) {
-                        let now = self.clock.now();
+                        let now = self.read_clock();
                         self.engine.handle(now, Input::Resolved(token, Resolution::default()));
                     }
                 }
                 Output::Media(order) => {
                     if let Some(report) = self.outlets.media.order(order) {
-                        let now = self.clock.now();
+                        let now = self.read_clock();
                         self.engine.handle(now, Input::Media(report));
                     }
                 }

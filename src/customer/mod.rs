@@ -5,6 +5,7 @@ mod card;
 mod flag;
 mod fold;
 mod matching;
+mod packed;
 mod person;
 mod roman;
 

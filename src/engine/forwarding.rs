@@ -10,7 +10,7 @@ use super::Engine;
 use super::context::{Context, Grants, Purpose};
 use super::names::{AwaitingName, NameKey};
 use super::tables::Destination;
-use crate::message::{Edit, Header, Message, Method, Scheme, Uri};
+use crate::message::{Edit, Header, Message, Method, Scheme};
 use crate::proxy::{Branch, DialogCookie, Forward, NextHop, RoutePlan, Target, forward_request};
 use crate::transport::{CertificateName, Protocol};
 
@@ -208,7 +208,7 @@ impl Engine {
 
 /// Whether the Request-URI asks for TLS on every hop.
 pub(super) fn is_sips(request: &Message) -> bool {
-    Uri::parse(request.request_uri()).is_ok_and(|uri| uri.scheme == Scheme::Sips)
+    request.uri().is_some_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// Methods whose 2xx may establish a dialog, beside INVITE (RFC 6665, RFC 3515).

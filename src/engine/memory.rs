@@ -1,11 +1,11 @@
 //! What the engine remembers of callers and agents between calls, for the rules: bounded, and plain data.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::presence::AgentId;
 use crate::routing::{Directory, Load};
@@ -22,7 +22,9 @@ const ENTRIES_PER_CALLER: usize = 4;
 /// Who called when, who talked with them last, and how much each agent has had.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
-    callers: BTreeMap<Arc<str>, Caller>,
+    /// There are many, and each call asks for one several times.
+    #[serde(serialize_with = "in_order")]
+    callers: HashMap<Arc<str>, Caller>,
     /// Every call in its order, so that the longest silent caller gives way.
     line: VecDeque<(Timestamp, Arc<str>)>,
     loads: BTreeMap<AgentId, Load>,
@@ -41,10 +43,8 @@ struct Caller {
 impl Memory {
     /// Somebody calls. At most `limit` callers are remembered.
     pub fn called(&mut self, e164: &str, at: Timestamp, limit: usize) {
-        let key = match self.callers.get_key_value(e164) {
-            Some((key, _)) => Arc::clone(key),
-            None => Arc::from(e164),
-        };
+        let known = self.callers.get_key_value(e164).map(|(key, _)| Arc::clone(key));
+        let key = known.unwrap_or_else(|| Arc::from(e164));
         let caller = self.callers.entry(Arc::clone(&key)).or_default();
         if caller.calls.len() >= CALLS {
             caller.calls.remove(0);
@@ -80,7 +80,7 @@ impl Memory {
     pub fn offered(&mut self, agent: &AgentId) {
         self.offers += 1;
         let offers = self.offers;
-        self.load_of(agent).offered = offers;
+        self.change_load(agent, |load| load.offered = offers);
     }
 
     /// The agent answered a call on this day; a new day begins with nothing.
@@ -89,7 +89,7 @@ impl Memory {
             self.day = Some(day);
             self.loads.values_mut().for_each(|load| load.answered = 0);
         }
-        self.load_of(agent).answered += 1;
+        self.change_load(agent, |load| load.answered += 1);
     }
 
     /// How much each agent has had.
@@ -132,11 +132,11 @@ impl Memory {
         self.forget(now, limit);
     }
 
-    fn load_of(&mut self, agent: &AgentId) -> &mut Load {
-        if !self.loads.contains_key(agent) {
-            self.loads.insert(agent.clone(), Load::default());
+    fn change_load(&mut self, agent: &AgentId, change: impl FnOnce(&mut Load)) {
+        match self.loads.get_mut(agent) {
+            Some(load) => change(load),
+            None => change(self.loads.entry(agent.clone()).or_default()),
         }
-        self.loads.entry(agent.clone()).or_default()
     }
 
     fn forget(&mut self, now: Timestamp, limit: usize) {
@@ -154,6 +154,11 @@ impl Memory {
             self.line.pop_front();
         }
     }
+}
+
+/// A hash table has no order of its own that may be seen.
+fn in_order<S: Serializer>(callers: &HashMap<Arc<str>, Caller>, serializer: S) -> Result<S::Ok, S::Error> {
+    callers.iter().collect::<BTreeMap<_, _>>().serialize(serializer)
 }
 
 #[cfg(test)]

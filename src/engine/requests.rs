@@ -164,7 +164,7 @@ impl Engine {
                 return;
             }
         }
-        let hop = self.hop_of(plan.next_uri());
+        let hop = self.hop_by(&plan, &message);
         let rewrite = Rewrite::of(&plan);
         let context = self.open_context(server, message, peer, Purpose::InDialog(call));
         self.start_branch(context, Aim::Dialog, [hop].into(), rewrite);
@@ -239,12 +239,23 @@ impl Engine {
     }
 
     pub(super) fn hop_of(&self, uri: &[u8]) -> NextHop {
-        let Ok(uri) = Uri::parse(uri) else { return NextHop::Unroutable };
+        Uri::parse(uri).map_or(NextHop::Unroutable, |uri| self.hop_to(&uri))
+    }
+
+    /// The next hop of a request whose Route was read.
+    fn hop_by(&self, plan: &RoutePlan, message: &Message) -> NextHop {
+        match message.uri().filter(|_| plan.keeps_request_uri()) {
+            Some(uri) => self.hop_to(&uri),
+            None => self.hop_of(plan.next_uri()),
+        }
+    }
+
+    fn hop_to(&self, uri: &Uri<'_>) -> NextHop {
         // Never back to ourselves, under any name: a request that names us and no call of ours goes nowhere.
-        if self.own.is_own(&uri) {
+        if self.own.is_own(uri) {
             return NextHop::Unroutable;
         }
-        let hop = next_hop(&uri);
+        let hop = next_hop(uri);
         match hop {
             NextHop::Address(target) if self.own.is_address(target.remote) => NextHop::Unroutable,
             NextHop::Address(_) | NextHop::Name { .. } | NextHop::Unroutable => hop,
@@ -326,13 +337,13 @@ impl Engine {
         {
             return self.note_refused(Refused::Ack, source);
         }
-        let hop = self.hop_of(plan.next_uri());
+        let hop = self.hop_by(&plan, &message);
         self.forward_ack(peer, message, &plan, hop);
     }
 
     /// Whether the OPTIONS is for the proxy itself: our address, no user part (RFC 3261 §11).
     fn is_for_us(&self, message: &Message) -> bool {
-        Uri::parse(message.request_uri()).is_ok_and(|uri| uri.user.is_none() && self.own.is_own(&uri))
+        message.uri().is_some_and(|uri| uri.user.is_none() && self.own.is_own(&uri))
     }
 
     /// Whether this Via value is ours and says that the request has been here on the same way (RFC 5393

@@ -14,7 +14,7 @@ use super::call::Phase;
 use super::names::NameKey;
 use super::tables::CallKey;
 use crate::identity::Caller;
-use crate::message::{Header, Message, Via};
+use crate::message::{Header, Message};
 use crate::proxy::{Branch, NextHop};
 
 /// How often a request may have been here, each time on another way.
@@ -32,8 +32,15 @@ pub(super) type Rounds = VecDeque<CallKey>;
 impl Engine {
     /// Whether the request carries more Vias of ours than a sound network causes.
     pub(super) fn has_spiralled(&self, message: &Message) -> bool {
-        let branches = message.values(Header::Via).filter_map(|value| Via::parse(value.bytes).ok()?.branch());
-        branches.filter(|branch| Branch::verify(branch, &self.secret).is_some()).take(SPIRALS + 1).count()
+        // Hardly any request has come so far.
+        if message.values(Header::Via).nth(SPIRALS).is_none() {
+            return false;
+        }
+        message
+            .branches()
+            .filter(|branch| Branch::verify(branch, &self.secret).is_some())
+            .take(SPIRALS + 1)
+            .count()
             > SPIRALS
     }
 

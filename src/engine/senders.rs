@@ -11,7 +11,7 @@ use super::settings::Auth;
 use super::tables::ServerKey;
 use crate::message::{Edit, Header, Message, Method, NameAddr, Reply, Uri, response};
 use crate::proxy::digest::{Credentials, Guesser, NonceFault, Nonces, challenge, realm_of};
-use crate::proxy::plan_route;
+use crate::proxy::{Secret, plan_route};
 use crate::transaction::TransactionKey;
 use crate::transport::{Flow, Protocol};
 
@@ -113,7 +113,8 @@ impl Engine {
 
     /// Whether the ACK is that of a response which we made without a transaction: it bears our tag.
     pub(super) fn acknowledges_refusal(&self, message: &Message) -> bool {
-        message.to_tag() == Some(self.tag_for(message).as_bytes())
+        let is_it = |tag: &[u8]| tag.len() == Secret::TO_TAG && tag == self.tag_for(message).as_bytes();
+        message.to_tag().is_some_and(is_it)
     }
 
     /// RFC 7616 §3.4.6: are these the credentials of a peer, for this request, for the first time?

@@ -101,19 +101,19 @@ pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
 impl Head {
     fn push(&mut self, bytes: &[u8], line: Span, next: usize) {
         let content = line.of(bytes);
-        // Nearly every name is a token with its colon at once behind it.
-        let token = text::skip_token(content, 0);
-        let plain = token > 0 && content.get(token) == Some(&b':');
-        let colon = if plain { Some(token) } else { memchr::memchr(b':', content) };
-        let name = content[..colon.unwrap_or(0)].trim_ascii_end();
+        let colon = text::find_near(content, 0, b':');
+        let name = &content[..colon.unwrap_or(0)];
+        // Nearly every name has its colon at once behind it.
+        let name = if name.last().is_some_and(|last| *last > b' ') { name } else { name.trim_ascii_end() };
+        let header = Header::of(name);
         if colon.is_none() {
             self.flaw.get_or_insert("a header line without a colon");
-        } else if !plain && !is_name(name) {
+        } else if header == Header::Other && !is_name(name) {
             self.flaw.get_or_insert("a header name that is no token");
         }
         let value_at = line.start + colon.map_or(0, |colon| offset(colon) + 1);
         self.lines.push(Line {
-            header: Header::of(name),
+            header,
             start: line.start,
             name_end: line.start + offset(name.len()),
             value: Span { start: value_at, end: line.end },

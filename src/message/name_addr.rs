@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::Malformed;
 use super::params::Params;
-use super::text::{is_lws, is_no_uri, skip_lws, skip_quoted, trim};
+use super::text::{find_near, find_no_uri, is_lws, skip_lws, skip_quoted, trim};
 
 /// One address value, read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +21,54 @@ pub struct NameAddr<'a> {
 impl<'a> NameAddr<'a> {
     /// Reads one value, without the commas around it.
     pub fn parse(value: &'a [u8]) -> Result<Self, Malformed> {
+        let address = Self::parse_to_params(value)?;
+        if address.params.are_well_formed() { Ok(address) } else { Err(BAD_PARAMETER) }
+    }
+
+    /// Reads one value as [`Self::parse`] does, for the sake of its tags alone: its parameters are gone
+    /// through once.
+    pub(super) fn tags(value: &'a [u8]) -> Result<Tags<'a>, Malformed> {
+        let mut tags = Tags::None;
+        for param in Self::parse_to_params(value)?.params.iter_strict() {
+            let (name, value) = param.ok_or(BAD_PARAMETER)?;
+            if name.len() == 3 && name.eq_ignore_ascii_case(b"tag") {
+                tags = if tags == Tags::None { Tags::One(value) } else { Tags::Several };
+            }
+        }
+        Ok(tags)
+    }
+
+    /// All but whether the parameters are well-formed.
+    fn parse_to_params(value: &'a [u8]) -> Result<Self, Malformed> {
         let text = trim(value);
-        let (display, open) = if text.first() == Some(&b'"') {
-            let end = skip_quoted(text, 0).ok_or(Malformed("an unterminated quote"))?;
-            (Some(&text[..end]), skip_lws(text, end))
-        } else {
-            match memchr::memchr(b'<', text) {
+        let (display, open) = match text.first() {
+            Some(b'<') => (None, 0),
+            Some(b'"') => {
+                let end = skip_quoted(text, 0).ok_or(Malformed("an unterminated quote"))?;
+                (Some(&text[..end]), skip_lws(text, end))
+            }
+            Some(_) | None => match memchr::memchr(b'<', text) {
                 None => return Self::parse_addr_spec(text),
                 Some(open) => (unquoted_display(&text[..open])?, open),
-            }
+            },
         };
         if text.get(open) != Some(&b'<') {
             return Err(Malformed("a display name without address"));
         }
-        let close = memchr::memchr(b'>', &text[open..]).ok_or(Malformed("an unterminated <"))?;
-        let uri = &text[open + 1..open + close];
-        check_uri(uri)?;
-        Ok(Self { display, uri, params: params(trim(&text[open + close + 1..]))? })
+        let close = find_no_uri(text, open + 1);
+        if text.get(close) != Some(&b'>') {
+            return Err(Malformed("an address with white space or control characters, or an unterminated <"));
+        }
+        let uri = &text[open + 1..close];
+        check_scheme(uri)?;
+        let tail = &text[close + 1..];
+        // Mostly a parameter follows at once, or nothing.
+        let tail = match tail {
+            [] => tail,
+            [b';', .., last] if *last > b' ' => tail,
+            _ => trim(tail),
+        };
+        Ok(Self { display, uri, params: Params::of(tail) })
     }
 
     /// RFC 3261 §20.10: without `<>`, a URI with a comma, a question mark or a semicolon must not be written,
@@ -49,8 +80,11 @@ impl<'a> NameAddr<'a> {
         if memchr::memchr3(b'?', b',', b'"', uri).is_some() {
             return Err(Malformed("an address that needs <>"));
         }
-        check_uri(uri)?;
-        Ok(Self { display: None, uri, params: params(tail)? })
+        if find_no_uri(uri, 0) != uri.len() {
+            return Err(Malformed("an address with white space or control characters"));
+        }
+        check_scheme(uri)?;
+        Ok(Self { display: None, uri, params: Params::of(tail) })
     }
 
     /// The display name without quotes and escapes. Octets that are no UTF-8 become U+FFFD; control
@@ -89,19 +123,24 @@ fn unquoted_display(text: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     Ok((!display.is_empty()).then_some(display))
 }
 
-fn check_uri(uri: &[u8]) -> Result<(), Malformed> {
-    if uri.iter().any(|octet| is_no_uri(*octet)) {
-        return Err(Malformed("an address with white space or control characters"));
-    }
-    match memchr::memchr(b':', uri) {
+fn check_scheme(uri: &[u8]) -> Result<(), Malformed> {
+    match find_near(uri, 0, b':') {
         Some(colon) if colon > 0 => Ok(()),
         Some(_) | None => Err(Malformed("an address without scheme")),
     }
 }
 
-fn params(text: &[u8]) -> Result<Params<'_>, Malformed> {
-    let params = Params::of(text);
-    if params.are_well_formed() { Ok(params) } else { Err(Malformed("a bad parameter behind an address")) }
+const BAD_PARAMETER: Malformed = Malformed("a bad parameter behind an address");
+
+/// The tags of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tags<'a> {
+    /// There is none.
+    None,
+    /// The one there is, perhaps without a value.
+    One(Option<&'a [u8]>),
+    /// More than one.
+    Several,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Parameters behind a semicolon: `*(SEMI generic-param)` of RFC 3261 §25.1.
 
-use super::text::{class, is_lws, skip_lws, skip_quoted, skip_token, trim};
+use super::text::{class, find_class, is_lws, skip_lws, skip_quoted, skip_token, trim};
 
 /// Parameters in their order. What is no parameter is left out; who must be strict asks
 /// [`Params::are_well_formed`].
@@ -26,6 +26,15 @@ impl<'a> Params<'a> {
         Pieces { rest: self.text }.filter_map(|piece| match piece {
             Piece::Param(name, value) => Some((name, value)),
             Piece::Empty | Piece::Junk => None,
+        })
+    }
+
+    /// As [`Self::iter`]; `None` for what is no parameter.
+    pub(super) fn iter_strict(&self) -> impl Iterator<Item = Option<(&'a [u8], Option<&'a [u8]>)>> + use<'a> {
+        Pieces { rest: self.text }.filter_map(|piece| match piece {
+            Piece::Param(name, value) => Some(Some((name, value))),
+            Piece::Empty => None,
+            Piece::Junk => Some(None),
         })
     }
 
@@ -85,16 +94,12 @@ const ENDS_VALUE: [bool; 256] = class(b" \t\r\n;\"", &[]);
 /// A parameter with its length, when it is without white space, quotes and oddities, as nearly all are;
 /// `None` when it must be read with care.
 fn plain_piece(text: &[u8]) -> Option<(Piece<'_>, usize)> {
-    let end_of = |table: &[bool; 256], from: usize| {
-        let found = text[from..].iter().position(|octet| table[usize::from(*octet)]);
-        found.map_or(text.len(), |length| from + length)
-    };
-    let name_end = end_of(&ENDS_NAME, 0);
+    let name_end = text.iter().position(|octet| ENDS_NAME[usize::from(*octet)]).unwrap_or(text.len());
     match text.get(name_end) {
         _ if name_end == 0 => None,
         None | Some(b';') => Some((Piece::Param(&text[..name_end], None), name_end)),
         Some(b'=') => {
-            let end = end_of(&ENDS_VALUE, name_end + 1);
+            let end = find_class(&ENDS_VALUE, text, name_end + 1);
             let plain = end > name_end + 1 && text.get(end).is_none_or(|octet| *octet == b';');
             plain.then(|| (Piece::Param(&text[..name_end], Some(&text[name_end + 1..end])), end))
         }
@@ -173,11 +178,7 @@ pub(super) fn strict_param(text: &[u8], at: usize) -> Option<StrictParam> {
     let value_at = skip_lws(text, equals + 1);
     let end = match text.get(value_at) {
         Some(b'"') => skip_quoted(text, value_at)?,
-        _ => {
-            let value = &text[value_at..];
-            value_at
-                + value.iter().position(|octet| ENDS_STRICT_VALUE[usize::from(*octet)]).unwrap_or(value.len())
-        }
+        _ => find_class(&ENDS_STRICT_VALUE, text, value_at),
     };
     Some(StrictParam { name_end, value: (end > value_at).then_some((value_at, end)), end })
 }

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use super::fault::{Fault, Flaw};
 use super::header::{Header, Method};
 use super::index::{Head, Line, Values, split_head};
-use super::name_addr::NameAddr;
+use super::name_addr::{NameAddr, Tags};
 use super::start_line::{self, StartLine};
 use super::text::{self, Span, decimal, is_lws, offset, skip_lws, trim};
 use super::via::{Via, ViaParts};
@@ -63,6 +63,17 @@ const ONCE: [Header; 7] = [
     Header::ContentType,
 ];
 
+/// The place of each header in [`ONCE`]; that of the others is beyond it.
+const PLACE_ONCE: [u8; Header::Other as usize + 1] = {
+    let mut places = [u8::MAX; Header::Other as usize + 1];
+    let mut place = 0;
+    while place < ONCE.len() {
+        places[ONCE[place] as usize] = place as u8;
+        place += 1;
+    }
+    places
+};
+
 fn read(bytes: &[u8], head: &Head) -> Result<Found, Flaw> {
     let start = start_line::read(bytes, head.start_line)?;
     if let Some(what) = head.flaw {
@@ -98,8 +109,8 @@ fn read(bytes: &[u8], head: &Head) -> Result<Found, Flaw> {
 fn once(lines: &[Line]) -> Result<[Option<&Line>; ONCE.len()], Flaw> {
     let mut found = [None; ONCE.len()];
     for line in lines {
-        if let Some(place) = ONCE.iter().position(|header| *header == line.header)
-            && found[place].replace(line).is_some()
+        if let Some(place) = found.get_mut(usize::from(PLACE_ONCE[line.header as usize]))
+            && place.replace(line).is_some()
         {
             return Err(Flaw::bad_request("a doubled header that may come once"));
         }
@@ -141,29 +152,23 @@ fn cseq(bytes: &[u8], line: Option<&Line>) -> Result<(u32, Span), Flaw> {
 
 fn tag(bytes: &[u8], line: Option<&Line>, missing: &'static str) -> Result<Option<Span>, Flaw> {
     let span = line.ok_or(Flaw::bad_request(missing))?.value;
-    let address = NameAddr::parse(span.of(bytes)).map_err(|malformed| Flaw::bad_request(malformed.0))?;
+    let tags = NameAddr::tags(span.of(bytes)).map_err(|malformed| Flaw::bad_request(malformed.0))?;
     // Who reads the first of two tags, and who the last, would not speak of the same dialog; and a response
     // could not be given a tag behind one that is empty.
-    let mut tags = address.params.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"tag"));
-    match (tags.next(), tags.next()) {
-        (None, _) => Ok(None),
-        (Some((_, Some(tag))), None) if is_one_word(tag) => Ok(Some(span_within(bytes, tag))),
-        (Some(_), _) => Err(Flaw::bad_request("a tag that is no word, or doubled")),
+    match tags {
+        Tags::None => Ok(None),
+        Tags::One(Some(tag)) if is_one_word(tag) => Ok(Some(Span::within(bytes, tag))),
+        Tags::One(_) | Tags::Several => Err(Flaw::bad_request("a tag that is no word, or doubled")),
     }
 }
 
 /// Wider than a token, because a tag is compared and copied only; but nothing that others would end it at.
 fn is_one_word(tag: &[u8]) -> bool {
-    let ends =
-        |octet: &u8| *octet <= b' ' || *octet == 0x7f || matches!(octet, b'"' | b';' | b',' | b'<' | b'>');
-    !tag.is_empty() && !tag.iter().any(ends)
+    !tag.is_empty() && text::find_class(&ENDS_WORD, tag, 0) == tag.len()
 }
 
-/// Where a slice of the message stands in it.
-fn span_within(bytes: &[u8], part: &[u8]) -> Span {
-    let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-    Span::new(start, start + part.len())
-}
+/// What ends a word for somebody.
+const ENDS_WORD: [bool; 256] = text::class(b"\x7f\";,<>", &[(0, b' ')]);
 
 /// RFC 3261 §20.22.
 fn max_forwards(bytes: &[u8], line: &Line) -> Result<u8, Flaw> {

@@ -3,12 +3,12 @@
 use super::fault::Flaw;
 use super::header::Method;
 use super::text::{Span, all_token, decimal};
-use super::uri::Uri;
+use super::uri::{Uri, UriParts};
 
 /// The first line of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StartLine {
-    Request { method: Method, name: Span, uri: Span },
+    Request { method: Method, name: Span, uri: Span, parts: UriParts },
     Response { status: u16, reason: Span },
 }
 
@@ -21,10 +21,10 @@ pub(super) fn is_response(line: &[u8]) -> bool {
 /// before it forwards it (RFC 4475 §3.1.2.8 to §3.1.2.10).
 pub(super) fn read(bytes: &[u8], span: Span) -> Result<StartLine, Flaw> {
     let line = span.of(bytes);
-    if is_response(line) { read_status_line(line, span) } else { read_request_line(line, span) }
+    if is_response(line) { read_status_line(line, span) } else { read_request_line(bytes, line, span) }
 }
 
-fn read_request_line(line: &[u8], span: Span) -> Result<StartLine, Flaw> {
+fn read_request_line(bytes: &[u8], line: &[u8], span: Span) -> Result<StartLine, Flaw> {
     let flaw = Flaw::bad_request("a malformed request line");
     let method_end = memchr::memchr(b' ', line).ok_or(flaw)?;
     let uri_end = memchr::memrchr(b' ', line).filter(|end| *end > method_end).ok_or(flaw)?;
@@ -44,6 +44,7 @@ fn read_request_line(line: &[u8], span: Span) -> Result<StartLine, Flaw> {
         method: Method::of(name),
         name: Span::new(at(0), at(method_end)),
         uri: Span::new(at(method_end + 1), at(uri_end)),
+        parts: UriParts::of(&parsed, bytes),
     })
 }
 

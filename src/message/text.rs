@@ -16,6 +16,15 @@ impl Span {
         Self { start: offset(start), end: offset(end) }
     }
 
+    /// Where a part of the octets stands in them; nothing stands at their beginning.
+    pub(super) fn within(bytes: &[u8], part: &[u8]) -> Self {
+        if part.is_empty() {
+            return Self::default();
+        }
+        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+        Self::new(start, start + part.len())
+    }
+
     pub(super) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start as usize..self.end as usize]
     }
@@ -70,9 +79,10 @@ const TOKEN: [bool; 256] = class(b"-.!%*_+`'~", &ALPHANUMERIC);
 /// What may not stand in a URI that stands alone: white space, control characters, angle brackets.
 const NO_URI: [bool; 256] = class(b"\x7f<>", &[(0, b' ')]);
 
-/// Whether the octet may not stand in a URI that stands alone.
-pub(super) const fn is_no_uri(octet: u8) -> bool {
-    NO_URI[octet as usize]
+/// The position of the first octet at or after `from` that may not stand in a URI that stands alone; the end
+/// of the text when all may.
+pub(super) fn find_no_uri(text: &[u8], from: usize) -> usize {
+    find_class(&NO_URI, text, from)
 }
 
 /// Whether the text is a token of at least one octet.
@@ -89,6 +99,13 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 /// The span without outer white space.
 pub(super) fn trim_span(bytes: &[u8], span: Span) -> Span {
     let text = span.of(bytes);
+    // As nearly every header line has it.
+    if let [b' ', first, .., last] = text
+        && *first > b' '
+        && *last > b' '
+    {
+        return Span { start: span.start + 1, end: span.end };
+    }
     let lead = text.iter().take_while(|octet| is_lws(**octet)).count();
     let trail = text[lead..].iter().rev().take_while(|octet| is_lws(**octet)).count();
     Span { start: span.start + offset(lead), end: span.end - offset(trail) }
@@ -102,6 +119,39 @@ pub(super) fn skip_lws(text: &[u8], at: usize) -> usize {
 /// The position behind a run of token octets that begins at `at`.
 pub(super) fn skip_token(text: &[u8], at: usize) -> usize {
     at + text[at..].iter().take_while(|octet| is_token(**octet)).count()
+}
+
+/// The position of the first octet of that class at or after `from`; the end of the text when there is none.
+/// For what is long: eight octets are looked at in one step.
+pub(super) fn find_class(class: &[bool; 256], text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        if eight.iter().fold(false, |any, octet| any | class[usize::from(*octet)]) {
+            break;
+        }
+        at += eight.len();
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    rest.iter().position(|octet| class[usize::from(*octet)]).map_or(text.len(), |length| at + length)
+}
+
+/// The position of the first such octet at or after `from`. For what is near: eight octets are looked at in
+/// one step, without what a search through a long text has to prepare.
+pub(super) fn find_near(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let mut at = from;
+    while let Some(eight) = text.get(at..)?.first_chunk::<8>() {
+        let zero_where_equal = u64::from_le_bytes(*eight) ^ (u64::from(wanted) * ONES);
+        // Of the bits that are set the lowest is right; those above it may come from a borrow.
+        let equal = zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & HIGH;
+        if equal != 0 {
+            return Some(at + equal.trailing_zeros() as usize / 8);
+        }
+        at += eight.len();
+    }
+    let rest = text.get(at..)?;
+    rest.iter().position(|octet| *octet == wanted).map(|length| at + length)
 }
 
 /// `1*DIGIT` and nothing else: no sign, no base, no blank. `None` also when it does not fit.
@@ -251,6 +301,17 @@ mod tests {
             put_address(&mut addresses, address);
             prop_assert_eq!(numbers, (number >> shift).to_string().into_bytes());
             prop_assert_eq!(addresses, address.to_string().into_bytes());
+        }
+
+        #[test]
+        fn a_search_by_eights_finds_what_a_search_by_ones_finds(text in "[ab;:\u{1}\u{80}]{0,40}", from in 0..40_usize) {
+            let text = text.as_bytes();
+            let from = from.min(text.len());
+            for wanted in [b';', b'a', 0, 1, 0x80, 0xc2] {
+                let slow = text[from..].iter().position(|octet| *octet == wanted).map(|length| from + length);
+                prop_assert_eq!(find_near(text, from, wanted), slow);
+                prop_assert_eq!(find_class(&class(&[wanted], &[]), text, from), slow.unwrap_or(text.len()));
+            }
         }
 
         #[test]

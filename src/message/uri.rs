@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Malformed;
 use super::params::Params;
-use super::text::{ALPHANUMERIC, class, ip4, ip6, is_no_uri, port};
+use super::text::{ALPHANUMERIC, Span, class, find_near, find_no_uri, ip4, ip6, port};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,25 +51,78 @@ pub struct Uri<'a> {
     pub opaque: &'a [u8],
 }
 
+/// Where the parts of a Request-URI stand in the message, so that nobody reads it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UriParts {
+    scheme: Scheme,
+    user: Option<Span>,
+    host: HostPart,
+    port: Option<u16>,
+    params: Span,
+    headers: Option<Span>,
+    opaque: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HostPart {
+    Name(Span),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+    Absent,
+}
+
+impl UriParts {
+    /// The parts of a URI that was read from these octets.
+    pub(super) fn of(uri: &Uri<'_>, bytes: &[u8]) -> Self {
+        let place = |part: &[u8]| Span::within(bytes, part);
+        Self {
+            scheme: uri.scheme,
+            user: uri.user.map(place),
+            host: match uri.host {
+                Host::Name(name) => HostPart::Name(place(name.as_bytes())),
+                Host::V4(address) => HostPart::V4(address),
+                Host::V6(address) => HostPart::V6(address),
+                Host::Absent => HostPart::Absent,
+            },
+            port: uri.port,
+            params: place(uri.params.as_bytes()),
+            headers: uri.headers.map(place),
+            opaque: place(uri.opaque),
+        }
+    }
+
+    /// The URI in these octets.
+    pub(super) fn uri<'a>(&self, bytes: &'a [u8]) -> Uri<'a> {
+        Uri {
+            scheme: self.scheme,
+            user: self.user.map(|span| span.of(bytes)),
+            host: match self.host {
+                // It was such a text when it was read.
+                HostPart::Name(span) => std::str::from_utf8(span.of(bytes)).map_or(Host::Absent, Host::Name),
+                HostPart::V4(address) => Host::V4(address),
+                HostPart::V6(address) => Host::V6(address),
+                HostPart::Absent => Host::Absent,
+            },
+            port: self.port,
+            params: Params::of(self.params.of(bytes)),
+            headers: self.headers.map(|span| span.of(bytes)),
+            opaque: self.opaque.of(bytes),
+        }
+    }
+}
+
 impl<'a> Uri<'a> {
     /// Reads a URI that stands alone: neither `<>` nor white space around or within it.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        if text.iter().any(|octet| is_no_uri(*octet)) {
-            return Err(Malformed("a URI with white space, control characters or angle brackets"));
-        }
-        let colon = memchr::memchr(b':', text).ok_or(Malformed("a URI without scheme"))?;
+        let colon = find_near(text, 0, b':').ok_or(Malformed("a URI without scheme"))?;
         let (name, opaque) = (&text[..colon], &text[colon + 1..]);
-        let scheme = match name {
-            [b's' | b'S', b'i' | b'I', b'p' | b'P'] => Scheme::Sip,
-            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S'] => Scheme::Sips,
-            [b't' | b'T', b'e' | b'E', b'l' | b'L'] => Scheme::Tel,
-            _ if is_scheme(name) => Scheme::Other,
-            _ => return Err(Malformed("a URI with a bad scheme")),
-        };
-        match scheme {
-            Scheme::Sip | Scheme::Sips => Self::parse_sip(scheme, opaque),
-            Scheme::Tel => Self::parse_tel(opaque),
-            Scheme::Other => Ok(Self::bare(scheme, opaque)),
+        match name {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P'] => Self::parse_sip(Scheme::Sip, opaque),
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S'] => Self::parse_sip(Scheme::Sips, opaque),
+            _ if find_no_uri(text, 0) != text.len() => Err(NO_URI_OCTET),
+            [b't' | b'T', b'e' | b'E', b'l' | b'L'] => Self::parse_tel(opaque),
+            _ if is_scheme(name) => Ok(Self::bare(Scheme::Other, opaque)),
+            _ => Err(Malformed("a URI with a bad scheme")),
         }
     }
 
@@ -93,15 +146,23 @@ impl<'a> Uri<'a> {
     /// RFC 3261 §19.1.1. The user part ends at the first `@`; a second one is refused, because others end it
     /// at the last.
     fn parse_sip(scheme: Scheme, opaque: &'a [u8]) -> Result<Self, Malformed> {
-        let Marks { user_end, at, host_end, params_end } = Marks::of(opaque)?;
+        let Marks { user_end, at, port_colon, host_end, params_end } = Marks::of(opaque)?;
         let user = at.map(|at| &opaque[..user_end.unwrap_or(at)]);
         if user == Some(b"") {
             return Err(Malformed("a SIP URI with an empty user part"));
         }
-        let (host, port) = host_and_port(&opaque[at.map_or(0, |at| at + 1)..host_end])?;
+        let host_at = at.map_or(0, |at| at + 1);
+        let (host, port) = match port_colon {
+            _ if opaque.get(host_at) == Some(&b'[') => host_and_port(&opaque[host_at..host_end])?,
+            None => (Host::parse(&opaque[host_at..host_end])?, None),
+            Some(colon) => {
+                let number = port(&opaque[colon + 1..host_end]).ok_or(Malformed("a bad port"))?;
+                (Host::parse(&opaque[host_at..colon])?, Some(number))
+            }
+        };
         let (params, headers) = opaque[host_end..].split_at(params_end - host_end);
         let params = Params::of(params);
-        if !params.are_well_formed() {
+        if !params.as_bytes().is_empty() && !params.are_well_formed() {
             return Err(Malformed("a SIP URI with a bad parameter"));
         }
         Ok(Self {
@@ -131,32 +192,40 @@ struct Marks {
     user_end: Option<usize>,
     /// The `@`.
     at: Option<usize>,
+    /// The first colon between host and port; within brackets it is no such colon.
+    port_colon: Option<usize>,
     /// Behind host and port.
     host_end: usize,
     /// Behind the parameters.
     params_end: usize,
 }
 
-/// What divides a SIP URI.
-const DIVIDES: [bool; 256] = class(b"@:;?", &[]);
+/// What divides a SIP URI, or may not stand in it.
+const DIVIDES: [bool; 256] = class(b"@:;?\x7f<>", &[(0, b' ')]);
+
+const NO_URI_OCTET: Malformed = Malformed("a URI with white space, control characters or angle brackets");
 
 impl Marks {
     fn of(text: &[u8]) -> Result<Self, Malformed> {
-        let (mut colon, mut at, mut host_end, mut params_end) = (None, None, None, None);
+        let (mut colon, mut user_end, mut at, mut host_end, mut params_end) = (None, None, None, None, None);
         for (place, octet) in text.iter().enumerate().filter(|(_, octet)| DIVIDES[usize::from(**octet)]) {
             match octet {
                 b'@' if at.is_some() => return Err(Malformed("a SIP URI with two @")),
                 // What came before was the user's.
-                b'@' => (at, host_end, params_end) = (Some(place), None, None),
-                b':' if at.is_none() => _ = colon.get_or_insert(place),
+                b'@' => {
+                    (user_end, at) = (colon, Some(place));
+                    (colon, host_end, params_end) = (None, None, None);
+                }
+                b':' => _ = colon.get_or_insert(place),
                 b';' => _ = host_end.get_or_insert(place),
                 b'?' => _ = params_end.get_or_insert(place),
-                _ => {}
+                _ => return Err(NO_URI_OCTET),
             }
         }
         let params_end = params_end.unwrap_or(text.len());
         let host_end = host_end.unwrap_or(params_end).min(params_end);
-        Ok(Self { user_end: colon, at, host_end, params_end })
+        let port_colon = colon.filter(|colon| *colon < host_end);
+        Ok(Self { user_end, at, port_colon, host_end, params_end })
     }
 }
 
@@ -245,6 +314,7 @@ mod tests {
             if let Some(at) = at {
                 prop_assert_eq!(marks.user_end, find(&text[..at], b":"));
             }
+            prop_assert_eq!(marks.port_colon, find(&text[rest..host_end], b":").map(|length| rest + length));
         }
     }
 
@@ -258,6 +328,22 @@ mod tests {
         assert_eq!(uri.params.get("transport"), Some(Some(&b"tcp"[..])));
         assert!(uri.params.has("lr"));
         assert_eq!(uri.headers, Some(&b"Subject=x"[..]));
+    }
+
+    #[test]
+    fn a_uri_is_found_again_by_the_places_of_its_parts() {
+        for text in [
+            &b"sips:alice:secret@[2001:db8::10]:5070;lr;transport=tcp?Subject=x"[..],
+            b"sip:0312345678@pbx.example.jp",
+            b"sip:192.0.2.1:5060;lr",
+            b"tel:+81-3-1234-5678;phone-context=x",
+            b"soap.beep://192.0.2.103:3002",
+            b"x:",
+        ] {
+            let bytes = [b"INVITE ", text, b" SIP/2.0\r\n"].concat();
+            let uri = Uri::parse(&bytes[7..7 + text.len()]).unwrap();
+            assert_eq!(UriParts::of(&uri, &bytes).uri(&bytes), uri, "{}", String::from_utf8_lossy(text));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::parse::{self, Found};
 use super::stamp;
 use super::start_line::StartLine;
 use super::text::Span;
+use super::uri::Uri;
 use super::via::Via;
 
 /// What is accepted at most (`[sip.limits]`).
@@ -124,6 +125,20 @@ impl Message {
     /// The Request-URI as written; empty for a response.
     pub fn request_uri(&self) -> &[u8] {
         self.request_uri_span().of(&self.bytes)
+    }
+
+    /// The Request-URI, which was read with the message; `None` for a response.
+    pub fn uri(&self) -> Option<Uri<'_>> {
+        match self.found.start {
+            StartLine::Request { parts, .. } => Some(parts.uri(&self.bytes)),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The branches of all Vias that have one and can be read, topmost first.
+    pub fn branches(&self) -> impl Iterator<Item = &[u8]> {
+        let below = self.values(Header::Via).skip(1).filter_map(|value| Via::parse(value.bytes).ok());
+        std::iter::once(self.top_via()).chain(below).filter_map(|via| via.branch())
     }
 
     /// The value of the first line of that header, without outer white space; folds stay. `None` for

@@ -23,7 +23,7 @@ impl DialogCookie {
         write_hex(&mut text[..16], (self.call >> 64) as u64);
         write_hex(&mut text[16..32], self.call as u64);
         write_hex(&mut text[32..], self.proof(secret, call_id, inviting_tag));
-        text.iter().copied().map(char::from).collect()
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
 
     /// Reads the cookie of a request within the dialog; `None` when it belongs to another dialog, was cut or

@@ -60,8 +60,8 @@ impl Own {
             return false;
         }
         let tls = |value: &[u8]| value.eq_ignore_ascii_case(b"tls");
-        let secure = uri.scheme == Scheme::Sips || uri.params.get("transport").flatten().is_some_and(tls);
-        let port = uri.port.unwrap_or(if secure { 5061 } else { 5060 });
+        let secure = || uri.scheme == Scheme::Sips || uri.params.get("transport").flatten().is_some_and(tls);
+        let port = uri.port.unwrap_or_else(|| if secure() { 5061 } else { 5060 });
         match uri.host {
             Host::Name(host) => {
                 self.names.iter().any(|name| self.has(name, port) && name.host.eq_ignore_ascii_case(host))

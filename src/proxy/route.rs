@@ -27,6 +27,11 @@ impl RoutePlan {
     pub fn next_uri(&self) -> &[u8] {
         self.next_route.as_ref().unwrap_or(&self.effective_uri)
     }
+
+    /// Whether that is the Request-URI as it came.
+    pub fn keeps_request_uri(&self) -> bool {
+        self.next_route.is_none() && self.request_uri.is_none()
+    }
 }
 
 /// Reads the Route headers; `None` when a value is no name-addr with a SIP URI.
@@ -40,7 +45,7 @@ pub fn plan_route(request: &Message, own: &Own) -> Option<RoutePlan> {
     }
     // "If the Request-URI contains a value this proxy previously placed into a Record-Route header field, the
     // proxy MUST replace the Request-URI in the request with the last value from the Route header field".
-    let there = Uri::parse(request.request_uri()).ok().filter(|uri| own.is_own(uri));
+    let there = request.uri().filter(|uri| own.is_own(uri));
     if let Some(cookie) = there.as_ref().and_then(cookie_in) {
         plan.cookie = Some(own_bytes(request, cookie));
         let (last, _) = routes.pop()?;

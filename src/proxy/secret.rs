@@ -7,6 +7,8 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 
+use super::branch::write_hex;
+
 /// What an identifier is for; two purposes never share a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -29,6 +31,9 @@ pub(super) enum Purpose {
 pub struct Secret([u8; 16]);
 
 impl Secret {
+    /// How long a To-tag of ours is.
+    pub const TO_TAG: usize = 16;
+
     /// Takes the key; it comes from the operating system's random source, through the composition root.
     pub const fn new(key: [u8; 16]) -> Self {
         Self(key)
@@ -37,7 +42,9 @@ impl Secret {
     /// A To-tag for responses that we make to the request with this identity; the same request gets the same
     /// tag.
     pub fn to_tag(&self, call_id: &[u8], from_tag: &[u8], branch: &[u8]) -> String {
-        format!("{:016x}", self.mac(Purpose::Tag, &[call_id, from_tag, branch]))
+        let mut text = [0; Self::TO_TAG];
+        write_hex(&mut text, self.mac(Purpose::Tag, &[call_id, from_tag, branch]));
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
 
     /// A hash of who somebody is, for tables of fixed size: nobody outside can choose whose place they share.

@@ -2,7 +2,7 @@
 //! when the message was read.
 
 use super::own::Own;
-use crate::message::{Header, Message, Method, Scheme, Uri, Via};
+use crate::message::{Header, Message, Method, Scheme};
 
 /// Option tags that a 420 names at most.
 const TAGS_NAMED: usize = 16;
@@ -28,10 +28,10 @@ pub fn validate(request: &Message, own: &Own, is_loop: &dyn Fn(&[u8]) -> bool) -
 /// Item 2: "If the Request-URI has a URI whose scheme is not understood by the proxy, the proxy SHOULD reject
 /// the request with a 416".
 fn check_scheme(request: &Message) -> Result<(), Rejection> {
-    match Uri::parse(request.request_uri()).map(|uri| uri.scheme) {
-        Ok(Scheme::Sip | Scheme::Sips | Scheme::Tel) => Ok(()),
-        Ok(Scheme::Other) => Err(refuse(416)),
-        Err(_) => Err(refuse(400)),
+    match request.uri().map(|uri| uri.scheme) {
+        Some(Scheme::Sip | Scheme::Sips | Scheme::Tel) => Ok(()),
+        Some(Scheme::Other) => Err(refuse(416)),
+        None => Err(refuse(400)),
     }
 }
 
@@ -41,19 +41,14 @@ fn check_max_forwards(request: &Message, own: &Own) -> Result<(), Rejection> {
         return Ok(());
     }
     let ours = request.method() == Method::Options
-        && Uri::parse(request.request_uri()).is_ok_and(|uri| uri.user.is_none() && own.is_own(&uri));
+        && request.uri().is_some_and(|uri| uri.user.is_none() && own.is_own(&uri));
     if ours { Ok(()) } else { Err(refuse(483)) }
 }
 
 /// Item 4, mandatory where requests may fork (RFC 5393 §4.2): our own Via with the same hash is a loop, with
 /// another one a spiral.
 fn check_loop(request: &Message, is_loop: &dyn Fn(&[u8]) -> bool) -> Result<(), Rejection> {
-    let looped = request
-        .values(Header::Via)
-        .filter_map(|value| Via::parse(value.bytes).ok())
-        .filter_map(|via| via.branch())
-        .any(is_loop);
-    if looped { Err(refuse(482)) } else { Ok(()) }
+    if request.branches().any(is_loop) { Err(refuse(482)) } else { Ok(()) }
 }
 
 /// Item 5: we understand no option tag that a proxy would have to.

@@ -17,6 +17,18 @@ pub struct CallFilter {
     pub customer: Option<CustomerId>,
 }
 
+/// One constant text per filter: none, agent, customer, both. Each goes by an index that ends with the moment.
+pub(super) const LIST_STATEMENTS: [&str; 4] = [
+    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) \
+     ORDER BY started_at DESC, id DESC LIMIT ?3",
+    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND agent = ?4 \
+     ORDER BY started_at DESC, id DESC LIMIT ?3",
+    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND customer = ?5 \
+     ORDER BY started_at DESC, id DESC LIMIT ?3",
+    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND agent = ?4 \
+     AND customer = ?5 ORDER BY started_at DESC, id DESC LIMIT ?3",
+];
+
 /// Rows of one statement: few sizes, so that each statement is prepared once.
 const CHUNKS: [usize; 3] = [64, 8, 1];
 
@@ -105,26 +117,13 @@ impl Storage {
         let limit = page::bounded(limit);
         let agent = filter.agent.as_ref().map(AgentId::as_str);
         let customer = filter.customer.as_ref().map(CustomerId::as_str);
-        // One constant text per filter, each with an index of its own.
-        let query = match (agent, customer) {
-            (None, None) => sqlx::query_as(
-                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) \
-                 ORDER BY started_at DESC, id DESC LIMIT ?3",
-            ),
-            (Some(_), None) => sqlx::query_as(
-                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND agent = ?4 \
-                 ORDER BY started_at DESC, id DESC LIMIT ?3",
-            ),
-            (None, Some(_)) => sqlx::query_as(
-                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND \
-                 customer = ?5 \
-                 ORDER BY started_at DESC, id DESC LIMIT ?3",
-            ),
-            (Some(_), Some(_)) => sqlx::query_as(
-                "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND agent = ?4 \
-                 AND customer = ?5 ORDER BY started_at DESC, id DESC LIMIT ?3",
-            ),
-        };
+        let [all, by_agent, by_customer, by_both] = LIST_STATEMENTS;
+        let query = sqlx::query_as(match (agent, customer) {
+            (None, None) => all,
+            (Some(_), None) => by_agent,
+            (None, Some(_)) => by_customer,
+            (Some(_), Some(_)) => by_both,
+        });
         let query = query.bind(&cursor.at).bind(&cursor.key).bind(limit + 1).bind(agent).bind(customer);
         self.records(query, limit).await
     }

@@ -191,6 +191,22 @@ async fn a_lookup_goes_by_indexes_only() {
 }
 
 #[tokio::test]
+async fn a_list_of_calls_goes_by_an_index_in_the_order_of_time() {
+    let house = House::new().await;
+    let mut stranger = house.stranger().await;
+    let starts =
+        ["calls_started (started_at<?)", "calls_agent (agent=? AND", "calls_customer (customer=? AND"];
+    for (statement, start) in call::LIST_STATEMENTS.into_iter().zip(starts) {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let rows = sqlx::query(explained).fetch_all(&mut stranger).await.expect("a plan");
+        let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+        assert!(plan[0].starts_with(&format!("SEARCH calls USING INDEX {start}")), "{plan:?}");
+        // Calls of the same moment are all that is sorted.
+        assert!(!plan.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY"), "{plan:?}");
+    }
+}
+
+#[tokio::test]
 async fn m022_notices_come_loudest_first_then_newest() {
     let house = House::with_customers().await;
     let mut stranger = house.stranger().await;

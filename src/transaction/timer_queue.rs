@@ -1,11 +1,13 @@
 //! The timers of every machine (RFC 3261 §17) in one queue.
 //!
-//! Most timers are cancelled and never fire. So cancelling only empties a slab entry; what is left in the
-//! heap is thrown away when it comes to the top, or all at once when more than half of the heap is such
-//! remains.
+//! Most timers are cancelled and never fire. So cancelling only empties a slab entry; what is left of it is
+//! thrown away when its turn comes, or all at once when more than half of all there is are such remains.
+//!
+//! Most timers are also far away, half a minute often. They lie unsorted in a shelf for each second, until
+//! nothing nearer is left; only then they are sorted, and those that were cancelled meanwhile never are.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use serde::{Deserialize, Serialize};
 use slab::Slab;
@@ -14,6 +16,9 @@ use crate::clock::Moment;
 
 /// Remains or empty places that are not worth the trouble.
 const SWEEP_ABOVE: usize = 64;
+
+/// What lies in one shelf, in microseconds.
+const SHELF: u64 = 1_000_000;
 
 /// Names one timer. An id whose timer fired or was cancelled never names another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,7 +31,13 @@ pub struct TimerId {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TimerQueue<T> {
     entries: Slab<Entry<T>>,
+    /// All that is due before `sorted_until`; its top is a running timer whenever one runs.
     heap: BinaryHeap<Reverse<Due>>,
+    sorted_until: Moment,
+    /// All that is due later, by which of the seconds.
+    shelves: BTreeMap<u64, Vec<Due>>,
+    /// How many lie in shelves, remains included.
+    shelved: usize,
     next_sequence: u64,
     /// How many entries were emptied since the slab was last asked to give memory back.
     emptied: usize,
@@ -55,7 +66,15 @@ impl<T> Default for TimerQueue<T> {
 impl<T> TimerQueue<T> {
     /// No timers.
     pub const fn new() -> Self {
-        Self { entries: Slab::new(), heap: BinaryHeap::new(), next_sequence: 0, emptied: 0 }
+        Self {
+            entries: Slab::new(),
+            heap: BinaryHeap::new(),
+            sorted_until: Moment::ZERO,
+            shelves: BTreeMap::new(),
+            shelved: 0,
+            next_sequence: 0,
+            emptied: 0,
+        }
     }
 
     /// Runs a timer until `at`. Constant time on average for timers that are later than most.
@@ -64,7 +83,14 @@ impl<T> TimerQueue<T> {
         self.next_sequence += 1;
         let index = u32::try_from(self.entries.insert(Entry { sequence, value }))
             .expect("four thousand million timers do not fit into memory");
-        self.heap.push(Reverse(Due { at, sequence, index }));
+        let due = Due { at, sequence, index };
+        if at < self.sorted_until {
+            self.heap.push(Reverse(due));
+        } else {
+            self.shelves.entry(at.as_micros() / SHELF).or_default().push(due);
+            self.shelved += 1;
+            self.drop_remains_at_the_top();
+        }
         TimerId { index, sequence }
     }
 
@@ -120,18 +146,26 @@ impl<T> TimerQueue<T> {
 
     /// Keeps the promise on which `next` and `pop_due` rest.
     fn drop_remains_at_the_top(&mut self) {
-        while let Some(Reverse(due)) = self.heap.peek() {
-            if runs(&self.entries, due.index, due.sequence) {
-                return;
+        loop {
+            while let Some(Reverse(due)) = self.heap.peek() {
+                if runs(&self.entries, due.index, due.sequence) {
+                    return;
+                }
+                self.heap.pop();
             }
-            self.heap.pop();
+            let Some((second, shelf)) = self.shelves.pop_first() else { return };
+            self.shelved -= shelf.len();
+            self.sorted_until = Moment::from_micros((second + 1).saturating_mul(SHELF));
+            let entries = &self.entries;
+            let running = shelf.into_iter().filter(|due| runs(entries, due.index, due.sequence));
+            self.heap.extend(running.map(Reverse));
         }
     }
 
     /// Throws all remains away when they are the larger part, and gives memory back. It pays for itself
     /// with the cancels before it.
     fn sweep(&mut self) {
-        let remains = self.heap.len() - self.entries.len();
+        let remains = self.heap.len() + self.shelved - self.entries.len();
         if remains <= SWEEP_ABOVE || remains <= self.entries.len() {
             return;
         }
@@ -140,6 +174,15 @@ impl<T> TimerQueue<T> {
         if self.heap.len() < self.heap.capacity() / 4 {
             self.heap.shrink_to(self.heap.len() * 2);
         }
+        self.shelved = 0;
+        self.shelves.retain(|_, shelf| {
+            shelf.retain(|due| runs(entries, due.index, due.sequence));
+            if shelf.len() < shelf.capacity() / 4 {
+                shelf.shrink_to(shelf.len() * 2);
+            }
+            self.shelved += shelf.len();
+            !shelf.is_empty()
+        });
     }
 }
 
@@ -200,7 +243,8 @@ mod tests {
             assert!(queue.cancel(id).is_some());
         }
         assert_eq!(queue.len(), 1);
-        assert!(queue.heap.capacity() < 1_000, "{}", queue.heap.capacity());
+        let shelved: usize = queue.shelves.values().map(Vec::capacity).sum();
+        assert!(queue.heap.capacity() + shelved < 1_000, "{} {shelved}", queue.heap.capacity());
         assert!(queue.entries.capacity() < 1_000, "{}", queue.entries.capacity());
         assert_eq!(queue.cancel(kept), Some(0));
     }
@@ -212,7 +256,9 @@ mod tests {
             let id = queue.insert(at(n) + Duration::from_secs(32), n);
             queue.cancel(id);
         }
-        assert!(queue.heap.len() <= SWEEP_ABOVE + 1);
+        let shelved: usize = queue.shelves.values().map(Vec::len).sum();
+        assert_eq!(shelved, queue.shelved);
+        assert!(queue.heap.len() + shelved <= SWEEP_ABOVE + 1);
     }
 
     #[derive(Clone, Debug)]
@@ -241,6 +287,8 @@ mod tests {
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Insert(after) => {
+                        // Some of them seconds away.
+                        let after = if after % 3 == 0 { after * 4_000 } else { after };
                         let id = queue.insert(at(now + after), number);
                         model.insert((at(now + after), id.sequence), number);
                         ids.push((at(now + after), id));
@@ -251,7 +299,7 @@ mod tests {
                     }
                     Step::Cancel(_) => {}
                     Step::Advance(by) => {
-                        now += by;
+                        now += if by % 7 == 0 { by * 20_000 } else { by };
                         while let Some((moment, value)) = queue.pop_due(at(now)) {
                             let expected = model.pop_first().map(|((at, _), value)| (at, value));
                             prop_assert_eq!(Some((moment, value)), expected);

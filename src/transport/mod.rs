@@ -5,6 +5,7 @@
 //! task. Framing is pure.
 
 mod accept;
+mod batch;
 #[cfg(test)]
 #[path = "../../tests/support/certificates.rs"]
 mod certificates;

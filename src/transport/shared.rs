@@ -146,8 +146,25 @@ impl Shared {
         if !self.arrivals.borrow().is_empty() {
             return Poll::Ready(());
         }
-        *self.driver.borrow_mut() = Some(context.waker().clone());
+        let mut driver = self.driver.borrow_mut();
+        if !driver.as_ref().is_some_and(|driver| driver.will_wake(context.waker())) {
+            *driver = Some(context.waker().clone());
+        }
         Poll::Pending
+    }
+
+    /// Counts a message that was sent, or was not.
+    pub(super) fn note_sent(
+        &self,
+        token: Option<u64>,
+        protocol: Protocol,
+        remote: SocketAddr,
+        result: Result<(), SendFailure>,
+    ) {
+        match result {
+            Ok(()) => self.count(|counts| counts.sent += 1),
+            Err(why) => self.send_failed(token, protocol, remote, why),
+        }
     }
 
     /// Counts a message that was not sent, and tells the driver if it wants to know.

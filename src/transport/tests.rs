@@ -89,6 +89,33 @@ fn a_datagram_comes_with_its_flow_and_is_answered_along_it() {
 }
 
 #[test]
+fn datagrams_go_together_in_their_order_and_one_that_cannot_go_holds_up_none() {
+    run(async {
+        let settings = TransportSettings { message_bytes: 100_000, ..Default::default() };
+        let (mut caller, mut callee) = (bound(&settings), bound(&settings));
+        let names: Vec<String> = (0..20).map(|number| format!("a{number}")).collect();
+        for (number, name) in names.iter().enumerate() {
+            if number == 3 {
+                let large = Bytes::from(vec![b'x'; 65_508]);
+                caller.put(to(Protocol::Udp, udp_of(&callee), large, 7));
+            }
+            caller.put(to(Protocol::Udp, udp_of(&callee), request(name), 1));
+        }
+        caller.flush();
+        for name in &names {
+            assert_eq!(message(&mut callee).await.1, request(name));
+        }
+        let Arrival::SendFailed { token: 7, why: SendFailure::TooLarge, .. } = caller.next().await else {
+            panic!("the large one must have failed");
+        };
+        assert_eq!(
+            (caller.gauges().sent, caller.gauges().send_failed, callee.gauges().received),
+            (20, 1, 20)
+        );
+    });
+}
+
+#[test]
 fn n37_n46_noise_is_dropped_and_counted_and_a_long_datagram_is_unusable() {
     run(async {
         let mut transports = bound(&TransportSettings { message_bytes: 100, ..Default::default() });

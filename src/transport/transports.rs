@@ -42,7 +42,6 @@ pub struct Transports {
     shared: Rc<Shared>,
     udp: Vec<UdpListener>,
     listening: Vec<ListenAddress>,
-    buffer: Box<[u8]>,
     streams_first: bool,
     next_udp: usize,
 }
@@ -88,8 +87,7 @@ impl Transports {
         for (protocol, listener) in streams {
             shared.spawn(accept(Rc::clone(&shared), protocol, listener));
         }
-        let buffer = vec![0; settings.message_bytes + 1].into_boxed_slice();
-        Ok(Self { shared, udp, listening, buffer, streams_first: false, next_udp: 0 })
+        Ok(Self { shared, udp, listening, streams_first: false, next_udp: 0 })
     }
 
     /// Who may connect from now on; everyone else is closed at once. Open connections stay.
@@ -149,15 +147,25 @@ impl Transports {
     /// Sends, or puts into a connection's queue, without waiting. A message with a token that is not handed
     /// to the network comes back as [`Arrival::SendFailed`], never from inside this call.
     pub fn send(&mut self, outgoing: Outgoing) {
+        self.put(outgoing);
+        self.flush();
+    }
+
+    /// As [`Self::send`], but datagrams may stay here until [`Self::flush`], which must follow soon.
+    pub fn put(&mut self, outgoing: Outgoing) {
         let (protocol, remote, token) = (outgoing.protocol, outgoing.remote, outgoing.token);
         let result = match protocol {
-            Protocol::Udp => self.send_datagram(outgoing.local, remote, &outgoing.bytes),
+            Protocol::Udp => return self.put_datagram(outgoing),
             Protocol::Tcp => self.send_on_stream(Outgoing { server_name: None, ..outgoing }),
             Protocol::Tls => self.send_on_stream(outgoing),
         };
-        match result {
-            Ok(()) => self.shared.count(|counts| counts.sent += 1),
-            Err(why) => self.shared.send_failed(token, protocol, remote, why),
+        self.shared.note_sent(token, protocol, remote, result);
+    }
+
+    /// Gives the datagrams that were put here to the kernel.
+    pub fn flush(&mut self) {
+        for listener in &mut self.udp {
+            flush(&self.shared, listener);
         }
     }
 
@@ -180,6 +188,9 @@ impl Transports {
             return Poll::Ready(());
         }
         for listener in &self.udp {
+            if listener.has_received() {
+                return Poll::Ready(());
+            }
             if listener.socket.poll_recv_ready(context).is_ready() {
                 return Poll::Ready(());
             }
@@ -194,7 +205,7 @@ impl Transports {
             let index = self.next_udp % self.udp.len();
             self.next_udp = index + 1;
             while attempts > 0 {
-                match self.udp[index].receive(&mut self.buffer) {
+                match self.udp[index].receive() {
                     Received::Arrival(arrival) => {
                         self.shared.count(|counts| match arrival {
                             Arrival::Unusable { .. } => counts.unusable += 1,
@@ -214,15 +225,21 @@ impl Transports {
         None
     }
 
-    fn send_datagram(
-        &self,
-        local: Option<SocketAddr>,
-        remote: SocketAddr,
-        bytes: &[u8],
-    ) -> Result<(), SendFailure> {
-        let named = self.udp.iter().find(|listener| Some(listener.local) == local);
-        let fitting = || self.udp.iter().find(|listener| listener.local.is_ipv4() == remote.is_ipv4());
-        named.or_else(fitting).ok_or(SendFailure::NoListener)?.send(bytes, remote)
+    fn put_datagram(&mut self, outgoing: Outgoing) {
+        let Outgoing { local, remote, bytes, token, .. } = outgoing;
+        let place =
+            self.udp.iter().position(|listener| Some(listener.local) == local).or_else(|| {
+                self.udp.iter().position(|listener| listener.local.is_ipv4() == remote.is_ipv4())
+            });
+        let listener = place.and_then(|place| self.udp.get_mut(place));
+        let Some(listener) = listener else {
+            return self.shared.send_failed(token, Protocol::Udp, remote, SendFailure::NoListener);
+        };
+        match listener.put(bytes, remote, token) {
+            Ok(false) => {}
+            Ok(true) => flush(&self.shared, listener),
+            Err(why) => self.shared.send_failed(token, Protocol::Udp, remote, why),
+        }
     }
 
     fn send_on_stream(&self, outgoing: Outgoing) -> Result<(), SendFailure> {
@@ -251,14 +268,21 @@ impl Transports {
 impl Drop for Transports {
     /// Ends every connection without a word.
     fn drop(&mut self) {
+        self.flush();
         self.shared.stop();
     }
+}
+
+fn flush(shared: &Shared, listener: &mut UdpListener) {
+    listener.flush(|datagram, result| {
+        shared.note_sent(datagram.token, Protocol::Udp, datagram.remote, result);
+    });
 }
 
 fn bind_udp(address: SocketAddr, settings: &TransportSettings) -> io::Result<UdpListener> {
     let socket = UdpSocket::from_std(socket::udp(address, settings)?)?;
     let local = socket.local_addr()?;
-    Ok(UdpListener { socket, local })
+    Ok(UdpListener::new(socket, local, settings.message_bytes))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
+use super::batch::{Inbox, Outbox, Waiting};
 use super::{Arrival, Flow, Protocol, SendFailure};
 
 /// What IPv4 and UDP headers leave of 65,535 octets.
@@ -19,6 +20,10 @@ const SEND_ATTEMPTS: u32 = 3;
 pub(super) struct UdpListener {
     pub(super) socket: UdpSocket,
     pub(super) local: SocketAddr,
+    /// Octets of the longest message and one more.
+    room: usize,
+    inbox: Inbox,
+    outbox: Outbox,
 }
 
 /// What one attempt to receive gave.
@@ -32,42 +37,70 @@ pub(super) enum Received {
 }
 
 impl UdpListener {
-    /// `buffer` is one octet longer than a message may be.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> Received {
-        match self.socket.try_recv_from(buffer) {
-            Ok((length, remote)) => self.received(buffer, length, remote),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
-            Err(_) => Received::Error,
+    /// A listener for messages of so many octets.
+    pub(super) fn new(socket: UdpSocket, local: SocketAddr, message_bytes: usize) -> Self {
+        let room = message_bytes + 1;
+        Self { socket, local, room, inbox: Inbox::new(room), outbox: Outbox::new() }
+    }
+
+    /// Whether something has been received and not been taken.
+    pub(super) fn has_received(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// The next datagram.
+    pub(super) fn receive(&mut self) -> Received {
+        if self.inbox.fill(&self.socket).is_err() {
+            return Received::Error;
+        }
+        match self.inbox.take() {
+            Some((datagram, remote)) => received(datagram, self.room, self.local, remote),
+            None => Received::Nothing,
         }
     }
 
-    fn received(&self, buffer: &[u8], length: usize, remote: SocketAddr) -> Received {
-        let datagram = &buffer[..length];
-        let lead = datagram.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
-        let message = &datagram[lead..];
-        if !message.first().is_some_and(u8::is_ascii_graphic) {
-            return Received::Dropped;
-        }
-        let flow =
-            Flow { protocol: Protocol::Udp, local: self.local, remote, connection: None, certificate: None };
-        let bytes = Bytes::copy_from_slice(message);
-        Received::Arrival(if length == buffer.len() {
-            Arrival::Unusable { flow, head: bytes, end_known: true }
-        } else {
-            Arrival::Message { flow, bytes }
-        })
-    }
-
-    /// Straight to the kernel, whose send buffer is the queue: waiting for it would only make the datagram
-    /// late.
-    pub(super) fn send(&self, bytes: &[u8], remote: SocketAddr) -> Result<(), SendFailure> {
+    /// Puts a datagram to those that go together; `true` when no other one has room.
+    pub(super) fn put(
+        &mut self,
+        bytes: Bytes,
+        remote: SocketAddr,
+        token: Option<u64>,
+    ) -> Result<bool, SendFailure> {
         if bytes.len() > LARGEST_DATAGRAM {
             return Err(SendFailure::TooLarge);
         }
+        Ok(self.outbox.put(Waiting { bytes, remote, token }))
+    }
+
+    /// Straight to the kernel, whose send buffer is the queue: waiting for it would only make a datagram
+    /// late. What became of each is told in order.
+    pub(super) fn flush(&mut self, mut told: impl FnMut(&Waiting, Result<(), SendFailure>)) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let all = self.outbox.take();
+        let mut rest = all.as_slice();
+        while let [first, others @ ..] = rest {
+            // Together, and whatever stops there is tried alone, which tells why.
+            let sent = if others.is_empty() { 0 } else { self.outbox.send(&self.socket, rest).unwrap_or(0) };
+            if sent == 0 {
+                told(first, self.send(first));
+                rest = others;
+                continue;
+            }
+            let (gone, left) = rest.split_at(sent.min(rest.len()));
+            gone.iter().for_each(|one| told(one, Ok(())));
+            rest = left;
+        }
+        self.outbox.give_back(all);
+    }
+
+    fn send(&self, datagram: &Waiting) -> Result<(), SendFailure> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let Err(error) = SockRef::from(&self.socket).send_to(bytes, &remote.into()) else {
+            let Err(error) = SockRef::from(&self.socket).send_to(&datagram.bytes, &datagram.remote.into())
+            else {
                 return Ok(());
             };
             if error.kind() == io::ErrorKind::WouldBlock {
@@ -80,4 +113,19 @@ impl UdpListener {
             }
         }
     }
+}
+
+fn received(datagram: &[u8], room: usize, local: SocketAddr, remote: SocketAddr) -> Received {
+    let lead = datagram.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+    let message = &datagram[lead..];
+    if !message.first().is_some_and(u8::is_ascii_graphic) {
+        return Received::Dropped;
+    }
+    let flow = Flow { protocol: Protocol::Udp, local, remote, connection: None, certificate: None };
+    let bytes = Bytes::copy_from_slice(message);
+    Received::Arrival(if datagram.len() == room {
+        Arrival::Unusable { flow, head: bytes, end_known: true }
+    } else {
+        Arrival::Message { flow, bytes }
+    })
 }
