@@ -265,7 +265,7 @@ mod tests {
         }
 
         #[test]
-        fn other_octets_are_no_card_or_some_card_and_end(octets in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn other_octets_are_no_card_or_some_card(octets in prop::collection::vec(any::<u8>(), 0..60)) {
             if let Some(card) = unpack(&octets) {
                 let mut again = Vec::new();
                 pack(&mut again, &card);

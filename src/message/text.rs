@@ -304,7 +304,10 @@ mod tests {
         }
 
         #[test]
-        fn a_search_by_eights_finds_what_a_search_by_ones_finds(text in "[ab;:\u{1}\u{80}]{0,40}", from in 0..40_usize) {
+        fn a_search_by_eights_finds_what_a_search_by_ones_finds(
+            text in "[ab;:\u{1}\u{80}]{0,40}",
+            from in 0..40_usize,
+        ) {
             let text = text.as_bytes();
             let from = from.min(text.len());
             for wanted in [b';', b'a', 0, 1, 0x80, 0xc2] {

@@ -17,7 +17,8 @@ pub struct CallFilter {
     pub customer: Option<CustomerId>,
 }
 
-/// One constant text per filter: none, agent, customer, both. Each goes by an index that ends with the moment.
+/// One constant text per filter: none, agent, customer, both. Each goes by an index that ends with the
+/// moment.
 pub(super) const LIST_STATEMENTS: [&str; 4] = [
     "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) \
      ORDER BY started_at DESC, id DESC LIMIT ?3",
