@@ -4,9 +4,9 @@
 use bytes::Bytes;
 
 use super::Engine;
-use super::anchor::{Brings, Side};
+use super::anchor::{Brings, Leg, Side, Wanted};
 use super::anchoring::{SDP, is_sdp};
-use super::context::{Purpose, Upstream};
+use super::context::{Context, Purpose, Upstream};
 use super::holding::{said_by_agent, said_by_caller};
 use super::tables::{BranchRef, CallKey, ContextKey, ServerKey};
 use crate::dialog::{Event, Outgoing, Session};
@@ -108,6 +108,9 @@ impl Engine {
         response: &Message,
     ) {
         let Some(context) = self.tables.contexts.get_mut(branch.context) else { return };
+        if context.upstream != Upstream::Open {
+            return;
+        }
         context.upstream = Upstream::Final(200);
         let (server, method) = (context.server, context.request.method());
         let delayed = method == Method::Invite && context.request.body().is_empty();
@@ -115,6 +118,11 @@ impl Engine {
         let Some(request) = self.tables.servers.get(server).and_then(|entry| entry.request.clone()) else {
             return;
         };
+        if self.has_left(call, side.other(), &request) {
+            // RFC 3261 §15.1.2.
+            self.respond_status(server, 487, &[]);
+            return self.settle_alone(call, side, method, delayed, response);
+        }
         let status = response.status().unwrap_or(200);
         if !matches!(method, Method::Invite | Method::Update) {
             return self.answer_carried(server, &request, status, response);
@@ -199,11 +207,18 @@ impl Engine {
         response: Option<&Message>,
     ) {
         let Some(entry) = self.tables.contexts.get_mut(context) else { return };
+        if entry.upstream != Upstream::Open {
+            return;
+        }
         let (server, method) = (entry.server, entry.request.method());
         entry.upstream = Upstream::Final(status);
+        let asked = self.tables.servers.get(server).and_then(|entry| entry.request.clone());
+        let left = asked.is_some_and(|request| self.has_left(call, side.other(), &request));
         let is_offer = matches!(method, Method::Invite | Method::Update);
         if is_offer {
             self.refuse_offer(call, side);
+        }
+        if is_offer && !left {
             self.refuse_offer(call, side.other());
         }
         let extra: Vec<(&str, &[u8])> =
@@ -219,6 +234,84 @@ impl Engine {
         if status == 481 || (status == 408 && is_offer) {
             self.say_why(call, "dialog_lost", format!("the other side of a request answered {status}"));
             self.end_anchored(call, EndReason::Lost);
+        }
+    }
+
+    /// Whether the leg that sent this request is not the one on that side any more.
+    fn has_left(&self, call: CallKey, side: Side, request: &Message) -> bool {
+        let tag = self.leg(call, side).map(|leg| &leg.dialog.local_tag()[..]);
+        tag.is_none() || tag != request.to_tag()
+    }
+
+    /// What was carried to this leg was granted when its sender had left the call: the leg is brought in
+    /// order by itself, and told where whoever came instead is.
+    fn settle_alone(&mut self, call: CallKey, side: Side, method: Method, delayed: bool, response: &Message) {
+        if !matches!(method, Method::Invite | Method::Update) {
+            return;
+        }
+        let instead = self.leg(call, side.other()).is_some();
+        let Some(leg) = self.leg_mut(call, side) else { return };
+        // Settling what is under way never clashes.
+        leg.exchange.handle(Event::Settled).ok();
+        leg.dialog.refresh_target(response);
+        if !response.body().is_empty() {
+            leg.theirs = Bytes::copy_from_slice(response.body());
+        }
+        if instead && leg.wanted.is_none() {
+            leg.wanted = Some(Wanted::Move);
+        }
+        if method == Method::Invite && !delayed {
+            leg.ack = Some((response.cseq(), None));
+            self.acknowledge_leg(call, side);
+        } else if delayed {
+            self.answer_instead(call, side, response.cseq());
+        }
+        self.set_session(call, side, Session::of_response(response));
+        self.send_wanted(call, side);
+    }
+
+    /// The offer in a 2xx of this leg is answered with what it was told last, as nobody else will answer it.
+    fn answer_instead(&mut self, call: CallKey, side: Side, cseq: u32) {
+        let Some(leg) = self.leg_mut(call, side) else { return };
+        let told = leg.told.clone();
+        leg.ack = Some((cseq, leg.own.carry(&told, &Limits::default())));
+        self.acknowledge_leg(call, side);
+    }
+
+    /// A leg leaves the call, which goes on without it. What was carried to it is refused so that it can be
+    /// asked again of whoever comes; what it asked for is over when the other leg has answered.
+    pub(super) fn uncarry(&mut self, call: CallKey, gone: &Leg) {
+        let tag = Some(&gone.dialog.local_tag()[..]);
+        let of_call = |context: &Context| match context.purpose {
+            Purpose::Carried(of, side) if of == call && context.upstream == Upstream::Open => Some(side),
+            Purpose::Carried(..)
+            | Purpose::Call(_)
+            | Purpose::InDialog(_)
+            | Purpose::Relay
+            | Purpose::Leg(_)
+            | Purpose::Own(..)
+            | Purpose::Parting => None,
+        };
+        let contexts = self.tables.contexts.iter();
+        let carried: Vec<(ContextKey, Side)> =
+            contexts.filter_map(|(key, context)| Some((key, of_call(context)?))).collect();
+        for (key, side) in carried {
+            let Some(context) = self.tables.contexts.get_mut(key) else { continue };
+            let server = context.server;
+            if context.request.from_tag() == tag {
+                let is_offer = matches!(context.request.method(), Method::Invite | Method::Update);
+                let status = if is_offer { 491 } else { 480 };
+                context.upstream = Upstream::Final(status);
+                self.respond_status(server, status, &[]);
+                if is_offer {
+                    self.refuse_offer(call, side.other());
+                }
+                self.cancel_own(key, super::legs::NO_LONGER);
+            }
+        }
+        if let Some(Brings::AnswerToOther(cseq)) = gone.unacknowledged.as_ref().map(|waiting| &waiting.brings)
+        {
+            self.answer_instead(call, Side::Caller, *cseq);
         }
     }
 

@@ -137,7 +137,7 @@ impl Engine {
         self.cancel_own(ringing.context, reason);
     }
 
-    fn cancel_own(&mut self, context: ContextKey, reason: &[u8]) {
+    pub(super) fn cancel_own(&mut self, context: ContextKey, reason: &[u8]) {
         let Some(entry) = self.tables.contexts.get_mut(context) else { return };
         entry.cancelled = true;
         let count = entry.branches.len();

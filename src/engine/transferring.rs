@@ -219,6 +219,7 @@ impl Engine {
         for handle in leg.timers() {
             self.timers.cancel(handle);
         }
+        self.uncarry(call, &leg);
         if !leg.over {
             self.end_leg(leg);
         }
