@@ -12,9 +12,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn away(world: &mut World, agent: &str, minutes: i64) {
     let until = Some(world.now.wall + jiff::SignedDuration::from_mins(minutes));
     let absence = Absence { reason: AbsenceReason::Break, until, next_start: None };
-    let status = AgentStatus::Away(absence);
-    let user = agent.to_owned();
-    world.ask(Request::SetPresence { agent: AgentId::new(agent), status, by: SetBy::Manual, user }).unwrap();
+    set(world, agent, AgentStatus::Away(absence));
+}
+
+fn set(world: &mut World, agent: &str, status: AgentStatus) {
+    let (agent, user) = (AgentId::new(agent), agent.to_owned());
+    world.ask(Request::SetPresence { agent, status, by: SetBy::Manual, user }).unwrap();
 }
 
 #[test]
@@ -44,8 +47,7 @@ fn who_comes_back_earlier_or_stays_longer_is_asked_at_the_new_time() {
     away(&mut world, "a1", 10);
     away(&mut world, "a2", 10);
     world.advance(MINUTE * 5);
-    let (agent, status) = (AgentId::new("a1"), AgentStatus::Available);
-    world.ask(Request::SetPresence { agent, status, by: SetBy::Manual, user: "a1".to_owned() }).unwrap();
+    set(&mut world, "a1", AgentStatus::Available);
     away(&mut world, "a2", 20);
     world.advance(MINUTE * 19);
     assert_eq!(world.happened(), [""; 0]);

@@ -191,14 +191,10 @@ fn offer_to(
     pool: &str,
     view: &View<'_>,
 ) -> (Action, String) {
-    let can = view.facts.background.can.at_once;
-    let mut why = format!(" of {pool} by {}: {members}", strategy.code());
-    let beside = members.beside(can);
-    for other in beside.iter().rev() {
-        why.insert_str(0, other.as_str());
-        why.insert_str(0, ", ");
-    }
-    why.insert_str(0, agent.as_str());
+    let counted = members.to_string();
+    let beside = members.beside(view.facts.background.can.at_once);
+    let rung: Vec<&str> = std::iter::once(&agent).chain(&beside).map(AgentId::as_str).collect();
+    let mut why = format!("{} of {pool} by {}: {counted}", rung.join(", "), strategy.code());
     if let (Strategy::RingAll, Some(only)) = (strategy, view.facts.background.cannot.ring_all) {
         why = format!("{why}; one at a time: {only}");
     }
