@@ -71,7 +71,8 @@ pub(super) struct Running {
     media: MediaControl,
     stop_driver: oneshot::Sender<Duration>,
     driver: std::thread::JoinHandle<()>,
-    writer: tokio::task::JoinHandle<()>,
+    /// Ends when the last record is written.
+    writer: oneshot::Receiver<()>,
     stop_http: CancellationToken,
 }
 
@@ -119,7 +120,7 @@ pub(super) async fn start(config: &Config, extras: Extras) -> Result<Running, Fa
     tokio::spawn(world::look_up(storage.clone(), lookups, world_sender.clone(), health.clone()));
     tokio::spawn(resolver::resolve(Arc::new(resolver), names, world_sender.clone()));
     let writes = world::write(storage.clone(), writes, config.database.write_queue, health.clone());
-    let writer = tokio::spawn(writes);
+    let writer = start_writer(writes)?;
     let watching = watching(config, &storage, &world_sender, directory_sender, &health);
     tokio::spawn(watching.run(version, statuses));
 
@@ -287,6 +288,22 @@ struct DriverParts {
     world: mpsc::Receiver<FromWorld>,
     media: mpsc::Receiver<MediaReport>,
     outlets: Outlets,
+}
+
+/// Starts what keeps records on its own thread, which gives way to the call path: making some thousand
+/// records ready to be written takes it tens of milliseconds.
+fn start_writer(writes: impl Future<Output = ()> + Send + 'static) -> Result<oneshot::Receiver<()>, Failure> {
+    let cannot = |error: std::io::Error| Failure::of(format!("cannot start: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(cannot)?;
+    let (done, ended) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("toritsugi-keep".to_owned());
+    let run = move || {
+        crate::storage::give_way_here();
+        runtime.block_on(writes);
+        // Nobody waits when the server was not stopped but dropped.
+        done.send(()).ok();
+    };
+    thread.spawn(run).map(|_| ended).map_err(cannot)
 }
 
 /// Starts the call path on its own thread; answers when its sockets are bound.

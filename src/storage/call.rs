@@ -1,7 +1,9 @@
 //! Records of calls and the notices that were confirmed during them.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
-use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 
 use super::page::{self, Cursor, Page};
 use super::{Storage, StorageError, words};
@@ -49,25 +51,36 @@ impl<'a> Row<'a> {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> Result<(), StorageError> {
-    let mut query =
-        QueryBuilder::<Sqlite>::new("INSERT INTO calls (id, started_at, ended_at, agent, customer, record) ");
-    query.push_values(rows, |mut values, Row { record, json }| {
-        values
-            .push_bind(record.id.as_str())
-            .push_bind(words::moment(record.started_at))
-            .push_bind(record.ended_at.map(words::moment))
-            .push_bind(record.agent.as_ref().map(AgentId::as_str))
-            .push_bind(record.customer.as_ref().map(CustomerId::as_str))
-            .push_bind(json.as_str());
-    });
-    query.push(
-        " ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
-         ended_at = excluded.ended_at, \
-         agent = excluded.agent, customer = excluded.customer, record = excluded.record \
-         WHERE calls.ended_at IS NULL OR excluded.ended_at IS NOT NULL",
-    );
-    query.build().persistent(true).execute(connection).await?;
+/// The statement for each of [`CHUNKS`].
+static INSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| {
+    CHUNKS.map(|rows| {
+        format!(
+            "INSERT INTO calls (id, started_at, ended_at, agent, customer, record) VALUES {} \
+             ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at, \
+             ended_at = excluded.ended_at, \
+             agent = excluded.agent, customer = excluded.customer, record = excluded.record \
+             WHERE calls.ended_at IS NULL OR excluded.ended_at IS NOT NULL",
+            vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ")
+        )
+    })
+});
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    rows: &[Row<'_>],
+) -> Result<(), StorageError> {
+    let mut query = sqlx::query(statement);
+    for Row { record, json } in rows {
+        query = query
+            .bind(record.id.as_str())
+            .bind(words::moment(record.started_at))
+            .bind(record.ended_at.map(words::moment))
+            .bind(record.agent.as_ref().map(AgentId::as_str))
+            .bind(record.customer.as_ref().map(CustomerId::as_str))
+            .bind(json.as_str());
+    }
+    query.persistent(true).execute(connection).await?;
     Ok(())
 }
 
@@ -92,11 +105,11 @@ impl Storage {
             let mut connection = self.writer().await?;
             let mut transaction = connection.begin().await?;
             let mut rest = rows.as_slice();
-            while !rest.is_empty() {
-                let fitting = CHUNKS.iter().copied().find(|chunk| *chunk <= rest.len()).unwrap_or(1);
-                let (chunk, others) = rest.split_at(fitting);
-                insert(&mut transaction, chunk).await?;
-                rest = others;
+            for (size, statement) in CHUNKS.into_iter().zip(INSERTS.iter()) {
+                while let Some((chunk, others)) = rest.split_at_checked(size) {
+                    insert(&mut transaction, statement, chunk).await?;
+                    rest = others;
+                }
             }
             transaction.commit().await?;
             Ok(())
