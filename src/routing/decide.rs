@@ -102,7 +102,7 @@ fn line_of<'a>(facts: &Facts<'a>, trace: &mut Vec<TraceStep>) -> Result<&'a Line
             Err(Action::DefaultRoute { why: "the called number is no line".to_owned() })
         }
         Some(line) => {
-            note(trace, "not_a_line", false, format!("{} is the line of {}", line.number, line.client));
+            note(trace, "not_a_line", false, [&line.number, " is the line of ", &line.client].concat());
             Ok(line)
         }
     }
@@ -146,7 +146,7 @@ fn assignee_first(facts: &Facts<'_>, line: &Line, extras: &Extras, trace: &mut V
             Some(Bar::Excluded | Bar::NoManager) => (format!("{assignee} is excluded by a rule"), false),
             None => match facts.agents.offerable(assignee) {
                 Ok(()) => {
-                    note(trace, RULE, true, format!("{assignee} {} and is free", what_of(why)));
+                    note(trace, RULE, true, [assignee.as_str(), " ", what_of(why), " and is free"].concat());
                     return Action::offer(assignee.clone(), OfferReason::Assigned);
                 }
                 Err(why_not) => (format!("{assignee} {}: {why_not}", what_of(why)), true),
