@@ -44,24 +44,26 @@ impl<'a> Address<'a> {
     }
 
     fn read(text: &'a str) -> Option<Self> {
-        let text = text.trim();
+        let text = trimmed(text);
         let (display, uri, rest) = match find_unquoted(text, b'<') {
             Some(open) => {
                 let inside = text.get(open + 1..)?;
-                let close = inside.find('>')?;
+                let close = find(inside, b">")?;
                 (display_name(text.get(..open)?), inside.get(..close)?, inside.get(close + 1..)?)
             }
             // Without angle brackets, parameters belong to the header (§20.10); for us that is all one.
             None => (Cow::Borrowed(""), text, ""),
         };
-        let (scheme, after) = uri.trim().split_once(':')?;
+        let uri = trimmed(uri);
+        let colon = find(uri, b":")?;
+        let (scheme, after) = (&uri[..colon], &uri[colon + 1..]);
         if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return None;
         }
         let scheme = lower_case(scheme);
         let mut address = Self { display, scheme, rest: Cow::Borrowed(rest), ..Self::default() };
         let is_tel = address.scheme == "tel";
-        let (user, host) = match after.rfind('@') {
+        let (user, host) = match after.bytes().rposition(|octet| octet == b'@') {
             Some(at) if !is_tel => (after.get(..at)?, after.get(at + 1..)?),
             Some(_) | None if is_tel => (after, ""),
             Some(_) | None => ("", after),
@@ -72,7 +74,7 @@ impl<'a> Address<'a> {
         }
         address.host = host_part(host);
         let tail = if is_tel { user } else { host };
-        if let Some(start) = tail.find([';', '?']) {
+        if let Some(start) = find(tail, b";?") {
             let of_uri = tail.get(start..)?;
             address.rest =
                 if rest.is_empty() { Cow::Borrowed(of_uri) } else { [of_uri, rest].concat().into() };
@@ -129,6 +131,20 @@ impl Scan {
     }
 }
 
+/// Where one of these ASCII octets stands first. Addresses are short: what prepares a search costs more.
+fn find(text: &str, octets: &[u8]) -> Option<usize> {
+    text.bytes().position(|octet| octets.contains(&octet))
+}
+
+/// The text without outer white space.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        // As nearly every text is.
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 /// Where that ASCII octet stands first outside quotes.
 fn find_unquoted(text: &str, wanted: u8) -> Option<usize> {
     let (mut quoted, mut escaped) = (false, false);
@@ -145,9 +161,9 @@ fn find_unquoted(text: &str, wanted: u8) -> Option<usize> {
 }
 
 fn display_name(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
+    let text = trimmed(text);
     let Some(quoted) = text.strip_prefix('"') else { return Cow::Borrowed(text) };
-    if let Some(end) = quoted.find(['"', '\\']).filter(|end| quoted.as_bytes()[*end] == b'"') {
+    if let Some(end) = find(quoted, b"\"\\").filter(|end| quoted.as_bytes()[*end] == b'"') {
         return Cow::Borrowed(&quoted[..end]);
     }
     let mut name = String::new();
@@ -184,26 +200,26 @@ fn part<'a>(whole: Cow<'a, str>, of: impl Fn(&str) -> &str) -> Cow<'a, str> {
 
 /// Percent-decodes first and cuts afterwards, so that an encoded `;` hides no parameter.
 fn user_part(raw: &str) -> Cow<'_, str> {
-    part(percent_decode(raw), |decoded| decoded.split([';', ':', '?']).next().unwrap_or(decoded).trim())
+    part(percent_decode(raw), |decoded| trimmed(&decoded[..find(decoded, b";:?").unwrap_or(decoded.len())]))
 }
 
 fn user_params(raw: &str) -> Cow<'_, str> {
-    part(percent_decode(raw), |decoded| &decoded[decoded.find(';').unwrap_or(decoded.len())..])
+    part(percent_decode(raw), |decoded| &decoded[find(decoded, b";").unwrap_or(decoded.len())..])
 }
 
 fn host_part(raw: &str) -> Cow<'_, str> {
-    let end = raw.find([';', '?', '>']).unwrap_or(raw.len());
-    let host = raw.get(..end).unwrap_or_default().trim();
+    let up_to = |text: &'_ str, ends: &[u8]| find(text, ends).unwrap_or(text.len());
+    let host = trimmed(&raw[..up_to(raw, b";?>")]);
     let without_port = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+        Some(v6) => &v6[..up_to(v6, b"]")],
+        None => &host[..up_to(host, b":")],
     };
     lower_case(without_port)
 }
 
 /// Decodes `%XX`; a malformed escape stays as it is.
 pub(super) fn percent_decode(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('%') {
+    if find(raw, b"%").is_none() {
         return Cow::Borrowed(raw);
     }
     let bytes = raw.as_bytes();

@@ -16,6 +16,8 @@ macro_rules! headers {
             }
 
             fn of_long(name: &[u8]) -> Self {
+                // Nearly everybody writes a name as the RFCs do, which is quicker to see.
+                $(if name == $name.as_bytes() { return Self::$variant; })*
                 $(if name.len() == $name.len() && name.eq_ignore_ascii_case($name.as_bytes()) {
                     return Self::$variant;
                 })*

@@ -48,8 +48,29 @@ pub(super) struct Found {
     pub(super) from_tag: Option<Span>,
     pub(super) to_tag: Option<Span>,
     pub(super) max_forwards: Option<u8>,
+    /// Which headers there are.
+    pub(super) headers: Headers,
     /// The end of the body.
     pub(super) end: u32,
+}
+
+/// A set of headers; what has no name of ours is in none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Headers(u64);
+
+impl Headers {
+    fn note(&mut self, header: Header) {
+        self.0 |= Self::bit(header);
+    }
+
+    pub(super) fn has(self, header: Header) -> bool {
+        self.0 & Self::bit(header) != 0
+    }
+
+    const fn bit(header: Header) -> u64 {
+        const { assert!((Header::Other as usize) < 64, "one bit for each header we know") };
+        if matches!(header, Header::Other) { 0 } else { 1 << header as u64 }
+    }
 }
 
 /// The headers that may come only once and that we, or the framing, read.
@@ -79,7 +100,7 @@ fn read(bytes: &[u8], head: &Head) -> Result<Found, Flaw> {
     if let Some(what) = head.flaw {
         return Err(Flaw::bad_request(what));
     }
-    let [from, to, call_id_line, cseq_line, max_forwards_line, length, _] = once(&head.lines)?;
+    let (headers, [from, to, call_id_line, cseq_line, max_forwards_line, length, _]) = once(&head.lines)?;
     let via = top_via(bytes, head.lines.iter().find(|line| line.header == Header::Via))?;
     let call_id = call_id(bytes, call_id_line)?;
     let (cseq, cseq_method) = cseq(bytes, cseq_line)?;
@@ -95,6 +116,7 @@ fn read(bytes: &[u8], head: &Head) -> Result<Found, Flaw> {
         from_tag,
         to_tag,
         max_forwards: None,
+        headers,
         end: body_end(bytes, head, length)?,
     };
     if let StartLine::Request { method, name, .. } = start {
@@ -106,16 +128,18 @@ fn read(bytes: &[u8], head: &Head) -> Result<Found, Flaw> {
 }
 
 /// Of two headers that may come once, neither is picked (RFC 3261 §7.3.1).
-fn once(lines: &[Line]) -> Result<[Option<&Line>; ONCE.len()], Flaw> {
+fn once(lines: &[Line]) -> Result<(Headers, [Option<&Line>; ONCE.len()]), Flaw> {
     let mut found = [None; ONCE.len()];
+    let mut headers = Headers::default();
     for line in lines {
+        headers.note(line.header);
         if let Some(place) = found.get_mut(usize::from(PLACE_ONCE[line.header as usize]))
             && place.replace(line).is_some()
         {
             return Err(Flaw::bad_request("a doubled header that may come once"));
         }
     }
-    Ok(found)
+    Ok((headers, found))
 }
 
 fn top_via(bytes: &[u8], line: Option<&Line>) -> Result<ViaParts, Flaw> {
