@@ -248,6 +248,7 @@ impl Engine {
             listening: true,
             settings,
         };
+        engine.make_room();
         engine.schedule_probes(Duration::ZERO);
         engine.set_warning();
         engine.shifts_due();
@@ -307,6 +308,10 @@ impl Engine {
     /// When [`Self::handle_timeout`] wants to be called, if nothing comes before.
     pub fn poll_timeout(&self) -> Option<Moment> {
         self.timers.next()
+    }
+
+    fn make_room(&mut self) {
+        self.tables.make_room(self.settings.calls, self.settings.transactions);
     }
 
     /// Whether an INVITE still waits for its final answer.

@@ -91,6 +91,7 @@ impl Engine {
         let mut engine = Self::new(settings, directory, &[], secret, seed, now);
         engine.tables = saved.tables;
         engine.tables.index();
+        engine.make_room();
         engine.agents = saved.agents;
         engine.told_presence = saved.told_presence;
         engine.wrapping = saved.wrapping;

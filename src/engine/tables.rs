@@ -49,7 +49,7 @@ pub struct Tables {
     pub calls: SlotMap<CallKey, Call>,
     /// Calls by our id's bits.
     #[serde(skip)]
-    pub call_by_bits: HashMap<u128, CallKey>,
+    pub call_by_bits: HashMap<u128, CallKey, BuildHasherDefault<KeyedAlready>>,
     /// Calls by the offer that is being announced or answered.
     #[serde(skip)]
     pub call_by_offer: HashMap<OfferId, CallKey>,
@@ -79,7 +79,24 @@ pub struct Tables {
     pub lingering: BTreeMap<String, Lingering>,
 }
 
+/// Most room that is set aside before it is needed.
+const CALLS_AHEAD: usize = 20_000;
+const TRANSACTIONS_AHEAD: usize = 80_000;
+
 impl Tables {
+    /// Sets room aside for so many calls and transactions, within reason. A table that doubles under load
+    /// copies megabytes between two messages; memory that nothing was written to yet costs nothing.
+    pub fn make_room(&mut self, calls: usize, transactions: usize) {
+        let calls = calls.min(CALLS_AHEAD);
+        let transactions = transactions.min(TRANSACTIONS_AHEAD);
+        self.calls.reserve(calls.saturating_sub(self.calls.len()));
+        self.call_by_bits.reserve(calls.saturating_sub(self.call_by_bits.len()));
+        self.contexts.reserve(transactions.saturating_sub(self.contexts.len()));
+        self.servers.reserve(transactions.saturating_sub(self.servers.len()));
+        self.server_by_key.reserve(transactions.saturating_sub(self.server_by_key.len()));
+        self.clients.reserve(transactions.saturating_sub(self.clients.len()));
+    }
+
     /// Makes the indexes anew after the tables were read back.
     pub fn index(&mut self) {
         self.call_by_bits = self.calls.iter().map(|(key, call)| (call.bits, key)).collect();
@@ -274,7 +291,7 @@ impl RunningTimers {
     }
 }
 
-/// A hasher for keys that are keyed hashes themselves.
+/// A hasher for keys that are keyed hashes themselves, or drawn by us.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeyedAlready(u64);
 
