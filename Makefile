@@ -3,8 +3,11 @@
 CARGO ?= cargo
 NPM ?= npm
 
+# Where the release build lies.
+built := $(abspath $(or $(CARGO_TARGET_DIR),target))/release
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test web build fmt lint e2e fuzz bench clean
+.PHONY: help demo test web build release fmt lint e2e fuzz bench clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +22,9 @@ web: web/dist/index.html ## build the agent's page
 
 build: web ## build the release binary with the page in it
 	$(CARGO) build --release
+
+release: web ## build the release binary trained by its own load (two builds, half an hour)
+	CARGO='$(CARGO)' bench/release.sh
 
 fmt: ## format the Rust code
 	$(CARGO) fmt
@@ -35,15 +41,15 @@ e2e: ## only the tests with real parts: SIPp, baresip, Asterisk
 fuzz: ## the fuzz targets with libFuzzer, FUZZ_SECONDS (60) each; needs cargo-fuzz
 	tests/tools/fuzz.sh
 
-bench: ## CPU per call, latency and memory beside Kamailio, in turns (some ten minutes; see bench/README.md)
-	$(CARGO) build --release --bin toritsugi --example screens --example music
-	python3 bench/run.py
+bench: release ## CPU per call, latency and memory of the trained build beside Kamailio (ten minutes more)
+	$(CARGO) build --release --example screens --example music
+	python3 bench/run.py --binary '$(built)/toritsugi' --screens-binary '$(built)/examples/screens'
 	$(CARGO) run --release --example music -- 1000 20
 	$(CARGO) run --release --example music -- 1000 20 talk
-	TORITSUGI_TEST_BINARY=$(CURDIR)/target/release/toritsugi TORITSUGI_TEST_CALLERS=2400 \
+	TORITSUGI_TEST_BINARY='$(built)/toritsugi' TORITSUGI_TEST_CALLERS=2400 \
 		$(CARGO) test --test e2e_parking i26_with_hundreds -- --nocapture
 
-clean: ## remove what was built (not the Asterisk folder in ~/.cache/toritsugi)
+clean: ## remove what was built (not the folders in ~/.cache/toritsugi)
 	$(CARGO) clean
 	rm -rf web/dist web/node_modules web/test-results web/playwright-report
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """toritsugi beside Kamailio on the same work, in turns. See README.md; prints Markdown."""
 import argparse
+import hashlib
 import os
 import shutil
 import signal
@@ -193,6 +194,18 @@ def have_kamailio():
     return shutil.which("kamailio") is not None
 
 
+def training(binary):
+    """What release.sh noted of a binary that it trained; a note of another binary does not count."""
+    try:
+        with open(f"{binary}.trained", encoding="utf-8") as file:
+            digest, words = file.read().strip().split(" ", 1)
+        with open(binary, "rb") as file:
+            same = hashlib.sha256(file.read()).hexdigest() == digest
+    except (OSError, ValueError):
+        return "not trained"
+    return f"trained ({words})" if same else "not trained"
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("parts", nargs="*", default=["compare", "latency", "saturation", "memory"])
@@ -210,6 +223,7 @@ def main():
         return print("skipped: needs sipp (Debian: sip-tester)")
     if not have_kamailio():
         print("skipped: needs kamailio (Debian: kamailio kamailio-sqlite-modules); only our own figures follow\n")
+    print(f"binary: {training(arguments.binary)}\n")
     for part in arguments.parts:
         agents = 10_000 if part == "memory" else arguments.agents
         folder = os.path.join(os.path.abspath(arguments.work), f"{arguments.customers}-{agents}")
@@ -222,4 +236,5 @@ def main():
                 shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
