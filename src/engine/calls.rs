@@ -42,7 +42,7 @@ impl Engine {
             return self.respond_status(server, 482, &[]);
         }
         let bits = super::ids::call_bits(self.now.wall, self.random_bits());
-        let call = self.tables.calls.insert(Call {
+        let call = self.tables.insert_call(Call {
             id: super::ids::call_id(bits),
             bits,
             sip_call_id: String::from_utf8_lossy(message.call_id()).into_owned(),
@@ -76,7 +76,6 @@ impl Engine {
             patience: BTreeMap::new(),
             noted: None,
         });
-        self.tables.call_by_bits.insert(bits, call);
         let context = self.open_context(server, message, peer, Purpose::Call(call));
         if let Some(entry) = self.tables.calls.get_mut(call) {
             entry.phase = Phase::Deciding(context);

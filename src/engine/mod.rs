@@ -27,6 +27,7 @@ mod hops_failover;
 mod hops_late;
 mod hops_probe;
 mod ids;
+mod index;
 mod input;
 mod inside;
 mod legs;

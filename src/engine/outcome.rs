@@ -394,9 +394,7 @@ impl Engine {
         if self.wrapping_of(call).is_some() {
             return;
         }
-        let bits = entry.bits;
-        self.tables.calls.remove(call);
-        self.tables.call_by_bits.remove(&bits);
+        self.tables.remove_call(call);
     }
 
     /// Who still finishes the record of a call, with their card: somebody it was offered to.

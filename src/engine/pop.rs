@@ -92,7 +92,7 @@ impl Engine {
 
     /// What the agent may do with the call; waiting only where this caller may.
     fn actions_of(&self, call: &Call) -> Vec<String> {
-        let key = self.tables.call_by_bits.get(&call.bits).copied();
+        let key = self.tables.call_by_bits(call.bits);
         let park = key.is_some_and(|key| self.may_wait(key) == MayWait::Yes);
         ACTIONS.into_iter().chain(park.then_some("park")).map(str::to_owned).collect()
     }

@@ -79,7 +79,7 @@ impl Engine {
             | Method::Notify
             | Method::Publish
             | Method::Message
-            | Method::Other => match self.tables.server_by_key.get(&key).copied() {
+            | Method::Other => match self.tables.server_by_key(key) {
                 Some(server) => self.repeat_request(server),
                 None => self.on_new_request(peer, flow, message, key),
             },
@@ -150,7 +150,7 @@ impl Engine {
             let foreign = plan.own_routes == 0 && plan.next_route.is_some();
             return self.respond_status(server, if foreign { 403 } else { 481 }, &[]);
         };
-        let call = self.tables.call_by_bits.get(&cookie.call).copied();
+        let call = self.tables.call_by_bits(cookie.call);
         if !self.tags_belong(call, &message) {
             self.note_refused(Refused::UnprovenDialog, flow.remote.ip());
             return self.respond_status(server, 481, &[]);
@@ -281,12 +281,12 @@ impl Engine {
 
     /// RFC 3261 §16.10: CANCEL ends the branches of the INVITE it matches, and nothing else (N14).
     fn on_cancel(&mut self, peer: usize, flow: Flow, message: Message, key: TransactionKey) {
-        if let Some(server) = self.tables.server_by_key.get(&key).copied() {
+        if let Some(server) = self.tables.server_by_key(key) {
             return self.repeat_request(server);
         }
         let invite_key = self.keys.cancelled_invite(&parts_of(&message, flow.remote.ip()));
         let reason = message.header(Header::Reason).map(<[u8]>::to_vec);
-        let invite = self.tables.server_by_key.get(&invite_key).copied();
+        let invite = self.tables.server_by_key(invite_key);
         if invite.is_none() {
             self.note_refused(Refused::UnmatchedCancel, flow.remote.ip());
             if self.is_crowded(peer) {
@@ -316,7 +316,7 @@ impl Engine {
     }
 
     fn on_ack(&mut self, peer: usize, source: IpAddr, message: Message, key: TransactionKey) {
-        if let Some(server) = self.tables.server_by_key.get(&key).copied()
+        if let Some(server) = self.tables.server_by_key(key)
             && !self.acknowledge(server)
         {
             return;

@@ -39,7 +39,7 @@ impl Engine {
         received: usize,
     ) -> Option<usize> {
         // A repetition proves nothing anew, and its nonce is spent: it meets its transaction.
-        let known = self.tables.server_by_key.get(&key).copied();
+        let known = self.tables.server_by_key(key);
         if let Some(server) = known {
             return self.tables.servers.get(server).map(|entry| entry.peer);
         }
@@ -90,7 +90,7 @@ impl Engine {
             None => {
                 let plan = plan_route(message, &self.own)?;
                 let cookie = self.cookie_of(message, plan.cookie.as_deref())?;
-                *self.tables.call_by_bits.get(&cookie.call)?
+                self.tables.call_by_bits(cookie.call)?
             }
         };
         let call = self.tables.calls.get(call)?;
@@ -102,8 +102,7 @@ impl Engine {
     /// RFC 3261 §22.1, §16.10: a CANCEL cannot be challenged either; it must meet an INVITE of its source.
     fn sender_of_cancel(&mut self, flow: Flow, message: &Message, received: usize) -> Option<usize> {
         let invite = self.keys.cancelled_invite(&super::requests::parts_of(message, flow.remote.ip()));
-        let invite =
-            self.tables.server_by_key.get(&invite).and_then(|server| self.tables.servers.get(*server));
+        let invite = self.tables.server_by_key(invite).and_then(|server| self.tables.servers.get(server));
         if let Some(entry) = invite {
             return Some(entry.peer);
         }

@@ -36,8 +36,7 @@ impl Engine {
         };
         let is_invite = request.method() == Method::Invite;
         let trying = is_invite.then(|| response(&request, 100, None, None, &[]));
-        self.tables.shares.add(peer, request.bytes().len());
-        let server = self.tables.servers.insert(Server {
+        let server = self.tables.insert_server(Server {
             machine,
             key,
             flow,
@@ -49,7 +48,6 @@ impl Engine {
             timers: super::tables::RunningTimers::default(),
             trying: None,
         });
-        self.tables.server_by_key.insert(key, server);
         self.do_server_actions(server, actions);
         if let Some(trying) = trying {
             self.respond(server, 100, trying);
@@ -167,13 +165,9 @@ impl Engine {
 
     /// Drops the transaction and everything that waits on it.
     pub(super) fn close_server(&mut self, server: ServerKey) {
-        let Some(mut entry) = self.tables.servers.remove(server) else { return };
-        self.tables.shares.remove(entry.peer, entry.held_octets());
+        let Some(mut entry) = self.tables.remove_server(server) else { return };
         for handle in entry.timers.drain().chain(entry.trying) {
             self.timers.cancel(handle);
-        }
-        if self.tables.server_by_key.get(&entry.key) == Some(&server) {
-            self.tables.server_by_key.remove(&entry.key);
         }
         if let Some(context) = entry.context {
             self.forget_context_when_done(context);

@@ -1,7 +1,6 @@
 //! The engine's tables: slots with generations, so that a reference to something gone finds nothing.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use slotmap::{Key, SlotMap, new_key_type};
 use super::anchor::Side;
 use super::call::Call;
 use super::context::Context;
+use super::index::Index;
 use super::parting::Lingering;
 use super::timers::TimerHandle;
 use crate::media::StreamId;
@@ -49,7 +49,7 @@ pub struct Tables {
     pub calls: SlotMap<CallKey, Call>,
     /// Calls by our id's bits.
     #[serde(skip)]
-    pub call_by_bits: HashMap<u128, CallKey, BuildHasherDefault<KeyedAlready>>,
+    call_by_bits: Index<CallKey>,
     /// Calls by the offer that is being announced or answered.
     #[serde(skip)]
     pub call_by_offer: HashMap<OfferId, CallKey>,
@@ -59,7 +59,7 @@ pub struct Tables {
     pub servers: SlotMap<ServerKey, Server>,
     /// Server transactions by their matching key.
     #[serde(skip)]
-    pub server_by_key: HashMap<TransactionKey, ServerKey, BuildHasherDefault<KeyedAlready>>,
+    server_by_key: Index<ServerKey>,
     /// Client transactions.
     pub clients: SlotMap<ClientKey, Client>,
     /// Who holds how much of the server transactions.
@@ -85,21 +85,23 @@ const TRANSACTIONS_AHEAD: usize = 80_000;
 
 impl Tables {
     /// Sets room aside for so many calls and transactions, within reason. A table that doubles under load
-    /// copies megabytes between two messages; memory that nothing was written to yet costs nothing.
+    /// copies megabytes between two messages; memory that nothing was written to yet costs nothing. Indexes
+    /// are small, and are written to all over: they grow as they must.
     pub fn make_room(&mut self, calls: usize, transactions: usize) {
         let calls = calls.min(CALLS_AHEAD);
         let transactions = transactions.min(TRANSACTIONS_AHEAD);
         self.calls.reserve(calls.saturating_sub(self.calls.len()));
-        self.call_by_bits.reserve(calls.saturating_sub(self.call_by_bits.len()));
         self.contexts.reserve(transactions.saturating_sub(self.contexts.len()));
         self.servers.reserve(transactions.saturating_sub(self.servers.len()));
-        self.server_by_key.reserve(transactions.saturating_sub(self.server_by_key.len()));
         self.clients.reserve(transactions.saturating_sub(self.clients.len()));
     }
 
     /// Makes the indexes anew after the tables were read back.
     pub fn index(&mut self) {
-        self.call_by_bits = self.calls.iter().map(|(key, call)| (call.bits, key)).collect();
+        self.call_by_bits = Index::default();
+        for (key, call) in &self.calls {
+            self.call_by_bits.insert(call.bits, key);
+        }
         self.call_by_offer = self
             .calls
             .iter()
@@ -119,16 +121,59 @@ impl Tables {
             .collect();
         let anchors = self.calls.iter().filter_map(|(key, call)| Some((call.anchor.as_ref()?.stream, key)));
         self.streams = anchors.filter(|(stream, key)| stream.0 != key.data().as_ffi()).collect();
-        self.server_by_key = self.servers.iter().map(|(server, entry)| (entry.key, server)).collect();
+        self.server_by_key = Index::default();
         self.shares = Shares::default();
-        for entry in self.servers.values() {
+        for (server, entry) in &self.servers {
+            self.server_by_key.insert(entry.key.bits(), server);
             self.shares.add(entry.peer, entry.held_octets());
         }
     }
 
     /// The call with this id.
     pub fn call_by_id(&self, id: &CallId) -> Option<CallKey> {
-        super::ids::bits_of(id).and_then(|bits| self.call_by_bits.get(&bits).copied())
+        super::ids::bits_of(id).and_then(|bits| self.call_by_bits(bits))
+    }
+
+    /// The call whose id has these bits.
+    pub fn call_by_bits(&self, bits: u128) -> Option<CallKey> {
+        self.call_by_bits.get(bits, |key| self.calls.get(key).map(|call| call.bits))
+    }
+
+    /// Takes in a call.
+    pub fn insert_call(&mut self, call: Call) -> CallKey {
+        let bits = call.bits;
+        let key = self.calls.insert(call);
+        self.call_by_bits.insert(bits, key);
+        key
+    }
+
+    /// Drops a call.
+    pub fn remove_call(&mut self, key: CallKey) -> Option<Call> {
+        let call = self.calls.remove(key)?;
+        self.call_by_bits.remove(call.bits, key);
+        Some(call)
+    }
+
+    /// The server transaction that a request with this key belongs to.
+    pub fn server_by_key(&self, key: TransactionKey) -> Option<ServerKey> {
+        self.server_by_key.get(key.bits(), |server| self.servers.get(server).map(|entry| entry.key.bits()))
+    }
+
+    /// Takes in a server transaction, which counts as its peer's.
+    pub fn insert_server(&mut self, server: Server) -> ServerKey {
+        let key = server.key;
+        self.shares.add(server.peer, server.held_octets());
+        let slot = self.servers.insert(server);
+        self.server_by_key.insert(key.bits(), slot);
+        slot
+    }
+
+    /// Drops a server transaction with its share.
+    pub fn remove_server(&mut self, slot: ServerKey) -> Option<Server> {
+        let server = self.servers.remove(slot)?;
+        self.server_by_key.remove(server.key.bits(), slot);
+        self.shares.remove(server.peer, server.held_octets());
+        Some(server)
     }
 }
 
@@ -288,27 +333,5 @@ impl RunningTimers {
     /// Forgets all and returns their handles.
     pub fn drain(&mut self) -> impl Iterator<Item = TimerHandle> + '_ {
         self.0.iter_mut().filter_map(|place| place.take().map(|(_, handle)| handle))
-    }
-}
-
-/// A hasher for keys that are keyed hashes themselves, or drawn by us.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KeyedAlready(u64);
-
-impl Hasher for KeyedAlready {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = self.0.rotate_left(7) ^ u64::from_ne_bytes(word);
-        }
-    }
-
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
     }
 }

@@ -16,6 +16,13 @@ const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TransactionKey(u128);
 
+impl TransactionKey {
+    /// The hash that it is.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
 /// The parts of a request that decide to which server transaction it belongs, verbatim.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestParts<'a> {
