@@ -31,6 +31,12 @@ macro_rules! text_id {
                 formatter.write_str(&self.0)
             }
         }
+
+        impl From<$name> for Arc<str> {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
     };
 }
 

@@ -160,6 +160,39 @@ async fn records_are_stored_together_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_call_that_comes_twice_among_others_is_kept_as_it_was_last_but_never_without_its_end() {
+    let house = House::new().await;
+    let mut records: Vec<CallRecord> = (0..70).map(|n| record(&format!("c-{n}"), n)).collect();
+    for ended in &mut records[40..] {
+        ended.ended_at = Some(at(4));
+    }
+    let all: Vec<&CallRecord> = records.iter().collect();
+    house.storage.save_calls(&all).await.expect("stored");
+    let ended = |n: usize| CallRecord {
+        ended_at: Some(at(5)),
+        agent: Some(AgentId::new("a7")),
+        ..records[n].clone()
+    };
+    let open =
+        |n: usize| CallRecord { ended_at: None, agent: Some(AgentId::new("a8")), ..records[n].clone() };
+    let again = [ended(3), open(3), open(4), open(50), record("c-new", 9)];
+    let mut all: Vec<&CallRecord> = again.iter().collect();
+    all.extend(&records[60..]);
+    house.storage.save_calls(&all).await.expect("stored");
+    let kept =
+        async |n: &str| house.storage.call(&CallId::new(n)).await.expect("an answer").expect("it is there");
+    assert_eq!(kept("c-3").await, ended(3), "the later one has no end");
+    assert_eq!(kept("c-4").await, open(4));
+    assert_eq!(kept("c-50").await, records[50], "it had ended");
+    assert_eq!(kept("c-new").await, again[4]);
+    assert_eq!(
+        house.count("SELECT COUNT(*) FROM calls WHERE agent = 'a7' AND ended_at IS NOT NULL").await,
+        1
+    );
+    assert_eq!(house.count("SELECT COUNT(*) FROM calls").await, 71);
+}
+
+#[tokio::test]
 async fn several_customers_of_a_number_come_by_last_contact_then_rank() {
     let house = House::with_customers().await;
     let ids = |cards: Vec<crate::customer::CustomerCard>| {
