@@ -1,8 +1,8 @@
 //! An index of slots by a key of 128 bits that lies in the slot itself.
 //!
 //! It keeps half of the key beside each slot's number, 16 octets instead of 32: a search that meets the half
-//! asks the slot for the whole, which is wanted next anyway. So more of the index stays in the cache, and when
-//! it grows it moves without looking at a single slot.
+//! asks the slot for the whole, which is wanted next anyway. So more of the index stays in the cache, and
+//! when it grows it moves without looking at a single slot.
 
 use hashbrown::HashTable;
 
@@ -53,7 +53,9 @@ mod tests {
     proptest! {
         /// Keys that share their lower half are told apart, and what is removed is gone alone.
         #[test]
-        fn it_finds_what_a_list_finds(steps in prop::collection::vec((0..3_u128, 0..3_u128, any::<bool>()), 0..60)) {
+        fn it_finds_what_a_list_finds(
+            steps in prop::collection::vec((0..3_u128, 0..3_u128, any::<bool>()), 0..60),
+        ) {
             let mut index = Index::default();
             let mut slots: Vec<Option<u128>> = Vec::new();
             for (upper, lower, insert) in steps {

@@ -79,9 +79,9 @@ type Bound<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// The statement for each of [`CHUNKS`]; a call that is there already is left as it is.
 ///
-/// A statement of many rows that may fail half-way copies each page before it changes it, eight kilobytes for
-/// each of a row's pages: nearly half of what a row costs. `OR ROLLBACK` and `DO NOTHING` leave no way to fail
-/// that would need the copies.
+/// A statement of many rows that may fail half-way copies each page before it changes it, eight kilobytes
+/// for each of a row's pages: nearly half of what a row costs. `OR ROLLBACK` and `DO NOTHING` leave no way to
+/// fail that would need the copies.
 static INSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| {
     CHUNKS.map(|rows| {
         format!(
@@ -94,8 +94,8 @@ static INSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| {
 
 /// For a call that was there already. What says the same changes nothing, and a record without an end never
 /// takes the place of one with an end.
-const UPDATE: &str = "UPDATE calls SET started_at = ?2, ended_at = ?3, agent = ?4, customer = ?5, record = ?6 \
-     WHERE id = ?1 AND record <> ?6 AND (ended_at IS NULL OR ?3 IS NOT NULL)";
+const UPDATE: &str = "UPDATE calls SET started_at = ?2, ended_at = ?3, agent = ?4, customer = ?5, \
+     record = ?6 WHERE id = ?1 AND record <> ?6 AND (ended_at IS NULL OR ?3 IS NOT NULL)";
 
 async fn store(
     connection: &mut SqliteConnection,
