@@ -139,7 +139,7 @@ impl Tables {
         self.call_by_bits.get(bits, |key| self.calls.get(key).map(|call| call.bits))
     }
 
-    /// Takes in a call.
+    /// Takes in a call; inserted into `calls` alone, it would not be found by its id.
     pub fn insert_call(&mut self, call: Call) -> CallKey {
         let bits = call.bits;
         let key = self.calls.insert(call);
@@ -159,7 +159,8 @@ impl Tables {
         self.server_by_key.get(key.bits(), |server| self.servers.get(server).map(|entry| entry.key.bits()))
     }
 
-    /// Takes in a server transaction, which counts as its peer's.
+    /// Takes in a server transaction, which counts as its peer's; inserted into `servers` alone, it would not
+    /// be found by its key.
     pub fn insert_server(&mut self, server: Server) -> ServerKey {
         let key = server.key;
         self.shares.add(server.peer, server.held_octets());
