@@ -20,17 +20,36 @@ pub struct CallFilter {
     pub customer: Option<CustomerId>,
 }
 
-/// One constant text per filter: none, agent, customer, both. Each goes by an index that ends with the
-/// moment.
-pub(super) const LIST_STATEMENTS: [&str; 4] = [
-    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) \
-     ORDER BY started_at DESC, id DESC LIMIT ?3",
-    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND agent = ?4 \
-     ORDER BY started_at DESC, id DESC LIMIT ?3",
-    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND customer = ?5 \
-     ORDER BY started_at DESC, id DESC LIMIT ?3",
-    "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) AND agent = ?4 \
-     AND customer = ?5 ORDER BY started_at DESC, id DESC LIMIT ?3",
+/// The text of a list: what else is asked for, and what comes before the moment in the order.
+macro_rules! list {
+    ($and:literal, $order:literal) => {
+        concat!(
+            "SELECT started_at, id, record FROM calls WHERE (started_at, id) < (?1, ?2) ",
+            $and,
+            " ORDER BY ",
+            $order,
+            "started_at DESC, id DESC LIMIT ?3"
+        )
+    };
+}
+
+/// Constant texts per filter: none, agent, customer, both. Each goes by an index that ends with the moment.
+/// What an older program stored has no moment in milliseconds: it has indexes and statements of its own.
+/// That one is read first: a row that gets its moment meanwhile is then found twice, never not at all.
+pub(super) const LIST_STATEMENTS: [&[&str]; 4] = [
+    &[list!("", "")],
+    &[
+        list!("AND agent = ?4 AND started_ms IS NULL", ""),
+        list!("AND agent = ?4 AND started_ms <= ?6", "started_ms DESC, "),
+    ],
+    &[
+        list!("AND customer = ?5 AND started_ms IS NULL", ""),
+        list!("AND customer = ?5 AND started_ms <= ?6", "started_ms DESC, "),
+    ],
+    &[
+        list!("AND agent = ?4 AND customer = ?5 AND started_ms IS NULL", ""),
+        list!("AND agent = ?4 AND customer = ?5 AND started_ms <= ?6", "started_ms DESC, "),
+    ],
 ];
 
 /// Rows of one statement: few sizes, so that each statement is prepared once.
@@ -44,6 +63,8 @@ struct Row {
     agent: Option<Arc<str>>,
     customer: Option<Arc<str>>,
     record: Arc<str>,
+    /// `started_at` as [`words::millisecond`].
+    started_ms: i64,
 }
 
 impl Row {
@@ -61,6 +82,7 @@ impl Row {
             agent: record.agent.clone().map(Into::into),
             customer: record.customer.clone().map(Into::into),
             record: Arc::from(json),
+            started_ms: words::millisecond(record.started_at),
         })
     }
 
@@ -72,6 +94,7 @@ impl Row {
             .bind(self.agent.clone())
             .bind(self.customer.clone())
             .bind(self.record.clone())
+            .bind(self.started_ms)
     }
 }
 
@@ -85,9 +108,9 @@ type Bound<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 static INSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| {
     CHUNKS.map(|rows| {
         format!(
-            "INSERT OR ROLLBACK INTO calls (id, started_at, ended_at, agent, customer, record) \
+            "INSERT OR ROLLBACK INTO calls (id, started_at, ended_at, agent, customer, record, started_ms) \
              VALUES {} ON CONFLICT (id) DO NOTHING",
-            vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ")
+            vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ")
         )
     })
 });
@@ -95,7 +118,7 @@ static INSERTS: LazyLock<[String; CHUNKS.len()]> = LazyLock::new(|| {
 /// For a call that was there already. What says the same changes nothing, and a record without an end never
 /// takes the place of one with an end.
 const UPDATE: &str = "UPDATE calls SET started_at = ?2, ended_at = ?3, agent = ?4, customer = ?5, \
-     record = ?6 WHERE id = ?1 AND record <> ?6 AND (ended_at IS NULL OR ?3 IS NOT NULL)";
+     record = ?6, started_ms = ?7 WHERE id = ?1 AND record <> ?6 AND (ended_at IS NULL OR ?3 IS NOT NULL)";
 
 async fn store(
     connection: &mut SqliteConnection,
@@ -164,14 +187,25 @@ impl Storage {
         let agent = filter.agent.as_ref().map(AgentId::as_str);
         let customer = filter.customer.as_ref().map(CustomerId::as_str);
         let [all, by_agent, by_customer, by_both] = LIST_STATEMENTS;
-        let query = sqlx::query_as(match (agent, customer) {
+        let statements = match (agent, customer) {
             (None, None) => all,
             (Some(_), None) => by_agent,
             (None, Some(_)) => by_customer,
             (Some(_), Some(_)) => by_both,
-        });
-        let query = query.bind(&cursor.at).bind(&cursor.key).bind(limit + 1).bind(agent).bind(customer);
-        self.records(query, limit).await
+        };
+        self.within(async {
+            let mut connection = self.reader().await?;
+            let mut rows: Vec<page::Row> = Vec::new();
+            for statement in statements {
+                let query = sqlx::query_as(*statement).bind(&cursor.at).bind(&cursor.key).bind(limit + 1);
+                let query = query.bind(agent).bind(customer).bind(cursor.millisecond);
+                rows.extend(query.fetch_all(&mut *connection).await?);
+            }
+            rows.sort_by(|a, b| (&b.0, &b.1).cmp(&(&a.0, &a.1)));
+            rows.dedup_by(|a, b| a.1 == b.1);
+            page::page(rows, limit, |row| Cursor::after(&row.0, &row.1), |row| page::record(&row.2))
+        })
+        .await
     }
 
     /// One call.

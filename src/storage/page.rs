@@ -26,6 +26,8 @@ pub const PAGE_LIMIT: u32 = 500;
 pub(super) struct Cursor {
     /// The moment of the last row of the page before.
     pub(super) at: String,
+    /// The same as [`words::millisecond`]; only text order knows the rows of the same millisecond apart.
+    pub(super) millisecond: i64,
     /// Its key.
     pub(super) key: String,
 }
@@ -34,7 +36,7 @@ impl Cursor {
     /// The place before the first row.
     pub(super) fn start() -> Self {
         // Sorts after every moment that a row can have.
-        Self { at: "9999-12-31T99".to_owned(), key: String::new() }
+        Self { at: "9999-12-31T99".to_owned(), millisecond: i64::MAX, key: String::new() }
     }
 
     /// Reads a cursor; absent means the start.
@@ -43,7 +45,7 @@ impl Cursor {
         let unusable = || StorageError::Invalid("the cursor is not one of ours".to_owned());
         let (at, key) = text.split_once('_').ok_or_else(unusable)?;
         let at: Timestamp = at.parse().map_err(|_| unusable())?;
-        Ok(Self { at: words::moment(at), key: key.to_owned() })
+        Ok(Self { at: words::moment(at), millisecond: words::millisecond(at), key: key.to_owned() })
     }
 
     /// The text of the place after a row.
