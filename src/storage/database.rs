@@ -24,7 +24,7 @@ use super::StorageError;
 
 /// The schema, compiled in. A newer version's additions do not stop an older program: schemas only grow
 /// (F18).
-static MIGRATOR: Migrator = {
+pub(super) static MIGRATOR: Migrator = {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.ignore_missing = true;
     migrator
@@ -36,6 +36,9 @@ const LOCKED_AT_ONCE: Duration = Duration::from_millis(500);
 /// How often a migration is tried while another process may be at it, and how long after each.
 const MIGRATION_TRIES: u32 = 20;
 const MIGRATION_PAUSE: Duration = Duration::from_millis(50);
+
+/// What SQLite says to a step of the schema that another process has just done.
+const STEP_IS_DONE: [&str; 3] = ["already exists", "duplicate column name", "no such index"];
 
 /// Pages the writer keeps in memory. The indices of the records are written at random places: with SQLite's
 /// own 2 MB each transaction reads and writes the same pages again.
@@ -337,7 +340,7 @@ impl Pools {
         self.migrated.get_or_try_init(|| self.run_migrations()).await.copied()
     }
 
-    /// Two processes may start at once. Whoever comes second fails on a table that exists and looks again,
+    /// Several processes may start at once. Whoever comes second fails on a step that is done and looks again,
     /// which may happen at each step of the schema; or is told at once, whatever the busy timeout, that the
     /// file is locked, while the other one turns it to WAL.
     async fn run_migrations(&self) -> Result<(), StorageError> {
@@ -368,7 +371,8 @@ async fn run_migrations_once(writer: &SqlitePool) -> Result<(), StorageError> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's enum is non-exhaustive and not ours")]
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match error.into() {
-            StorageError::Unavailable(reason) if reason.contains("already exists") => {
+            StorageError::Conflict(reason) => Err(StorageError::Migration(reason)),
+            StorageError::Unavailable(reason) if STEP_IS_DONE.iter().any(|it| reason.contains(it)) => {
                 Err(StorageError::Migration(reason))
             }
             other => Err(other),

@@ -227,16 +227,61 @@ async fn a_lookup_goes_by_indexes_only() {
 async fn a_list_of_calls_goes_by_an_index_in_the_order_of_time() {
     let house = House::new().await;
     let mut stranger = house.stranger().await;
-    let starts =
-        ["calls_started (started_at<?)", "calls_agent (agent=? AND", "calls_customer (customer=? AND"];
-    for (statement, start) in call::LIST_STATEMENTS.into_iter().zip(starts) {
-        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        let rows = sqlx::query(explained).fetch_all(&mut stranger).await.expect("a plan");
-        let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
-        assert!(plan[0].starts_with(&format!("SEARCH calls USING INDEX {start}")), "{plan:?}");
-        // Calls of the same moment are all that is sorted.
-        assert!(!plan.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY"), "{plan:?}");
+    let starts: [&[&str]; 4] = [
+        &["calls_started (started_at<?)"],
+        &["calls_agent_by_text (agent=? AND started_at", "calls_agent (agent=? AND started_ms"],
+        &["calls_customer_by_text (customer=? AND started_at", "calls_customer (customer=? AND started_ms"],
+        &["calls_customer_by_text (customer=? AND started_at", "calls_customer (customer=? AND started_ms"],
+    ];
+    for (statements, starts) in call::LIST_STATEMENTS.into_iter().zip(starts) {
+        assert_eq!(statements.len(), starts.len());
+        for (statement, start) in statements.iter().zip(starts) {
+            let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let rows = sqlx::query(explained).fetch_all(&mut stranger).await.expect("a plan");
+            let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>("detail")).collect();
+            assert!(plan[0].starts_with(&format!("SEARCH calls USING INDEX {start}")), "{plan:?}");
+            // Calls of the same moment are all that is sorted.
+            assert!(!plan.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY"), "{plan:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn calls_of_an_older_program_stand_in_the_same_list_and_in_its_order() {
+    let house = House::new().await;
+    let customer = CustomerId::new("cu-1");
+    let records: Vec<CallRecord> = (0..40)
+        .map(|n| {
+            // Four of each second, which differ in less than a millisecond.
+            let started_at = at(i64::from(n / 4)) + jiff::Span::new().microseconds(n % 4);
+            let (agent, customer) = (Some(AgentId::new("a7")), Some(customer.clone()));
+            CallRecord { started_at, agent, customer, ..record(&format!("c-{n:02}"), 0) }
+        })
+        .collect();
+    house.storage.save_calls(&records.iter().collect::<Vec<_>>()).await.expect("stored");
+    // As an older program stores them, which does not know the column.
+    let older = "UPDATE calls SET started_ms = NULL WHERE CAST(substr(id, 3) AS INTEGER) % 3 = 0";
+    sqlx::query(older).execute(&mut house.stranger().await).await.expect("changed");
+    let of_agent = CallFilter { agent: Some(AgentId::new("a7")), customer: None };
+    let of_customer = CallFilter { agent: None, customer: Some(customer.clone()) };
+    let of_both = CallFilter { agent: Some(AgentId::new("a7")), customer: Some(customer) };
+    let newest_first: Vec<CallRecord> = records.iter().rev().cloned().collect();
+    for filter in [CallFilter::default(), of_agent, of_customer, of_both] {
+        let (mut listed, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = house.storage.calls(&filter, cursor.as_deref(), 7).await.expect("a page");
+            listed.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed, newest_first, "{filter:?}");
+    }
+    // What is stored again has its moment from then on.
+    let ended = CallRecord { ended_at: Some(at(99)), ..records[0].clone() };
+    house.storage.save_call(&ended).await.expect("stored");
+    assert_eq!(house.count("SELECT COUNT(*) FROM calls WHERE started_ms IS NULL").await, 13);
 }
 
 #[tokio::test]
@@ -434,6 +479,24 @@ async fn two_processes_may_migrate_at_once() {
     let two = Storage::create_and_migrate(&settings);
     let (one, two) = tokio::join!(one, two);
     assert!(one.is_ok() && two.is_ok(), "{:?} {:?}", one.err(), two.err());
+}
+
+#[tokio::test]
+async fn several_processes_may_bring_an_older_schema_up_to_date_at_once() {
+    let every: Vec<_> = super::database::MIGRATOR.iter().cloned().collect();
+    for steps in 1..every.len() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = StorageSettings::new(format!("sqlite:{}", folder.path().join("t.db").display()));
+        let options = format!("{}?mode=rwc", settings.url).parse::<SqliteConnectOptions>().expect("options");
+        let mut older = options.connect().await.expect("open");
+        let migrator = sqlx::migrate::Migrator::with_migrations(every[..steps].to_vec());
+        migrator.run_direct(None, &mut older, false).await.expect("an older schema");
+        older.close().await.expect("closed");
+        let four: [_; 4] = std::array::from_fn(|_| Storage::create_and_migrate(&settings));
+        for done in futures_util::future::join_all(four).await {
+            assert!(done.is_ok(), "from {steps}: {:?}", done.err());
+        }
+    }
 }
 
 #[tokio::test]
