@@ -3,6 +3,7 @@ import base64
 import hashlib
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 
@@ -58,13 +59,13 @@ def token(name):
 
 
 def write(folder, binary, customers, agents):
-    """Fills `folder`; what is there already is kept when it has the same size."""
-    mark = os.path.join(folder, f"made-{customers}-{agents}")
+    """Fills `folder`, with a database that holds no calls; what else is there is kept when it has the same size."""
+    mark = os.path.join(folder, f"made-new-{customers}-{agents}")
     if os.path.exists(mark):
-        return
+        return _without_calls(folder)
     os.makedirs(folder, exist_ok=True)
     for name in os.listdir(folder):
-        if name.startswith(("made-", "toritsugi.db", "peer.db")):
+        if name.startswith(("made-", "toritsugi.db", "new.db", "peer.db")):
             os.unlink(os.path.join(folder, name))
     with open(os.path.join(folder, "toritsugi.toml"), "w", encoding="utf-8") as file:
         file.write(SERVER.format(phone=PHONE))
@@ -74,12 +75,22 @@ def write(folder, binary, customers, agents):
         subprocess.run([binary, "import", table, f"{table}.csv", "--config", "toritsugi.toml"],
                        cwd=folder, check=True, stdout=subprocess.DEVNULL)
     _sessions(folder, agents)
+    os.rename(os.path.join(folder, "toritsugi.db"), os.path.join(folder, "new.db"))
     _peer(folder, known)
     # One after the other, so that an agent's next call comes a whole round of all agents later.
     with open(os.path.join(folder, "callers.csv"), "w", encoding="utf-8") as file:
         file.write("SEQUENTIAL\n")
         file.writelines(f"{number};\n" for number in known[:agents * max(1, 20000 // agents)])
     open(mark, "w", encoding="utf-8").close()
+    _without_calls(folder)
+
+
+def _without_calls(folder):
+    """A call costs more the more calls are stored: figures to be compared start from a database without any."""
+    for name in os.listdir(folder):
+        if name.startswith("toritsugi.db"):
+            os.unlink(os.path.join(folder, name))
+    shutil.copyfile(os.path.join(folder, "new.db"), os.path.join(folder, "toritsugi.db"))
 
 
 def probe_number(index):
@@ -117,6 +128,7 @@ def _sessions(folder, agents):
         "values(?, ?, ?, 'agent', 'none', '2099-01-01T00:00:00.000000000Z')",
         [(hashlib.sha256(token(name).encode()).hexdigest(), name, name) for name in names])
     database.commit()
+    database.execute("pragma wal_checkpoint(truncate)")
     database.close()
 
 
