@@ -48,9 +48,17 @@ pub(super) struct Head {
 /// A 900-octet INVITE from a telephone has 12 to 20 header lines; a longer one grows the index once or twice.
 const USUAL_LINES: usize = 24;
 
+/// No header that we know has a longer name.
+const LONGEST_PLAIN_NAME: usize = 32;
+
 /// Cuts the head into lines. LF alone ends a line as well as CRLF does: whoever comes behind us may read it
 /// so, and a header we had not seen could not be removed. A CR alone is a flaw for the same reason.
 pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
+    split_by(bytes, max_lines, plain_line)
+}
+
+/// As [`split_head`]; `plain` reads what needs no care.
+fn split_by(bytes: &[u8], max_lines: usize, plain: impl Fn(&[u8], usize) -> Option<Line>) -> Head {
     let (first, mut at, mut open) = next_line(bytes, 0);
     let mut head = Head {
         start_line: first,
@@ -60,7 +68,13 @@ pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
         body_at: offset(bytes.len()),
         flaw: has_bare_cr(first.of(bytes)).then_some("a carriage return inside a line"),
     };
+    let mut with_care = false;
     loop {
+        if let Some(line) = plain(bytes, at).filter(|_| head.lines.len() < max_lines) {
+            at = line.end as usize;
+            head.lines.push(line);
+            continue;
+        }
         if open {
             head.flaw.get_or_insert("no blank line behind the headers");
             break;
@@ -78,6 +92,7 @@ pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
         if matches!(content.first(), Some(b' ' | b'\t')) {
             match head.lines.last_mut() {
                 Some(last) => {
+                    with_care = true;
                     last.value.end = line.end;
                     last.end = offset(next);
                 }
@@ -87,15 +102,44 @@ pub(super) fn split_head(bytes: &[u8], max_lines: usize) -> Head {
             head.flaw.get_or_insert("too many header lines");
             break;
         } else if !content.is_empty() {
+            with_care = true;
             head.push(bytes, line, next);
         }
         at = next;
         open = unterminated;
     }
-    for line in &mut head.lines {
-        line.value = trim_span(bytes, line.value);
+    if with_care {
+        for line in &mut head.lines {
+            line.value = trim_span(bytes, line.value);
+        }
     }
     head
+}
+
+/// A header line as nearly all are: a name and its colon at once, a line end, no control characters; `None`
+/// for what must be read with care.
+fn plain_line(bytes: &[u8], at: usize) -> Option<Line> {
+    // No further: otherwise each of many lines without a colon would be a search through the whole message.
+    let near = &bytes[at..bytes.len().min(at + LONGEST_PLAIN_NAME)];
+    let name = &near[..text::find_near(near, 0, b':')?];
+    let header = Header::of(name);
+    if header == Header::Other && !is_name(name) {
+        return None;
+    }
+    let name_end = at + name.len();
+    let end = text::find_line_end(bytes, name_end + 1)?;
+    let next = match bytes[end..] {
+        [b'\r', b'\n', ..] => end + 2,
+        [b'\n', ..] => end + 1,
+        _ => return None,
+    };
+    Some(Line {
+        header,
+        start: offset(at),
+        name_end: offset(name_end),
+        value: trim_span(bytes, Span::new(name_end + 1, end)),
+        end: offset(next),
+    })
 }
 
 impl Head {
@@ -284,7 +328,29 @@ pub fn extent(bytes: &[u8]) -> Extent {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_head_that_is_cut_quickly_is_cut_as_with_care(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "Via:", "X-Long-Name-Beyond-Those-That-Are-Known:", "a", "l", ":", " ", "\t", "\r\n", "\r\n",
+                    "\r\n ", "\n", "\r", "\0", "\u{b}", "\u{7f}", "é", "Subject :", "To: <sip:b@h>;tag=1",
+                    "\r\nCSeq: 1 INVITE\r\n", "value value", "\r\n\r\n", "v=0",
+                ]),
+                0..14,
+            ),
+            max_lines in 1..6_usize,
+        ) {
+            let text = format!("X\r\n{}", pieces.concat());
+            let quick = split_head(text.as_bytes(), max_lines);
+            let careful = split_by(text.as_bytes(), max_lines, |_, _| None);
+            prop_assert_eq!(format!("{quick:?}"), format!("{careful:?}"));
+        }
+    }
 
     #[test]
     fn commas_in_quotes_and_brackets_do_not_split() {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::Malformed;
 use super::params::Params;
-use super::text::{find_near, find_no_uri, is_lws, skip_lws, skip_quoted, trim};
+use super::text::{class, find_class, find_near, find_no_uri, is_lws, skip_lws, skip_quoted, trim};
 
 /// One address value, read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,18 @@ impl<'a> NameAddr<'a> {
     /// Reads one value as [`Self::parse`] does, for the sake of its tags alone: its parameters are gone
     /// through once.
     pub(super) fn tags(value: &'a [u8]) -> Result<Tags<'a>, Malformed> {
+        plain_tags(value).map_or_else(|| Self::tags_with_care(value), Ok)
+    }
+
+    fn tags_with_care(value: &'a [u8]) -> Result<Tags<'a>, Malformed> {
         let mut tags = Tags::None;
         for param in Self::parse_to_params(value)?.params.iter_strict() {
             let (name, value) = param.ok_or(BAD_PARAMETER)?;
             if name.len() == 3 && name.eq_ignore_ascii_case(b"tag") {
-                tags = if tags == Tags::None { Tags::One(value) } else { Tags::Several };
+                tags = match value {
+                    Some(tag) if tags == Tags::None && is_one_word(tag) => Tags::One(tag),
+                    Some(_) | None => Tags::Unusable,
+                };
             }
         }
         Ok(tags)
@@ -137,15 +144,66 @@ const BAD_PARAMETER: Malformed = Malformed("a bad parameter behind an address");
 pub(super) enum Tags<'a> {
     /// There is none.
     None,
-    /// The one there is, perhaps without a value.
-    One(Option<&'a [u8]>),
-    /// More than one.
-    Several,
+    /// The one there is, which is one word.
+    One(&'a [u8]),
+    /// One without a value, one that is no word, or more than one.
+    Unusable,
 }
+
+/// The tag of an address as nearly all are written: `<>` with a quoted name before it or nothing, and behind
+/// it a tag or nothing; `None` for what must be read with care.
+fn plain_tags(value: &[u8]) -> Option<Tags<'_>> {
+    let open = match value.first()? {
+        b'<' => 0,
+        b'"' => skip_quoted(value, 0)? + 1,
+        _ => return None,
+    };
+    let close = find_no_uri(value, open + 1);
+    let opens = open == 0 || value.get(open - 1..=open) == Some(b" <");
+    if !opens || value.get(close) != Some(&b'>') {
+        return None;
+    }
+    check_scheme(&value[open + 1..close]).ok()?;
+    let behind = &value[close + 1..];
+    if behind.is_empty() {
+        return Some(Tags::None);
+    }
+    let tag = behind.strip_prefix(b";tag=").filter(|tag| is_one_word(tag))?;
+    Some(Tags::One(tag))
+}
+
+/// Wider than a token, because a tag is compared and copied only; but nothing that others would end it at.
+fn is_one_word(tag: &[u8]) -> bool {
+    !tag.is_empty() && find_class(&ENDS_WORD, tag, 0) == tag.len()
+}
+
+/// What ends a word for somebody.
+const ENDS_WORD: [bool; 256] = class(b"\x7f\";,<>", &[(0, b' ')]);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn tags_that_are_read_quickly_are_those_that_are_read_with_care(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "\"a\\\"b\" ", "\"", "\\", " ", "<", ">", "<sip:b@h>", "<sip:b@h;x=1>", ";tag=", ";TAG=", ";tag", "a1",
+                    "=", ";", ",", "\u{5}", "\u{7f}", ":", "é", "\r\n ",
+                ]),
+                0..8,
+            ),
+        ) {
+            let text = pieces.concat();
+            let value = trim(text.as_bytes());
+            if let Some(found) = plain_tags(value) {
+                prop_assert_eq!(NameAddr::tags_with_care(value), Ok(found), "{}", text);
+            }
+        }
+    }
 
     #[test]
     fn a_quoted_display_name_is_unescaped() {

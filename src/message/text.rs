@@ -76,13 +76,12 @@ pub(super) const ALPHANUMERIC: [(u8, u8); 3] = [(b'0', b'9'), (b'A', b'Z'), (b'a
 
 const TOKEN: [bool; 256] = class(b"-.!%*_+`'~", &ALPHANUMERIC);
 
-/// What may not stand in a URI that stands alone: white space, control characters, angle brackets.
-const NO_URI: [bool; 256] = class(b"\x7f<>", &[(0, b' ')]);
-
-/// The position of the first octet at or after `from` that may not stand in a URI that stands alone; the end
-/// of the text when all may.
+/// The position of the first octet at or after `from` that may not stand in a URI that stands alone: white
+/// space, control characters, angle brackets; the end of the text when all may.
 pub(super) fn find_no_uri(text: &[u8], from: usize) -> usize {
-    find_class(&NO_URI, text, from)
+    // The brackets differ in one bit.
+    let hits = |eight| below(eight, b'!') | equal(eight | (2 * ONES), b'>') | equal(eight, 0x7f);
+    find_eights(text, from, hits).unwrap_or(text.len())
 }
 
 /// Whether the text is a token of at least one octet.
@@ -97,6 +96,7 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 }
 
 /// The span without outer white space.
+#[inline]
 pub(super) fn trim_span(bytes: &[u8], span: Span) -> Span {
     let text = span.of(bytes);
     // As nearly every header line has it.
@@ -106,6 +106,10 @@ pub(super) fn trim_span(bytes: &[u8], span: Span) -> Span {
     {
         return Span { start: span.start + 1, end: span.end };
     }
+    trim_with_care(text, span)
+}
+
+fn trim_with_care(text: &[u8], span: Span) -> Span {
     let lead = text.iter().take_while(|octet| is_lws(**octet)).count();
     let trail = text[lead..].iter().rev().take_while(|octet| is_lws(**octet)).count();
     Span { start: span.start + offset(lead), end: span.end - offset(trail) }
@@ -135,34 +139,65 @@ pub(super) fn find_class(class: &[bool; 256], text: &[u8], from: usize) -> usize
     rest.iter().position(|octet| class[usize::from(*octet)]).map_or(text.len(), |length| at + length)
 }
 
-/// The position of the first such octet at or after `from`. For what is near: eight octets are looked at in
-/// one step, without what a search through a long text has to prepare.
-pub(super) fn find_near(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    let mut at = from;
-    while let Some(eight) = text.get(at..)?.first_chunk::<8>() {
-        let zero_where_equal = u64::from_le_bytes(*eight) ^ (u64::from(wanted) * ONES);
-        // Of the bits that are set the lowest is right; those above it may come from a borrow.
-        let equal = zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & HIGH;
-        if equal != 0 {
-            return Some(at + equal.trailing_zeros() as usize / 8);
+/// One, and the highest bit, of each of eight octets.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+/// The highest bit of each octet that is below `limit`, which is at most 128. The lowest of these bits is
+/// right, those above it may come from a borrow.
+const fn below(eight: u64, limit: u8) -> u64 {
+    eight.wrapping_sub(limit as u64 * ONES) & !eight & HIGH
+}
+
+/// As [`below`], of each octet that is `wanted`.
+const fn equal(eight: u64, wanted: u8) -> u64 {
+    below(eight ^ (wanted as u64 * ONES), 1)
+}
+
+/// The position of the first octet at or after `from` that `hits` marks with its highest bit, among eight at
+/// once of which the lowest comes first; what it marks above a right one does not matter. For what is near:
+/// it spares what a search through a long text has to prepare.
+#[inline]
+fn find_eights(text: &[u8], from: usize, hits: impl Fn(u64) -> u64) -> Option<usize> {
+    let (eights, rest) = text.get(from..)?.as_chunks::<8>();
+    for (place, eight) in eights.iter().enumerate() {
+        let found = hits(u64::from_le_bytes(*eight));
+        if found != 0 {
+            return Some(from + place * 8 + found.trailing_zeros() as usize / 8);
         }
-        at += eight.len();
     }
-    let rest = text.get(at..)?;
-    rest.iter().position(|octet| *octet == wanted).map(|length| at + length)
+    if rest.is_empty() {
+        return None;
+    }
+    // Above the last octets of the text stand noughts.
+    let last = match text.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest.len())),
+        None => rest.iter().rev().fold(0, |eight, octet| eight << 8 | u64::from(*octet)),
+    };
+    let place = hits(last).trailing_zeros() as usize / 8;
+    (place < rest.len()).then(|| text.len() - rest.len() + place)
+}
+
+/// The position of the first such octet at or after `from`.
+pub(super) fn find_near(text: &[u8], from: usize, wanted: u8) -> Option<usize> {
+    find_eights(text, from, |eight| equal(eight, wanted))
+}
+
+/// The position of the first octet below 14 at or after `from`, which the line ends are and nothing that is
+/// usual in a line.
+pub(super) fn find_line_end(text: &[u8], from: usize) -> Option<usize> {
+    find_eights(text, from, |eight| below(eight, 14))
 }
 
 /// `1*DIGIT` and nothing else: no sign, no base, no blank. `None` also when it does not fit.
 pub(super) fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
+    let digit = |octet: &u8| octet.is_ascii_digit().then(|| u64::from(octet - b'0'));
+    match text.len() {
+        0 => None,
+        // So many digits always fit.
+        1..=19 => text.iter().try_fold(0, |sum, octet| Some(sum * 10 + digit(octet)?)),
+        _ => text.iter().try_fold(0_u64, |sum, octet| sum.checked_mul(10)?.checked_add(digit(octet)?)),
     }
-    text.iter().try_fold(0_u64, |sum, octet| {
-        let digit = octet.is_ascii_digit().then(|| u64::from(octet - b'0'))?;
-        sum.checked_mul(10)?.checked_add(digit)
-    })
 }
 
 /// Writes a number without going by the formatter: each message that leaves has several.
@@ -204,8 +239,7 @@ pub(super) fn port(text: &[u8]) -> Option<u16> {
 pub(super) fn skip_quoted(text: &[u8], at: usize) -> Option<usize> {
     let mut position = at + 1;
     loop {
-        let found = memchr::memchr2(b'"', b'\\', text.get(position..)?)?;
-        position += found;
+        position = find_eights(text, position, |eight| equal(eight, b'"') | equal(eight, b'\\'))?;
         if text[position] == b'"' {
             return Some(position + 1);
         }
@@ -305,16 +339,22 @@ mod tests {
 
         #[test]
         fn a_search_by_eights_finds_what_a_search_by_ones_finds(
-            text in "[ab;:\u{1}\u{80}]{0,40}",
+            text in "[ab;:<>!\" \r\n\u{1}\u{7f}\u{80}]{0,40}",
             from in 0..40_usize,
         ) {
             let text = text.as_bytes();
             let from = from.min(text.len());
+            let slow = |wanted: &dyn Fn(u8) -> bool| {
+                text[from..].iter().position(|octet| wanted(*octet)).map(|length| from + length)
+            };
             for wanted in [b';', b'a', 0, 1, 0x80, 0xc2] {
-                let slow = text[from..].iter().position(|octet| *octet == wanted).map(|length| from + length);
+                let slow = slow(&|octet| octet == wanted);
                 prop_assert_eq!(find_near(text, from, wanted), slow);
                 prop_assert_eq!(find_class(&class(&[wanted], &[]), text, from), slow.unwrap_or(text.len()));
             }
+            prop_assert_eq!(find_line_end(text, from), slow(&|octet| octet < 14));
+            let no_uri = |octet| octet <= b' ' || matches!(octet, 0x7f | b'<' | b'>');
+            prop_assert_eq!(find_no_uri(text, from), slow(&no_uri).unwrap_or(text.len()));
         }
 
         #[test]
