@@ -218,10 +218,11 @@ impl Engine {
             request_uri: message.request_uri(),
             ..CalledHeaders::default()
         };
+        let read = |value| uri_of(value).and_then(|uri| Uri::parse(uri).ok());
         let places = [
-            (CalledSource::RequestUri, is_short(Some(message.request_uri()))),
-            (CalledSource::To, is_short(uri_of(to))),
-            (CalledSource::PCalledPartyId, is_short(called_party.and_then(uri_of))),
+            (CalledSource::RequestUri, is_short(message.uri())),
+            (CalledSource::To, is_short(read(to))),
+            (CalledSource::PCalledPartyId, is_short(called_party.and_then(read))),
         ];
         places.into_iter().filter(|(_, short)| *short).any(|(place, _)| {
             let numbering = self.numbering_of(peer);
@@ -253,8 +254,8 @@ impl Engine {
 
 /// Whether a URI's user part is short enough for an emergency number, with a prefix such as 184. Others need
 /// no closer look.
-fn is_short(uri: Option<&[u8]>) -> bool {
-    uri.and_then(|uri| Uri::parse(uri).ok()).and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
+fn is_short(uri: Option<Uri<'_>>) -> bool {
+    uri.and_then(|uri| uri.user).is_some_and(|user| user.len() <= 8)
 }
 
 /// RFC 3261 §19.1.1: a Request-URI has no headers; in a contact they would become headers of the phone's

@@ -79,7 +79,10 @@ impl Engine {
             return;
         };
         // The Via below ours says where the response goes next; one that cannot be read leads nowhere.
-        if message.values(Header::Via).nth(1).is_some_and(|below| Via::parse(below.bytes).is_err()) {
+        let below = message.values(Header::Via).nth(1);
+        if below.is_some_and(|below| {
+            !self.is_via_of_request(client, below.bytes) && Via::parse(below.bytes).is_err()
+        }) {
             self.counters.malformed += 1;
             return;
         }
@@ -112,6 +115,13 @@ impl Engine {
         if let Some(entry) = self.tables.clients.get_mut(client).filter(|_| status >= 200 && !given_up) {
             entry.request = Bytes::new();
         }
+    }
+
+    /// Whether that is the topmost Via of the request as it came to us, which was read then.
+    fn is_via_of_request(&self, client: ClientKey, via: &[u8]) -> bool {
+        let branch = self.tables.clients.get(client).and_then(|entry| entry.branch);
+        let context = branch.and_then(|branch| self.tables.contexts.get(branch.context));
+        context.is_some_and(|context| context.request.top_via().as_bytes() == via)
     }
 
     /// The transport of the transaction failed (RFC 3261 §18.4, §16.9: as if 503 had come).

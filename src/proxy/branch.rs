@@ -21,6 +21,19 @@ pub(super) fn write_hex(text: &mut [u8], number: u64) {
     }
 }
 
+/// The number in up to 16 digits as [`write_hex`] writes them; `None` for anything else.
+pub(super) fn read_hex(text: &[u8]) -> Option<u64> {
+    debug_assert!(text.len() <= 16, "64 bits");
+    text.iter().try_fold(0, |number, octet| {
+        let digit = match octet {
+            b'0'..=b'9' => octet - b'0',
+            b'a'..=b'f' => octet - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(digit))
+    })
+}
+
 /// A branch of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Branch {
@@ -63,13 +76,12 @@ impl Branch {
     }
 
     fn read(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        let rest = text.strip_prefix(MAGIC)?.strip_prefix('T')?;
-        if rest.len() != 41 || !rest.is_ascii() || rest.as_bytes()[32] != b'L' {
+        let rest = text.strip_prefix(MAGIC.as_bytes())?.strip_prefix(b"T")?;
+        if rest.len() != 41 || rest[32] != b'L' {
             return None;
         }
-        let slot = u64::from_str_radix(&rest[..16], 16).ok()?;
-        let loop_hash = u32::from_str_radix(&rest[33..], 16).ok()?;
+        let slot = read_hex(&rest[..16])?;
+        let loop_hash = u32::try_from(read_hex(&rest[33..])?).ok()?;
         Some(Self { slot, loop_hash })
     }
 }
@@ -85,6 +97,18 @@ mod tests {
         let text = branch.mint(&secret);
         assert!(text.starts_with("z9hG4bK"));
         assert_eq!(Branch::verify(text.as_bytes(), &secret), Some(branch));
+    }
+
+    #[test]
+    fn a_number_is_read_as_it_was_written_and_nothing_else_is() {
+        for number in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
+            let mut text = [0; 16];
+            write_hex(&mut text, number);
+            assert_eq!(read_hex(&text), Some(number));
+        }
+        for text in ["g", "A", "+1", " 1", "1 ", "é"] {
+            assert_eq!(read_hex(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

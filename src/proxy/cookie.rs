@@ -3,7 +3,7 @@
 //! The proof binds our call id to the dialog's Call-ID and to the tag of the side that sent the INVITE. In a
 //! later request that tag is the From tag or the To tag, whichever side speaks.
 
-use super::branch::write_hex;
+use super::branch::{read_hex, write_hex};
 use super::secret::{Purpose, Secret};
 
 /// What our Record-Route remembers of a dialog.
@@ -35,12 +35,12 @@ impl DialogCookie {
         from_tag: &[u8],
         to_tag: &[u8],
     ) -> Option<Self> {
-        let text = std::str::from_utf8(text).ok()?;
-        if text.len() != 48 || !text.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f')) {
+        if text.len() != 48 {
             return None;
         }
-        let cookie = Self { call: u128::from_str_radix(&text[..32], 16).ok()? };
-        let claimed = u64::from_str_radix(&text[32..], 16).ok()?;
+        let (high, low) = (read_hex(&text[..16])?, read_hex(&text[16..32])?);
+        let cookie = Self { call: u128::from(high) << 64 | u128::from(low) };
+        let claimed = read_hex(&text[32..])?;
         let ours = [from_tag, to_tag].into_iter().any(|tag| cookie.proof(secret, call_id, tag) == claimed);
         ours.then_some(cookie)
     }
