@@ -126,8 +126,8 @@ def compare(arguments, folder):
         print()
         for kind in [kind for kind in kinds if kind != "kamailio"]:
             ratios = [own.cpu_us / peer.cpu_us for own, peer in zip(results[kind], results["kamailio"])]
-            print(f"{kind} / kamailio: {statistics.median(ratios):.2f} "
-                  f"(rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+            print(f"{kind} / kamailio: {statistics.median(ratios):.3f} "
+                  f"(rounds: {', '.join(f'{ratio:.3f}' for ratio in ratios)})")
     else:
         print("skipped: needs kamailio (no ratio)")
 

@@ -1,11 +1,13 @@
 //! UDP (RFC 3261 §18.2.1): one datagram, one message; no task.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use socket2::SockRef;
-use tokio::net::UdpSocket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::batch::{Inbox, Outbox, Waiting};
 use super::{Arrival, Flow, Protocol, SendFailure};
@@ -18,7 +20,9 @@ const SEND_ATTEMPTS: u32 = 3;
 
 /// A socket that is listened on and sent from.
 pub(super) struct UdpListener {
-    pub(super) socket: UdpSocket,
+    /// Watched for what comes only: nobody waits for room to send, and the kernel would report that there is
+    /// some each time a receiver has taken a datagram.
+    socket: AsyncFd<UdpSocket>,
     pub(super) local: SocketAddr,
     /// Octets of the longest message and one more.
     room: usize,
@@ -38,9 +42,20 @@ pub(super) enum Received {
 
 impl UdpListener {
     /// A listener for messages of so many octets.
-    pub(super) fn new(socket: UdpSocket, local: SocketAddr, message_bytes: usize) -> Self {
+    pub(super) fn new(socket: UdpSocket, message_bytes: usize) -> io::Result<Self> {
         let room = message_bytes + 1;
-        Self { socket, local, room, inbox: Inbox::new(room), outbox: Outbox::new() }
+        let local = socket.local_addr()?;
+        #[expect(
+            deprecated,
+            reason = "its unsafe twin asks for what the standard socket does: keep its descriptor"
+        )]
+        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+        Ok(Self { socket, local, room, inbox: Inbox::new(room), outbox: Outbox::new() })
+    }
+
+    /// Ready when the kernel may have something.
+    pub(super) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.socket.poll_read_ready(context).map(|_| ())
     }
 
     /// Whether something has been received and not been taken.
@@ -82,7 +97,11 @@ impl UdpListener {
         let mut rest = all.as_slice();
         while let [first, others @ ..] = rest {
             // Together, and whatever stops there is tried alone, which tells why.
-            let sent = if others.is_empty() { 0 } else { self.outbox.send(&self.socket, rest).unwrap_or(0) };
+            let sent = if others.is_empty() {
+                0
+            } else {
+                self.outbox.send(self.socket.get_ref(), rest).unwrap_or(0)
+            };
             if sent == 0 {
                 told(first, self.send(first));
                 rest = others;
