@@ -337,7 +337,8 @@ mod tests {
         fn a_head_that_is_cut_quickly_is_cut_as_with_care(
             pieces in proptest::collection::vec(
                 proptest::sample::select(vec![
-                    "Via:", "X-Long-Name-Beyond-Those-That-Are-Known:", "a", "l", ":", " ", "\t", "\r\n", "\r\n",
+                    "Via:", "X-Long-Name-Beyond-Those-That-Are-Known:", "a", "l", ":", " ", "\t",
+                    "\r\n", "\r\n",
                     "\r\n ", "\n", "\r", "\0", "\u{b}", "\u{7f}", "é", "Subject :", "To: <sip:b@h>;tag=1",
                     "\r\nCSeq: 1 INVITE\r\n", "value value", "\r\n\r\n", "v=0",
                 ]),

@@ -191,7 +191,8 @@ mod tests {
         fn tags_that_are_read_quickly_are_those_that_are_read_with_care(
             pieces in proptest::collection::vec(
                 proptest::sample::select(vec![
-                    "\"a\\\"b\" ", "\"", "\\", " ", "<", ">", "<sip:b@h>", "<sip:b@h;x=1>", ";tag=", ";TAG=", ";tag", "a1",
+                    "\"a\\\"b\" ", "\"", "\\", " ", "<", ">", "<sip:b@h>", "<sip:b@h;x=1>",
+                    ";tag=", ";TAG=", ";tag", "a1",
                     "=", ";", ",", "\u{5}", "\u{7f}", ":", "é", "\r\n ",
                 ]),
                 0..8,

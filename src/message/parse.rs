@@ -428,7 +428,8 @@ mod tests {
         fn a_via_that_is_read_as_one_value_is_the_first_of_its_line(
             pieces in proptest::collection::vec(
                 proptest::sample::select(vec![
-                    "SIP/2.0/UDP h", "SIP/2.0/TCP [2001:db8::1]", ":5060", ";branch=z9hG4bK1", ";rport", ";x=\"a,b\"",
+                    "SIP/2.0/UDP h", "SIP/2.0/TCP [2001:db8::1]", ":5060", ";branch=z9hG4bK1", ";rport",
+                    ";x=\"a,b\"",
                     ";x=\"", "\"", ",", " ", "<", ">", ";maddr=1.2.3.4", "a",
                 ]),
                 1..7,

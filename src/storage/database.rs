@@ -340,9 +340,9 @@ impl Pools {
         self.migrated.get_or_try_init(|| self.run_migrations()).await.copied()
     }
 
-    /// Several processes may start at once. Whoever comes second fails on a step that is done and looks again,
-    /// which may happen at each step of the schema; or is told at once, whatever the busy timeout, that the
-    /// file is locked, while the other one turns it to WAL.
+    /// Several processes may start at once. Whoever comes second fails on a step that is done and looks
+    /// again, which may happen at each step of the schema; or is told at once, whatever the busy timeout,
+    /// that the file is locked, while the other one turns it to WAL.
     async fn run_migrations(&self) -> Result<(), StorageError> {
         let mut tries = 0;
         loop {

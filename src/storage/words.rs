@@ -30,8 +30,8 @@ pub(super) fn moment(at: Timestamp) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Whole milliseconds since 1970, rounded down: their order is the order of [`moment`], but for moments within
-/// the same one.
+/// Whole milliseconds since 1970, rounded down: their order is the order of [`moment`], but for moments
+/// within the same one.
 pub(super) fn millisecond(at: Timestamp) -> i64 {
     let whole = at.as_nanosecond().div_euclid(1_000_000);
     i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX })
