@@ -3,13 +3,13 @@
 //! Nothing waits here for company: what is there is taken together, and what was made of it goes together.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 /// Datagrams that one call brings at most.
 const AT_ONCE: usize = 16;
@@ -47,12 +47,12 @@ impl Inbox {
     }
 
     /// Asks the kernel, when all have been taken.
-    pub(super) fn fill(&mut self, socket: &AsyncFd<UdpSocket>) -> io::Result<()> {
+    pub(super) fn fill(&mut self, socket: &UdpSocket) -> io::Result<()> {
         if !self.is_empty() {
             return Ok(());
         }
         (self.next, self.filled) = (0, 0);
-        let result = socket.try_io(Interest::READABLE, |socket| {
+        let result = socket.try_io(Interest::READABLE, || {
             let mut rooms = self.rooms.chunks_exact_mut(self.room);
             let mut slices: [[IoSliceMut<'_>; 1]; AT_ONCE] =
                 std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::coop::consume_budget;
 
 use super::accept::accept;
@@ -191,7 +191,7 @@ impl Transports {
             if listener.has_received() {
                 return Poll::Ready(());
             }
-            if listener.poll_ready(context).is_ready() {
+            if listener.socket.poll_recv_ready(context).is_ready() {
                 return Poll::Ready(());
             }
         }
@@ -280,7 +280,9 @@ fn flush(shared: &Shared, listener: &mut UdpListener) {
 }
 
 fn bind_udp(address: SocketAddr, settings: &TransportSettings) -> io::Result<UdpListener> {
-    UdpListener::new(socket::udp(address, settings)?, settings.message_bytes)
+    let socket = UdpSocket::from_std(socket::udp(address, settings)?)?;
+    let local = socket.local_addr()?;
+    Ok(UdpListener::new(socket, local, settings.message_bytes))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

@@ -1,13 +1,11 @@
 //! UDP (RFC 3261 §18.2.1): one datagram, one message; no task.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
-use std::task::{Context, Poll};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use socket2::SockRef;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use super::batch::{Inbox, Outbox, Waiting};
 use super::{Arrival, Flow, Protocol, SendFailure};
@@ -20,9 +18,7 @@ const SEND_ATTEMPTS: u32 = 3;
 
 /// A socket that is listened on and sent from.
 pub(super) struct UdpListener {
-    /// Watched for what comes only: nobody waits for room to send, and the kernel would report that there is
-    /// some each time a receiver has taken a datagram.
-    socket: AsyncFd<UdpSocket>,
+    pub(super) socket: UdpSocket,
     pub(super) local: SocketAddr,
     /// Octets of the longest message and one more.
     room: usize,
@@ -42,20 +38,9 @@ pub(super) enum Received {
 
 impl UdpListener {
     /// A listener for messages of so many octets.
-    pub(super) fn new(socket: UdpSocket, message_bytes: usize) -> io::Result<Self> {
+    pub(super) fn new(socket: UdpSocket, local: SocketAddr, message_bytes: usize) -> Self {
         let room = message_bytes + 1;
-        let local = socket.local_addr()?;
-        #[expect(
-            deprecated,
-            reason = "its unsafe twin asks for what the standard socket does: keep its descriptor"
-        )]
-        let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
-        Ok(Self { socket, local, room, inbox: Inbox::new(room), outbox: Outbox::new() })
-    }
-
-    /// Ready when the kernel may have something.
-    pub(super) fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.socket.poll_read_ready(context).map(|_| ())
+        Self { socket, local, room, inbox: Inbox::new(room), outbox: Outbox::new() }
     }
 
     /// Whether something has been received and not been taken.
@@ -97,11 +82,7 @@ impl UdpListener {
         let mut rest = all.as_slice();
         while let [first, others @ ..] = rest {
             // Together, and whatever stops there is tried alone, which tells why.
-            let sent = if others.is_empty() {
-                0
-            } else {
-                self.outbox.send(self.socket.get_ref(), rest).unwrap_or(0)
-            };
+            let sent = if others.is_empty() { 0 } else { self.outbox.send(&self.socket, rest).unwrap_or(0) };
             if sent == 0 {
                 told(first, self.send(first));
                 rest = others;
