@@ -18,6 +18,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 use sqlx::{ConnectOptions, Sqlite};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::StorageError;
@@ -120,6 +121,9 @@ struct Inner {
 /// The connections to one file.
 struct Pools {
     identity: FileIdentity,
+    /// Whether the file had a write-ahead log when it was found. One without, a restored backup, locks its
+    /// readers out while we turn it.
+    has_log: bool,
     look_up: SqlitePool,
     writer: SqlitePool,
     migrated: OnceCell<()>,
@@ -212,6 +216,7 @@ impl Storage {
     }
 
     /// A read-only connection. It does not wait for the schema: when that is not there yet it is made beside.
+    /// Only while we turn a file to WAL it waits, for whoever reads then is told that it is locked: by us.
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, StorageError> {
         let pools = self.pools().await?;
         if !pools.migrated.initialized() && !pools.migration_begun.swap(true, Ordering::AcqRel) {
@@ -222,6 +227,11 @@ impl Storage {
                     pools.migration_begun.store(false, Ordering::Release);
                 }
             });
+        }
+        if !pools.has_log
+            && let Err(error) = pools.migrate().await
+        {
+            tracing::debug!(%error, "reading a database that could not be turned");
         }
         Ok(pools.look_up.acquire().await?)
     }
@@ -248,13 +258,19 @@ impl Storage {
                 return Err(error);
             }
         };
+        if let Some(pools) = known
+            && pools.identity == identity
+        {
+            return Ok(pools);
+        }
+        let has_log = has_log(self.path()?).await;
         let mut current = self.inner.current.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(pools) = current.as_ref()
             && pools.identity == identity
         {
             return Ok(Arc::clone(pools));
         }
-        let pools = Arc::new(self.new_pools(identity)?);
+        let pools = Arc::new(self.new_pools(identity, has_log)?);
         *current = Some(Arc::clone(&pools));
         Ok(pools)
     }
@@ -269,7 +285,7 @@ impl Storage {
         due
     }
 
-    fn new_pools(&self, identity: FileIdentity) -> Result<Pools, StorageError> {
+    fn new_pools(&self, identity: FileIdentity, has_log: bool) -> Result<Pools, StorageError> {
         let settings = &self.inner.settings;
         let options = self.inner.options.clone()?;
         let look_up =
@@ -298,6 +314,7 @@ impl Storage {
             );
         Ok(Pools {
             identity,
+            has_log,
             look_up,
             writer,
             migrated: OnceCell::new(),
@@ -424,4 +441,14 @@ async fn file_identity(path: &Path) -> Result<FileIdentity, StorageError> {
     let metadata =
         found.map_err(|error| StorageError::Unavailable(format!("{}: {error}", path.display())))?;
     Ok(FileIdentity { device: metadata.dev(), inode: metadata.ino() })
+}
+
+/// Whether the database has a write-ahead log, which is octet 18 of the file (SQLite's file format, 1.3.3). A
+/// file that cannot be read, or is empty, has none yet.
+async fn has_log(path: &Path) -> bool {
+    const PLACE: usize = 18;
+    const LOGGED: u8 = 2;
+    let mut header = [0; PLACE + 1];
+    let Ok(mut file) = tokio::fs::File::open(path).await else { return false };
+    file.read_exact(&mut header).await.is_ok() && header[PLACE] == LOGGED
 }

@@ -407,6 +407,27 @@ async fn f2_a_database_that_was_deleted_and_restored_is_found_again() {
     assert_eq!(house.storage.save_call(&record("c-1", 0)).await, Ok(()));
 }
 
+/// As slow a disk would: the restored file stays locked for longer than a look-up waits for a stranger.
+#[tokio::test]
+async fn f2_a_restored_database_is_read_as_soon_as_it_can_be() {
+    let house = House::with_customers().await;
+    let backup = house.folder.path().join("backup.db");
+    let mut stranger = house.stranger().await;
+    sqlx::query("VACUUM INTO ?").bind(backup.to_str()).execute(&mut stranger).await.expect("a backup");
+    stranger.close().await.expect("closed");
+    remove(&house.path());
+    std::fs::rename(&backup, house.path()).expect("restored");
+    let mut holder = house.stranger().await;
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut holder).await.expect("locked");
+    let long = Duration::from_millis(4 * house.settings.look_up_busy_timeout_ms);
+    let release = async {
+        tokio::time::sleep(long).await;
+        sqlx::query("ROLLBACK").execute(&mut holder).await.expect("released");
+    };
+    let (cards, ()) = tokio::join!(house.storage.lookup("+81312345678"), release);
+    assert_eq!(cards.map(|cards| cards.len()), Ok(2));
+}
+
 #[tokio::test]
 async fn f2_a_database_recreated_by_an_import_is_found_again() {
     let house = House::with_customers().await;
