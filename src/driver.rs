@@ -266,6 +266,7 @@ impl Driver {
                 Input::Settings(settings)
             }
             FromWorld::Tls(tls) => return self.transports.renew_tls(*tls),
+            FromWorld::UdpBundles(bundles) => return self.transports.bundle(bundles),
         };
         let now = self.read_clock();
         self.engine.handle(now, input);

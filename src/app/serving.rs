@@ -253,20 +253,24 @@ impl Running {
                 tracing::warn!("addresses change only at a restart");
             }
             let settings = engine_settings(&config, self.sip.clone())?;
-            Ok((super::settings::tls(&config)?, sounds(&config), settings))
+            let sockets = (super::settings::tls(&config)?, config.sip.udp_bundles);
+            Ok((sockets, sounds(&config), settings))
         });
         let settings = match settings {
-            Ok((tls, sounds, settings)) => read_aside(sounds).await.map(|library| (tls, library, settings)),
+            Ok((sockets, sounds, settings)) => {
+                read_aside(sounds).await.map(|library| (sockets, library, settings))
+            }
             Err(failure) => Err(failure),
         };
         match settings {
-            Ok((tls, library, settings)) => {
+            Ok(((tls, udp_bundles), library, settings)) => {
                 if !self.media.change(Arc::new(library)) {
                     tracing::error!(
                         "the media ports do not keep up: music and announcements stay as they were"
                     );
                 }
                 self.world.send(FromWorld::Tls(Box::new(tls))).await.ok();
+                self.world.send(FromWorld::UdpBundles(udp_bundles)).await.ok();
                 self.world.send(FromWorld::Settings(Arc::new(settings))).await.ok();
                 tracing::info!(
                     "the configuration was read again: peers, routes, certificates, limits, times, wording, \

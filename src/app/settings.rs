@@ -394,6 +394,7 @@ pub(super) fn transport_settings(config: &Config) -> TransportSettings {
         handshakes_per_peer: config.sip.limits.handshakes_per_source,
         keep_alive: config.sip.limits.keep_alive,
         outbox_bytes: config.sip.limits.send_queue_bytes,
+        udp_bundles: config.sip.udp_bundles,
         ..TransportSettings::default()
     }
 }

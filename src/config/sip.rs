@@ -143,6 +143,8 @@ pub struct Sip {
     pub probe_interval: Duration,
     /// A request of more octets goes over TCP where UDP was meant; zero: never.
     pub tcp_above_bytes: usize,
+    /// Whether datagrams of one length to one address may go to the kernel as one.
+    pub udp_bundles: bool,
     /// Who may send; empty: nobody.
     pub peers: Vec<Peer>,
     /// Limits.
@@ -186,6 +188,7 @@ impl Sip {
             next_target_after: read_next_target_after(section, default.next_target_after),
             probe_interval: read_probe_interval(section, routes.len()),
             tcp_above_bytes: read_tcp_above(section, default.tcp_above_bytes),
+            udp_bundles: section.flag("udp_bundles", default.udp_bundles),
             routes,
             advertise: read_advertise(section, &listen, default.advertise),
             listen,
@@ -256,6 +259,7 @@ impl Default for Sip {
             next_target_after: Duration::from_secs(2),
             probe_interval: Duration::ZERO,
             tcp_above_bytes: 1_300,
+            udp_bundles: true,
             peers: Vec::new(),
             limits: Limits::default(),
             digest: Digest::default(),

@@ -52,6 +52,8 @@ pub enum FromWorld {
     Customers(Option<Arc<CustomerBook>>),
     /// Certificates were read again.
     Tls(Box<Tls>),
+    /// Whether datagrams may go to the kernel as one.
+    UdpBundles(bool),
 }
 
 /// A cheap handle on the engine. Cloned freely; the queue behind it is bounded.

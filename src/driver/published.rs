@@ -163,6 +163,7 @@ pub(super) fn publish_transports(before: &transport::Gauges, now: &transport::Ga
     metrics::gauge!(metric::QUEUE_DEPTH, "queue" => "arrivals").set(wide(now.waiting_arrivals));
     count(metric::MESSAGES, "direction", "received", now.received);
     count(metric::MESSAGES, "direction", "sent", now.sent);
+    metrics::counter!(metric::BUNDLED_DATAGRAMS).absolute(now.bundled);
     count(metric::SEND_FAILURES, "reason", "socket", now.send_failed);
     count(metric::DROPPED_MESSAGES, "reason", "not_sip", now.datagrams_dropped);
     count(metric::REFUSED_CONNECTIONS, "reason", "not_a_peer", now.strangers_refused);

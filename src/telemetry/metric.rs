@@ -9,6 +9,8 @@ pub const REFUSED_REQUESTS: &str = "toritsugi_refused_requests_total";
 pub const CORRECTED_REQUESTS: &str = "toritsugi_corrected_requests_total";
 /// SIP messages. Label `direction`: `received`, `sent`.
 pub const MESSAGES: &str = "toritsugi_messages_total";
+/// Datagrams that went to the kernel as one with others of their length; among those sent.
+pub const BUNDLED_DATAGRAMS: &str = "toritsugi_bundled_datagrams_total";
 /// Stream connections that did not come about, were ended by us or were lost. Label `reason`: `not_a_peer`,
 /// `limit`, `evicted`, `message_timeout`, `stuck`, `unframeable`, `broken`, `tls`, `tls_handshakes`.
 pub const REFUSED_CONNECTIONS: &str = "toritsugi_refused_connections_total";
@@ -121,11 +123,12 @@ pub enum Kind {
 }
 
 /// All of them, with the words Prometheus shows.
-pub const ALL: [(Kind, &str, &str); 48] = [
+pub const ALL: [(Kind, &str, &str); 49] = [
     (Kind::Counter, CALLS, "Calls that ended, by outcome."),
     (Kind::Counter, REFUSED_REQUESTS, "Requests that were not taken, by reason."),
     (Kind::Counter, CORRECTED_REQUESTS, "Requests that lost or got something before they went on, by what."),
     (Kind::Counter, MESSAGES, "SIP messages received and sent."),
+    (Kind::Counter, BUNDLED_DATAGRAMS, "Datagrams that went to the kernel as one with others."),
     (Kind::Counter, REFUSED_CONNECTIONS, "SIP stream connections refused, ended by us or lost, by reason."),
     (Kind::Counter, REDIRECTS, "Contacts of redirections, by outcome."),
     (Kind::Counter, DROPPED_MESSAGES, "Messages dropped without an answer, by reason."),

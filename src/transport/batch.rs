@@ -7,7 +7,9 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use nix::sys::socket::{
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
+};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -15,7 +17,7 @@ use tokio::net::UdpSocket;
 const AT_ONCE: usize = 16;
 
 /// Datagrams that go together at most: the first must not wait for long while others are made.
-const GO_TOGETHER: usize = 8;
+pub(super) const GO_TOGETHER: usize = 16;
 
 /// Datagrams that the kernel has given and nobody has taken yet.
 pub(super) struct Inbox {
@@ -96,6 +98,8 @@ pub(super) struct Waiting {
     pub(super) bytes: Bytes,
     pub(super) remote: SocketAddr,
     pub(super) token: Option<u64>,
+    /// What has the same number goes together.
+    pub(super) bundle: usize,
 }
 
 /// Datagrams that go together.
@@ -136,6 +140,20 @@ impl Outbox {
         self.waiting = gone;
     }
 
+    /// Gives several of one length to the kernel as one, which takes all or none.
+    pub(super) fn send_as_one(socket: &UdpSocket, bundle: &[Waiting]) -> io::Result<()> {
+        let Some(first) = bundle.first() else { return Ok(()) };
+        let length = u16::try_from(first.bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let slices: [IoSlice<'_>; GO_TOGETHER] =
+            std::array::from_fn(|place| IoSlice::new(bundle.get(place).map_or(&[], |one| &one.bytes)));
+        let slices = &slices[..bundle.len()];
+        let segments = [ControlMessage::UdpGsoSegments(&length)];
+        let remote = SockaddrStorage::from(first.remote);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        sendmsg(socket.as_raw_fd(), slices, &segments, flags, Some(&remote))?;
+        Ok(())
+    }
+
     /// Gives several to the kernel; how many it took. An error is that of the first.
     pub(super) fn send(&mut self, socket: &UdpSocket, waiting: &[Waiting]) -> io::Result<usize> {
         self.addresses.clear();
@@ -147,4 +165,9 @@ impl Outbox {
         let sent = sendmmsg(socket.as_raw_fd(), &mut self.headers, slices, &self.addresses, [], flags)?;
         Ok(sent.count())
     }
+}
+
+/// Whether the kernel knows segments. One that does not would send several datagrams as a single long one.
+pub(super) fn takes_bundles(socket: &UdpSocket) -> bool {
+    setsockopt(socket, sockopt::UdpGsoSegment, &0).is_ok()
 }

@@ -15,6 +15,8 @@ pub struct Gauges {
     pub received: u64,
     /// Datagrams sent and messages put into a connection's queue.
     pub sent: u64,
+    /// Datagrams among them that went to the kernel as one with others.
+    pub bundled: u64,
     /// Messages not handed to the network, with or without a token.
     pub send_failed: u64,
     /// Datagrams that cannot begin a message: keep-alives, noise.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod batch;
+mod bundle;
 #[cfg(test)]
 #[path = "../../tests/support/certificates.rs"]
 mod certificates;

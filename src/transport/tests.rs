@@ -115,6 +115,64 @@ fn datagrams_go_together_in_their_order_and_one_that_cannot_go_holds_up_none() {
     });
 }
 
+/// A hundred datagrams of one length, with others between; what arrives of each length, in its order, and how
+/// many went as one.
+async fn burst(bundles: bool) -> (Vec<Bytes>, Vec<Bytes>, u64) {
+    let mut caller = bound(&TransportSettings { udp_bundles: bundles, ..Default::default() });
+    let mut callee = bound(&TransportSettings::default());
+    let (mut short, mut long) = (Vec::new(), Vec::new());
+    for number in 100..150 {
+        for name in [format!("{number}"), format!("longer.{number}")] {
+            caller.put(to(Protocol::Udp, udp_of(&callee), request(&name), 1));
+        }
+    }
+    caller.flush();
+    while short.len() + long.len() < 100 {
+        let (_, bytes) = message(&mut callee).await;
+        if bytes.len() == request("100").len() { short.push(bytes) } else { long.push(bytes) }
+    }
+    assert_eq!((caller.gauges().sent, caller.gauges().send_failed), (100, 0));
+    (short, long, caller.gauges().bundled)
+}
+
+#[test]
+fn datagrams_of_one_length_go_as_one_and_arrive_each_by_itself() {
+    run(async {
+        let requests =
+            |prefix: &str| (100..150).map(|number| request(&format!("{prefix}{number}"))).collect();
+        let all: (Vec<_>, Vec<_>) = (requests(""), requests("longer."));
+        let (short, long, bundled) = burst(true).await;
+        assert_eq!((short, long), all);
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        assert_eq!(bundled > 80, super::batch::takes_bundles(&socket), "{bundled} of 100 went as one");
+        let (short, long, bundled) = burst(false).await;
+        assert_eq!(((short, long), bundled), (all, 0));
+    });
+}
+
+#[test]
+fn datagrams_that_cannot_go_as_one_go_alone() {
+    run(async {
+        let mut transports = bound(&TransportSettings::default());
+        // Nobody is there: the kernel may report that at any later datagram.
+        let gone = UdpSocket::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+        for _ in 0..4 {
+            for _ in 0..8 {
+                transports.put(to(Protocol::Udp, gone, request("nobody"), 7));
+            }
+            transports.flush();
+        }
+        let mut callee = bound(&TransportSettings::default());
+        for _ in 0..8 {
+            transports.put(to(Protocol::Udp, udp_of(&callee), request("somebody"), 8));
+        }
+        transports.flush();
+        for _ in 0..8 {
+            assert_eq!(message(&mut callee).await.1, request("somebody"));
+        }
+    });
+}
+
 #[test]
 fn n37_n46_noise_is_dropped_and_counted_and_a_long_datagram_is_unusable() {
     run(async {

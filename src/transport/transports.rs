@@ -112,6 +112,14 @@ impl Transports {
         *self.shared.tls.borrow_mut() = Some(Rc::new(tls));
     }
 
+    /// Whether datagrams of one length to one address may go to the kernel as one from now on. Asking again
+    /// tries again where the kernel could not.
+    pub fn bundle(&mut self, bundles: bool) {
+        for listener in &mut self.udp {
+            listener.bundle(bundles);
+        }
+    }
+
     /// What is listened on, with the ports that were taken for port 0.
     pub fn listening(&self) -> &[ListenAddress] {
         &self.listening
@@ -274,15 +282,18 @@ impl Drop for Transports {
 }
 
 fn flush(shared: &Shared, listener: &mut UdpListener) {
-    listener.flush(|datagram, result| {
+    let bundled = listener.flush(|datagram, result| {
         shared.note_sent(datagram.token, Protocol::Udp, datagram.remote, result);
     });
+    shared.count(|counts| counts.bundled += bundled);
 }
 
 fn bind_udp(address: SocketAddr, settings: &TransportSettings) -> io::Result<UdpListener> {
     let socket = UdpSocket::from_std(socket::udp(address, settings)?)?;
     let local = socket.local_addr()?;
-    Ok(UdpListener::new(socket, local, settings.message_bytes))
+    let mut listener = UdpListener::new(socket, local, settings.message_bytes);
+    listener.bundle(settings.udp_bundles);
+    Ok(listener)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

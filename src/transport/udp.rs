@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use nix::errno::Errno;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
-use super::batch::{Inbox, Outbox, Waiting};
+use super::batch::{self, Inbox, Outbox, Waiting};
+use super::bundle::{Bundler, FEWEST};
 use super::{Arrival, Flow, Protocol, SendFailure};
 
 /// What IPv4 and UDP headers leave of 65,535 octets.
@@ -24,6 +26,9 @@ pub(super) struct UdpListener {
     room: usize,
     inbox: Inbox,
     outbox: Outbox,
+    bundler: Bundler,
+    /// Whether datagrams may go as one.
+    bundles: bool,
 }
 
 /// What one attempt to receive gave.
@@ -40,7 +45,13 @@ impl UdpListener {
     /// A listener for messages of so many octets.
     pub(super) fn new(socket: UdpSocket, local: SocketAddr, message_bytes: usize) -> Self {
         let room = message_bytes + 1;
-        Self { socket, local, room, inbox: Inbox::new(room), outbox: Outbox::new() }
+        let (inbox, outbox, bundler) = (Inbox::new(room), Outbox::new(), Bundler::new());
+        Self { socket, local, room, inbox, outbox, bundler, bundles: false }
+    }
+
+    /// Lets datagrams go as one from now on, where the kernel can do that, or none.
+    pub(super) fn bundle(&mut self, bundles: bool) {
+        self.bundles = bundles && batch::takes_bundles(&self.socket);
     }
 
     /// Whether something has been received and not been taken.
@@ -69,17 +80,56 @@ impl UdpListener {
         if bytes.len() > LARGEST_DATAGRAM {
             return Err(SendFailure::TooLarge);
         }
-        Ok(self.outbox.put(Waiting { bytes, remote, token }))
+        Ok(self.outbox.put(Waiting { bytes, remote, token, bundle: 0 }))
     }
 
     /// Straight to the kernel, whose send buffer is the queue: waiting for it would only make a datagram
-    /// late. What became of each is told in order.
-    pub(super) fn flush(&mut self, mut told: impl FnMut(&Waiting, Result<(), SendFailure>)) {
+    /// late. What became of each is told in the order in which they go; how many went as one with others.
+    pub(super) fn flush(&mut self, mut told: impl FnMut(&Waiting, Result<(), SendFailure>)) -> u64 {
         if self.outbox.is_empty() {
-            return;
+            return 0;
         }
-        let all = self.outbox.take();
-        let mut rest = all.as_slice();
+        let mut all = self.outbox.take();
+        let mut bundled = 0;
+        if self.bundles && all.len() >= FEWEST {
+            self.bundler.arrange(&mut all);
+            let mut alone = 0;
+            let mut place = 0;
+            for bundle in all.chunk_by(|one, next| one.bundle == next.bundle) {
+                let begin = place;
+                place += bundle.len();
+                if bundle.len() < FEWEST {
+                    continue;
+                }
+                self.flush_each(&all[alone..begin], &mut told);
+                alone = begin;
+                if self.send_as_one(bundle) {
+                    bundle.iter().for_each(|one| told(one, Ok(())));
+                    bundled += bundle.len() as u64;
+                    alone = place;
+                }
+            }
+            self.flush_each(&all[alone..], &mut told);
+        } else {
+            self.flush_each(&all, &mut told);
+        }
+        self.outbox.give_back(all);
+        bundled
+    }
+
+    /// Whether they have gone. When the kernel cannot do that, here or on the way to this address, it is not
+    /// asked again.
+    fn send_as_one(&mut self, bundle: &[Waiting]) -> bool {
+        let Err(error) = Outbox::send_as_one(&self.socket, bundle) else { return true };
+        let cannot = [Errno::EINVAL, Errno::EIO, Errno::EOPNOTSUPP];
+        if error.raw_os_error().is_some_and(|code| cannot.contains(&Errno::from_raw(code))) {
+            self.bundles = false;
+        }
+        false
+    }
+
+    fn flush_each(&mut self, all: &[Waiting], told: &mut impl FnMut(&Waiting, Result<(), SendFailure>)) {
+        let mut rest = all;
         while let [first, others @ ..] = rest {
             // Together, and whatever stops there is tried alone, which tells why.
             let sent = if others.is_empty() { 0 } else { self.outbox.send(&self.socket, rest).unwrap_or(0) };
@@ -92,7 +142,6 @@ impl UdpListener {
             gone.iter().for_each(|one| told(one, Ok(())));
             rest = left;
         }
-        self.outbox.give_back(all);
     }
 
     fn send(&self, datagram: &Waiting) -> Result<(), SendFailure> {
