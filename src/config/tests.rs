@@ -299,4 +299,7 @@ fn f7_the_default_route_may_have_several_targets() {
     assert!(parse("[sip]\n[[sip.route]]\npriority = 1\n").is_err(), "a target needs its uri");
     assert!(parse("[sip]\nnext_target_after_ms = 100\n").is_err(), "less than a repeat takes");
     assert!(parse("[sip]\ntcp_above_bytes = 100\n").is_err());
+    assert!(sip.udp_bundles, "unless somebody wants to capture");
+    assert!(!parse("[sip]\nudp_bundles = false\n").expect("sound").sip.udp_bundles);
+    assert!(parse("[sip]\nudp_bundles = 1\n").is_err());
 }

@@ -117,22 +117,22 @@ fn datagrams_go_together_in_their_order_and_one_that_cannot_go_holds_up_none() {
 
 /// A hundred datagrams of one length, with others between; what arrives of each length, in its order, and how
 /// many went as one.
-async fn burst(bundles: bool) -> (Vec<Bytes>, Vec<Bytes>, u64) {
-    let mut caller = bound(&TransportSettings { udp_bundles: bundles, ..Default::default() });
-    let mut callee = bound(&TransportSettings::default());
+async fn burst(caller: &mut Transports, callee: &mut Transports) -> (Vec<Bytes>, Vec<Bytes>, u64) {
+    let before = caller.gauges();
     let (mut short, mut long) = (Vec::new(), Vec::new());
     for number in 100..150 {
         for name in [format!("{number}"), format!("longer.{number}")] {
-            caller.put(to(Protocol::Udp, udp_of(&callee), request(&name), 1));
+            caller.put(to(Protocol::Udp, udp_of(callee), request(&name), 1));
         }
     }
     caller.flush();
     while short.len() + long.len() < 100 {
-        let (_, bytes) = message(&mut callee).await;
+        let (_, bytes) = message(callee).await;
         if bytes.len() == request("100").len() { short.push(bytes) } else { long.push(bytes) }
     }
-    assert_eq!((caller.gauges().sent, caller.gauges().send_failed), (100, 0));
-    (short, long, caller.gauges().bundled)
+    let now = caller.gauges();
+    assert_eq!((now.sent - before.sent, now.send_failed), (100, 0));
+    (short, long, now.bundled - before.bundled)
 }
 
 #[test]
@@ -141,12 +141,18 @@ fn datagrams_of_one_length_go_as_one_and_arrive_each_by_itself() {
         let requests =
             |prefix: &str| (100..150).map(|number| request(&format!("{prefix}{number}"))).collect();
         let all: (Vec<_>, Vec<_>) = (requests(""), requests("longer."));
-        let (short, long, bundled) = burst(true).await;
+        let (mut caller, mut callee) =
+            (bound(&TransportSettings::default()), bound(&TransportSettings::default()));
+        let (short, long, bundled) = burst(&mut caller, &mut callee).await;
         assert_eq!((short, long), all);
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
         assert_eq!(bundled > 80, super::batch::takes_bundles(&socket), "{bundled} of 100 went as one");
-        let (short, long, bundled) = burst(false).await;
-        assert_eq!(((short, long), bundled), (all, 0));
+        caller.bundle(false);
+        let (short, long, bundled) = burst(&mut caller, &mut callee).await;
+        assert_eq!(((short, long), bundled), (all.clone(), 0), "told while it runs");
+        caller = bound(&TransportSettings { udp_bundles: false, ..Default::default() });
+        let (short, long, bundled) = burst(&mut caller, &mut callee).await;
+        assert_eq!(((short, long), bundled), (all, 0), "told at the start");
     });
 }
 
