@@ -178,8 +178,8 @@ mod tests {
                 }
             }
             for bundle in waiting.chunk_by(|one, next| one.bundle == next.bundle) {
-                let alike = |one: &Waiting| (one.remote, one.bytes.len()) == (bundle[0].remote, bundle[0].bytes.len());
-                prop_assert!(bundle.iter().all(alike));
+                let kind = |one: &Waiting| (one.remote, one.bytes.len());
+                prop_assert!(bundle.iter().all(|one| kind(one) == kind(&bundle[0])));
                 prop_assert!(bundle.len() == 1 || bundle[0].bytes.len() <= LARGEST);
             }
             tokens.sort_unstable();
