@@ -63,6 +63,15 @@ impl House {
         SqliteConnectOptions::new().filename(self.path()).connect().await.expect("a connection")
     }
 
+    /// A copy of the database as an administrator makes it, which has no write-ahead log.
+    async fn backup(&self) -> std::path::PathBuf {
+        let copy = self.folder.path().join("backup.db");
+        let mut stranger = self.stranger().await;
+        sqlx::query("VACUUM INTO ?").bind(copy.to_str()).execute(&mut stranger).await.expect("a backup");
+        stranger.close().await.expect("closed");
+        copy
+    }
+
     async fn count(&self, statement: &'static str) -> i64 {
         let mut stranger = self.stranger().await;
         sqlx::query_scalar(statement).fetch_one(&mut stranger).await.expect("a count")
@@ -390,10 +399,7 @@ async fn f1_a_lookup_in_a_hanging_database_ends_at_the_time_out() {
 #[tokio::test]
 async fn f2_a_database_that_was_deleted_and_restored_is_found_again() {
     let house = House::with_customers().await;
-    let backup = house.folder.path().join("backup.db");
-    let mut stranger = house.stranger().await;
-    sqlx::query("VACUUM INTO ?").bind(backup.to_str()).execute(&mut stranger).await.expect("a backup");
-    stranger.close().await.expect("closed");
+    let backup = house.backup().await;
     assert_eq!(house.storage.lookup("+81312345678").await.map(|cards| cards.len()), Ok(2));
 
     remove(&house.path());
@@ -411,10 +417,7 @@ async fn f2_a_database_that_was_deleted_and_restored_is_found_again() {
 #[tokio::test]
 async fn f2_a_restored_database_is_read_as_soon_as_it_can_be() {
     let house = House::with_customers().await;
-    let backup = house.folder.path().join("backup.db");
-    let mut stranger = house.stranger().await;
-    sqlx::query("VACUUM INTO ?").bind(backup.to_str()).execute(&mut stranger).await.expect("a backup");
-    stranger.close().await.expect("closed");
+    let backup = house.backup().await;
     remove(&house.path());
     std::fs::rename(&backup, house.path()).expect("restored");
     let mut holder = house.stranger().await;
