@@ -98,8 +98,8 @@ pub(super) struct Waiting {
     pub(super) bytes: Bytes,
     pub(super) remote: SocketAddr,
     pub(super) token: Option<u64>,
-    /// What has the same number goes together.
-    pub(super) bundle: usize,
+    /// What has the same number goes as one.
+    pub(super) bundle: Option<usize>,
 }
 
 /// Datagrams that go together.

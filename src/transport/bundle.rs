@@ -15,7 +15,7 @@ const LARGEST: usize = 1_300;
 
 /// The fewest datagrams that are worth it. A capture on this host may show what goes together as one packet:
 /// where only some calls a second come, hardly ever so many meet.
-pub(super) const FEWEST: usize = 3;
+const FEWEST: usize = 3;
 
 // What the kernel takes at most: 64 segments, and the longest UDP payload.
 const _: () = assert!(GO_TOGETHER <= 64 && GO_TOGETHER * LARGEST <= 65_507);
@@ -39,7 +39,8 @@ impl Bundler {
         Self { call_id: Finder::new(b"\r\nCall-ID:") }
     }
 
-    /// Numbers the bundles and puts the datagrams in their order. At most [`GO_TOGETHER`] datagrams.
+    /// Puts the datagrams in the order in which they go and numbers the bundles that are worth it. At most
+    /// [`GO_TOGETHER`] datagrams.
     pub(super) fn arrange(&self, waiting: &mut [Waiting]) {
         let mut bundles = [0; GO_TOGETHER];
         let mut calls = [Call::NotRead; GO_TOGETHER];
@@ -49,9 +50,14 @@ impl Bundler {
             made = made.max(bundles[place] + 1);
         }
         for (one, bundle) in waiting.iter_mut().zip(bundles) {
-            one.bundle = bundle;
+            one.bundle = Some(bundle);
         }
         waiting.sort_by_key(|one| one.bundle);
+        for bundle in waiting.chunk_by_mut(|one, next| one.bundle == next.bundle) {
+            if bundle.len() < FEWEST {
+                bundle.iter_mut().for_each(|one| one.bundle = None);
+            }
+        }
     }
 
     /// The bundle for the datagram at `place`: the last one that takes it and lies behind everything that it
@@ -65,7 +71,7 @@ impl Bundler {
         made: usize,
     ) -> usize {
         let one = &waiting[place];
-        if one.bytes.len() > LARGEST {
+        if !(1..=LARGEST).contains(&one.bytes.len()) {
             return made;
         }
         for bundle in (0..made).rev() {
@@ -120,11 +126,11 @@ mod tests {
         let mut text = format!("SIP/2.0 180 Ringing\r\n{name}{call}\r\n\r\n");
         text.extend(std::iter::repeat_n('x', length.saturating_sub(text.len())));
         let remote = SocketAddr::from(([127, 0, 0, 1], remote));
-        Waiting { bytes: Bytes::from(text), remote, token: Some(token), bundle: 0 }
+        Waiting { bytes: Bytes::from(text), remote, token: Some(token), bundle: None }
     }
 
-    /// Calls and lengths, to one address; the tokens of each bundle.
-    fn arranged(datagrams: &[(&str, usize)]) -> Vec<Vec<u64>> {
+    /// Calls and lengths, to one address; the tokens as they go, and which of them as one.
+    fn arranged(datagrams: &[(&str, usize)]) -> Vec<(bool, Vec<u64>)> {
         let mut waiting: Vec<_> = (0..)
             .zip(datagrams)
             .map(|(token, (call, length))| datagram(call, 5060, *length, NAMES[0], token))
@@ -132,27 +138,28 @@ mod tests {
         Bundler::new().arrange(&mut waiting);
         waiting
             .chunk_by(|one, next| one.bundle == next.bundle)
-            .map(|bundle| bundle.iter().filter_map(|one| one.token).collect())
+            .map(|some| (some[0].bundle.is_some(), some.iter().filter_map(|one| one.token).collect()))
             .collect()
     }
 
     #[test]
     fn datagrams_of_one_length_meet_past_those_of_other_calls() {
         let ringing_and_answered = [("a", 100), ("a", 200), ("b", 100), ("b", 200), ("c", 100), ("c", 200)];
-        assert_eq!(arranged(&ringing_and_answered), [[0, 2, 4], [1, 3, 5]]);
+        assert_eq!(arranged(&ringing_and_answered), [(true, vec![0, 2, 4]), (true, vec![1, 3, 5])]);
+        assert_eq!(arranged(&ringing_and_answered[..4]), [(false, vec![0, 2, 1, 3])], "too few");
     }
 
     #[test]
     fn no_datagram_passes_one_of_its_own_call() {
         // The 200 of `a` was first; the 180 of `b` makes a bundle behind it, and its 200 must stay behind.
-        assert_eq!(arranged(&[("a", 200), ("b", 100), ("b", 200)]), [[0], [1], [2]]);
-        assert_eq!(arranged(&[("a", 200), ("b", 100), ("c", 200)]), [vec![0, 2], vec![1]]);
+        assert_eq!(arranged(&[("a", 200), ("b", 100), ("b", 200)]), [(false, vec![0, 1, 2])]);
+        assert_eq!(arranged(&[("a", 200), ("b", 100), ("c", 200)]), [(false, vec![0, 2, 1])]);
     }
 
     #[test]
     fn a_long_datagram_goes_alone() {
-        assert_eq!(arranged(&[("a", 1_301), ("b", 1_301)]), [[0], [1]]);
-        assert_eq!(arranged(&[("a", 1_300), ("b", 1_300)]), [[0, 1]]);
+        assert_eq!(arranged(&[("a", 1_301), ("b", 1_301), ("c", 1_301)]), [(false, vec![0, 1, 2])]);
+        assert_eq!(arranged(&[("a", 1_300), ("b", 1_300), ("c", 1_300)]), [(true, vec![0, 1, 2])]);
     }
 
     proptest! {
@@ -179,8 +186,9 @@ mod tests {
             }
             for bundle in waiting.chunk_by(|one, next| one.bundle == next.bundle) {
                 let kind = |one: &Waiting| (one.remote, one.bytes.len());
-                prop_assert!(bundle.iter().all(|one| kind(one) == kind(&bundle[0])));
-                prop_assert!(bundle.len() == 1 || bundle[0].bytes.len() <= LARGEST);
+                let alike = bundle.iter().all(|one| kind(one) == kind(&bundle[0]));
+                let is_sound = alike && bundle.len() >= FEWEST && bundle[0].bytes.len() <= LARGEST;
+                prop_assert!(bundle[0].bundle.is_none() || is_sound);
             }
             tokens.sort_unstable();
             prop_assert_eq!(tokens, (0..chosen.len()).collect::<Vec<_>>());

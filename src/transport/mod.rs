@@ -1,5 +1,5 @@
 //! [io] RFC 3261 §18: sockets, flows and connections. Octets in, octets out; what they mean is not known
-//! here.
+//! here, but for the two headers that framing (Content-Length) and the order of datagrams (Call-ID) rest on.
 //!
 //! Everything runs on the thread of the driver: UDP without a task, each TCP or TLS connection as a local
 //! task. Framing is pure.

@@ -157,25 +157,28 @@ fn datagrams_of_one_length_go_as_one_and_arrive_each_by_itself() {
 }
 
 #[test]
-fn datagrams_that_cannot_go_as_one_go_alone() {
+fn a_bundle_that_the_kernel_refuses_is_tried_one_by_one_and_holds_up_none() {
     run(async {
-        let mut transports = bound(&TransportSettings::default());
-        // Nobody is there: the kernel may report that at any later datagram.
-        let gone = UdpSocket::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
-        for _ in 0..4 {
-            for _ in 0..8 {
-                transports.put(to(Protocol::Udp, gone, request("nobody"), 7));
-            }
-            transports.flush();
-        }
+        let mut caller = bound(&TransportSettings::default());
         let mut callee = bound(&TransportSettings::default());
-        for _ in 0..8 {
-            transports.put(to(Protocol::Udp, udp_of(&callee), request("somebody"), 8));
+        // No datagram goes to port 0, neither as one with others nor alone.
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        for token in 1..=4 {
+            caller.put(to(Protocol::Udp, nowhere, request("nobody"), token));
+            caller.put(to(Protocol::Udp, udp_of(&callee), request("somebody"), 7));
         }
-        transports.flush();
-        for _ in 0..8 {
+        caller.flush();
+        for expected in 1..=4 {
+            let Arrival::SendFailed { token, why: SendFailure::Refused, .. } = caller.next().await else {
+                panic!("each must have failed by itself");
+            };
+            assert_eq!(token, expected);
             assert_eq!(message(&mut callee).await.1, request("somebody"));
         }
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let bundled = if super::batch::takes_bundles(&socket) { 4 } else { 0 };
+        let now = caller.gauges();
+        assert_eq!((now.sent, now.send_failed, now.bundled), (4, 4, bundled));
     });
 }
 

@@ -112,8 +112,8 @@ impl Transports {
         *self.shared.tls.borrow_mut() = Some(Rc::new(tls));
     }
 
-    /// Whether datagrams of one length to one address may go to the kernel as one from now on. Asking again
-    /// tries again where the kernel could not.
+    /// Whether datagrams of one length to one address may go to the kernel as one from now on,
+    /// where the kernel can do that.
     pub fn bundle(&mut self, bundles: bool) {
         for listener in &mut self.udp {
             listener.bundle(bundles);

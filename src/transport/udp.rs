@@ -4,12 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use nix::errno::Errno;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
 use super::batch::{self, Inbox, Outbox, Waiting};
-use super::bundle::{Bundler, FEWEST};
+use super::bundle::Bundler;
 use super::{Arrival, Flow, Protocol, SendFailure};
 
 /// What IPv4 and UDP headers leave of 65,535 octets.
@@ -80,7 +79,7 @@ impl UdpListener {
         if bytes.len() > LARGEST_DATAGRAM {
             return Err(SendFailure::TooLarge);
         }
-        Ok(self.outbox.put(Waiting { bytes, remote, token, bundle: 0 }))
+        Ok(self.outbox.put(Waiting { bytes, remote, token, bundle: None }))
     }
 
     /// Straight to the kernel, whose send buffer is the queue: waiting for it would only make a datagram
@@ -90,42 +89,22 @@ impl UdpListener {
             return 0;
         }
         let mut all = self.outbox.take();
-        let mut bundled = 0;
-        if self.bundles && all.len() >= FEWEST {
+        if self.bundles {
             self.bundler.arrange(&mut all);
-            let mut alone = 0;
-            let mut place = 0;
-            for bundle in all.chunk_by(|one, next| one.bundle == next.bundle) {
-                let begin = place;
-                place += bundle.len();
-                if bundle.len() < FEWEST {
-                    continue;
-                }
-                self.flush_each(&all[alone..begin], &mut told);
-                alone = begin;
-                if self.send_as_one(bundle) {
-                    bundle.iter().for_each(|one| told(one, Ok(())));
-                    bundled += bundle.len() as u64;
-                    alone = place;
-                }
+        }
+        let mut bundled = 0;
+        for some in all.chunk_by(|one, next| one.bundle == next.bundle) {
+            let is_bundle = some.first().is_some_and(|first| first.bundle.is_some());
+            // Whatever the kernel refuses as one, a segment that its link cannot take, may well go alone.
+            if is_bundle && Outbox::send_as_one(&self.socket, some).is_ok() {
+                some.iter().for_each(|one| told(one, Ok(())));
+                bundled += some.len() as u64;
+            } else {
+                self.flush_each(some, &mut told);
             }
-            self.flush_each(&all[alone..], &mut told);
-        } else {
-            self.flush_each(&all, &mut told);
         }
         self.outbox.give_back(all);
         bundled
-    }
-
-    /// Whether they have gone. When the kernel cannot do that, here or on the way to this address, it is not
-    /// asked again.
-    fn send_as_one(&mut self, bundle: &[Waiting]) -> bool {
-        let Err(error) = Outbox::send_as_one(&self.socket, bundle) else { return true };
-        let cannot = [Errno::EINVAL, Errno::EIO, Errno::EOPNOTSUPP];
-        if error.raw_os_error().is_some_and(|code| cannot.contains(&Errno::from_raw(code))) {
-            self.bundles = false;
-        }
-        false
     }
 
     fn flush_each(&mut self, all: &[Waiting], told: &mut impl FnMut(&Waiting, Result<(), SendFailure>)) {
